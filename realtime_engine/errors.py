@@ -1,0 +1,62 @@
+"""The errors of the engine, split by who must act.
+
+    EngineError
+    ├── UsageError             the person at the command line: a wrong option, a missing file
+    │   └── RecordingError     a recording that cannot be read: which line, and what still can
+    ├── RemoteProtocolError    a peer broke the protocol: its conversation ends, the engine goes on
+    ├── UpstreamError          the model's side failed: refused, lost, or silent
+    └── Stalled                a simulated conversation in which nobody will ever move again
+
+They are caught in two places: the edge of one conversation, and the command line, which turns them into
+one line and an exit status (`EngineError.exit_status`).
+"""
+
+from typing import ClassVar
+
+from realtime_engine.inputs import Side
+
+
+class EngineError(Exception):
+    """The base of all errors that the engine raises on purpose."""
+
+    exit_status: ClassVar[int] = 3
+
+
+class UsageError(EngineError):
+    """What the user asked for cannot be done; the message names the thing and the mend."""
+
+    exit_status = 2
+
+
+class RecordingError(UsageError):
+    """A recording cannot be read.
+
+    Attributes:
+        line: The first line of ``events.jsonl`` that cannot be used, counted from 1; None: not about a line.
+    """
+
+    def __init__(self, message: str, *, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class RemoteProtocolError(EngineError):
+    """A peer broke the protocol.
+
+    Attributes:
+        side: The peer at fault.
+        close_code: The WebSocket code to close with (RFC 6455, section 7.4.1).
+    """
+
+    def __init__(self, message: str, *, side: Side, close_code: int = 1002) -> None:
+        super().__init__(f"{side.value}: {message}")
+        self.side = side
+        self.close_code = close_code
+
+
+class UpstreamError(EngineError):
+    """The model's side refused the conversation, was lost, or never answered."""
+
+
+class Stalled(EngineError):  # noqa: N818 - it names a state, as trio's own Cancelled does
+    """A simulation in which time cannot move on; the message says who waits for what."""

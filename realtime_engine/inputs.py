@@ -1,0 +1,119 @@
+"""What happens to a session: everything it ever learns comes in as one of these.
+
+A session that is given the same inputs at the same times gives the same commands, byte for byte; so this is
+also what a recording holds. Timers are not inputs: they follow from the times.
+"""
+
+from enum import Enum
+from typing import TypeAlias
+
+import msgspec
+
+from realtime_engine.events import Event, decode, peek_type
+
+
+class Side(Enum):
+    """The two peers of a conversation."""
+
+    FRONT = "front"  # where the person is
+    UPSTREAM = "upstream"  # where the model is
+
+    @property
+    def other(self) -> "Side":
+        """The peer on the far side of the session."""
+        return Side.UPSTREAM if self is Side.FRONT else Side.FRONT
+
+
+class Kind(Enum):
+    """The two kinds of WebSocket message (RFC 6455, section 5.6)."""
+
+    TEXT = "text"
+    BINARY = "binary"
+
+
+class Message:
+    """One message as it came over the wire, decoded only when somebody looks.
+
+    Attributes:
+        side: The peer it came from.
+        kind: Text (an event in JSON) or binary (PCM16 microphone audio).
+        raw: The payload, byte for byte.
+    """
+
+    __slots__ = ("_event", "_type", "kind", "raw", "side")
+
+    def __init__(self, side: Side, kind: Kind, raw: bytes) -> None:
+        self.side = side
+        self.kind = kind
+        self.raw = raw
+        self._type: str | None = None
+        self._event: Event | None = None
+
+    def __repr__(self) -> str:
+        return f"Message({self.side}, {self.kind}, {self.raw[:200]!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Message):
+            return NotImplemented
+        return self.side is other.side and self.kind is other.kind and self.raw == other.raw
+
+    __hash__ = None  # type: ignore[assignment]  # equal by content, and content may be large
+
+    @property
+    def type(self) -> str:
+        """The event's type, by a look at the beginning of the text; ``""`` if it has none.
+
+        Raises:
+            msgspec.DecodeError: It is not JSON.
+        """
+        if self._type is None:
+            self._type = peek_type(self.raw)
+        return self._type
+
+    @property
+    def event(self) -> Event:
+        """The event, typed; `UnknownEvent` for a type, or a shape, that the engine does not know.
+
+        Raises:
+            msgspec.DecodeError: It is not a JSON object.
+        """
+        if self._event is None:
+            self._event = decode(self.raw)
+        return self._event
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A peer is connected. An upstream can be connected again; then the number is one higher."""
+
+    side: Side
+    connection: int = 1
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """A peer's connection has ended: closed, lost, or never made.
+
+    ``code`` is the WebSocket close code; 1006 where there was none (RFC 6455, section 7.1.5).
+    """
+
+    side: Side
+    connection: int = 1
+    code: int = 1000
+    reason: str = ""
+
+
+class ToolResult(msgspec.Struct, frozen=True):
+    """A tool has ended: what it returned, as the text the model gets, or what went wrong."""
+
+    call_id: str
+    output: str
+    failed: bool = False
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """The operator ends the conversation: at once, or when it falls idle within ``grace`` seconds."""
+
+    reason: str
+    grace: float = 0.0
+
+
+Input: TypeAlias = Message | Opened | Closed | ToolResult | Stop

@@ -1,0 +1,43 @@
+"""What a front and an upstream are to the engine when time is real: a `Link`."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from realtime_engine.inputs import Kind, Message
+
+
+class Link(Protocol):
+    """One peer of a conversation, over whatever carries it.
+
+    ``write`` queues and never blocks; what is queued leaves with `flush`, and what that could not send, with the
+    link's own writer task. So a reader of one side cannot be held up by it, and a cancelled task tears no frame.
+    """
+
+    async def read(self) -> Sequence[Message]:
+        """What has come, at least one message; empty when the peer has ended the connection.
+
+        Only one task reads. The messages are valid until the next checkpoint, unless they are kept as ``bytes``.
+
+        Raises:
+            RemoteProtocolError: The peer broke the protocol.
+        """
+
+    def write(self, raw: bytes, kind: Kind) -> None:
+        """Queue one message; it is not sent before `flush`."""
+
+    def flush(self) -> None:
+        """Send as much of the queue as can be sent without blocking."""
+
+    async def drain(self) -> None:
+        """Wait until the queue is below its low-water mark."""
+
+    @property
+    def queued(self) -> int:
+        """Bytes that are written and not yet sent."""
+
+    @property
+    def closed(self) -> tuple[int, str]:
+        """The close code and reason, once `read` has given nothing; ``(1006, "")`` if there was none."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send what is queued, then end the connection with a code and a reason. The caller bounds the time."""

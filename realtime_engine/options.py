@@ -1,0 +1,89 @@
+"""What a session is made of: one frozen, serialisable value, written into every recording.
+
+An option that an old recording lacks means the old behaviour, so a default is never changed: a new default is
+chosen where options are made, not here.
+"""
+
+from typing import Final, Literal
+
+from msgspec import Raw, Struct
+
+from realtime_engine.objects import NO_RAW
+
+FLUSH_BYTES: Final = 8192
+"""Microphone audio goes upstream in messages of so many bytes … (design.md, section 3, fixed default)"""
+
+FLUSH_SECONDS: Final = 1.0
+"""… or what there is when the oldest byte has waited so long, whichever comes first."""
+
+
+class ToolSchema(Struct, frozen=True, kw_only=True):
+    """A function that the model may call, as it is told of it. ``parameters`` is a JSON schema."""
+
+    name: str
+    description: str = ""
+    parameters: Raw = Raw(b'{"type":"object","properties":{}}')
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What a front may ask of the model.
+
+    Attributes:
+        pinned: Session fields that the front may not set, by dotted path (``audio.output.voice``), each with
+            the reason. A path pins all that is under it. ``response.create`` is held to the same.
+        may_set: ``all`` that is not pinned, ``none``, or exactly the fields listed (dotted paths).
+        max_depth: How deeply JSON from the front may be nested.
+    """
+
+    pinned: dict[str, str] = {}
+    may_set: Literal["all", "none"] | tuple[str, ...] = "all"
+    max_depth: int = 64
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Bounds of one conversation; None: no bound.
+
+    Attributes:
+        duration: Seconds a conversation may last.
+        idle: Seconds without a message from the front.
+        tokens: Tokens that all responses together may use.
+        pending_bytes: What may wait for an upstream that is not open yet.
+        held_bytes: Speech that may wait for its time to be heard.
+    """
+
+    duration: float | None = None
+    idle: float | None = None
+    tokens: int | None = None
+    pending_bytes: int = 8 << 20
+    held_bytes: int = 64 << 20
+
+
+class SessionOptions(Struct, frozen=True, kw_only=True):
+    """All that a session depends on, beside its inputs.
+
+    Attributes:
+        mode: ``managed``: the front is a microphone, a loudspeaker and a screen, and the session does the
+            rest. ``transparent``: the front is itself a Realtime client; frames pass untouched.
+        upstream: The upstream's name, for the person.
+        settings: The JSON object sent as ``session.update`` when the upstream opens; empty: none is sent.
+        flush_bytes: See `FLUSH_BYTES`.
+        flush_seconds: See `FLUSH_SECONDS`.
+        lead: How far ahead of the ear, in seconds, the front wants audio; None: as soon as it comes.
+        reports: The front says what was really heard (``output_audio_buffer.played``).
+        keep_items: How many of the newest items of the conversation are kept.
+        keep_audio: Seconds of the newest microphone audio that are kept.
+        tools: The functions that the engine runs for the model.
+    """
+
+    mode: Literal["managed", "transparent"] = "managed"
+    upstream: str = ""
+    settings: Raw = NO_RAW
+    flush_bytes: int = FLUSH_BYTES
+    flush_seconds: float = FLUSH_SECONDS
+    lead: float | None = None
+    reports: bool = False
+    keep_items: int = 1000
+    keep_audio: float = 30.0
+    tools: tuple[ToolSchema, ...] = ()
+    policy: Policy = Policy()
+    limits: Limits = Limits()
