@@ -1,0 +1,225 @@
+"""The conversation as the server has it: items in its order, each with all that is known of it.
+
+What comes early or late finds its place: a transcript before its item, or after the answer. Items of unknown
+types are kept like any other. Nothing is ordered by transcripts, nor by ``conversation.item.done``, whose
+``previous_item_id`` is sometimes null (protocol.md, section 7): ``added`` says the place.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from msgspec import UNSET, UnsetType
+
+from realtime_engine import events as ev
+from realtime_engine.objects import Item, text
+
+_PARTS = ("input_text", "text", "output_text")
+
+
+@dataclass(slots=True)
+class Entry:
+    """One item of the conversation.
+
+    Attributes:
+        id: The item's id.
+        type: ``message``, ``function_call``, …; ``""`` until the item itself has come.
+        role: ``user``, ``assistant``, ``system``, or ``""``.
+        status: The server's word: ``in_progress``, ``completed``, ``incomplete``.
+        text: What was written.
+        transcript: What was said, as far as it is known; `transcribed` says that it is final.
+        name, call_id, arguments, output: Of a function call, or its output.
+        start_ms, end_ms: Where the speech stood in the microphone audio of its connection, in milliseconds.
+        audio_ms: How much speech of the model has come, in milliseconds.
+        heard_ms: Where it was cut, by what was heard; None: it was not.
+        response_id: The response that made it.
+    """
+
+    id: str
+    type: str = ""
+    role: str = ""
+    status: str = ""
+    text: str = ""
+    transcript: str = ""
+    transcribed: bool = False
+    name: str = ""
+    call_id: str = ""
+    arguments: str = ""
+    output: str = ""
+    start_ms: int | None = None
+    end_ms: int | None = None
+    audio_ms: float = 0.0
+    heard_ms: int | None = None
+    response_id: str = ""
+    _parts: dict[int, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def words(self) -> str:
+        """What was said or written."""
+        return self.transcript or self.text
+
+    def grow_transcript(self, content_index: int, delta: str) -> None:
+        """A piece of the transcript has come."""
+        if not self.transcribed:
+            self._parts[content_index] = self._parts.get(content_index, "") + delta
+            self.transcript = "".join(self._parts[index] for index in sorted(self._parts))
+
+    def end_transcript(self, content_index: int, transcript: str) -> None:
+        """All of a part's transcript has come."""
+        self._parts[content_index] = transcript
+        self.transcript = "".join(self._parts[index] for index in sorted(self._parts))
+        self.transcribed = True
+
+
+class Conversation:
+    """The newest items, in the server's order. Feed it every event of the server with `apply`."""
+
+    def __init__(self, *, keep: int) -> None:
+        self._keep = keep
+        self._order: list[Entry] = []
+        self._known: dict[str, Entry] = {}  # with those that have no place yet
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._order)
+
+    def get(self, item_id: str) -> Entry | None:
+        """The item of this id, also if it has no place yet."""
+        return self._known.get(item_id)
+
+    def apply(self, event: ev.Event) -> None:
+        """Take in one event of the server. An event that says nothing about items changes nothing."""
+        handle = _HANDLERS.get(type(event))
+        if handle is not None:
+            handle(self, event)
+
+    def spoken(self, item_id: str, response_id: str, ms: float) -> None:
+        """So many milliseconds of the model's speech have come."""
+        entry = self._entry(item_id)
+        entry.audio_ms += ms
+        entry.response_id = response_id
+
+    def _entry(self, item_id: str) -> Entry:
+        """The entry of this id; if it is new, one without a place."""
+        entry = self._known.get(item_id)
+        if entry is None:
+            entry = self._known[item_id] = Entry(item_id)
+            if len(self._known) > 2 * self._keep:
+                self._forget_unplaced()
+        return entry
+
+    def _place(self, entry: Entry, previous: str | None | UnsetType) -> None:
+        """Give an entry its place, once: after ``previous``, at the front (null), or at the end (not said)."""
+        if any(each is entry for each in self._order):
+            return
+        at = len(self._order)
+        if previous is None:
+            at = 0
+        elif previous is not UNSET:
+            at = next((n + 1 for n, each in enumerate(self._order) if each.id == previous), at)
+        self._order.insert(at, entry)
+        if len(self._order) > self._keep:
+            del self._known[self._order.pop(0).id]
+
+    def _fill(self, item: Item) -> Entry | None:
+        if item.id is UNSET:
+            return None
+        entry = self._entry(str(item.id))
+        entry.type = item.type
+        entry.role = text(item.role) or entry.role
+        entry.status = text(item.status) or entry.status
+        entry.name = text(item.name) or entry.name
+        entry.call_id = text(item.call_id) or entry.call_id
+        entry.arguments = text(item.arguments) or entry.arguments
+        entry.output = text(item.output) or entry.output
+        parts = () if item.content is UNSET else item.content
+        entry.text = "".join(text(part.text) for part in parts if part.type in _PARTS) or entry.text
+        for index, part in enumerate(parts):
+            if text(part.transcript):
+                entry.end_transcript(index, text(part.transcript))
+        return entry
+
+    def _forget_unplaced(self) -> None:
+        placed = {entry.id for entry in self._order}
+        for item_id in [known for known in self._known if known not in placed][: self._keep]:
+            del self._known[item_id]
+
+    # --- what each event says -------------------------------------------------------------------------------
+
+    def _added(self, event: ev.ConversationItemAdded | ev.ConversationItemCreated) -> None:
+        entry = self._fill(event.item)
+        if entry is not None:
+            self._place(entry, event.previous_item_id)
+
+    def _done(self, event: ev.ConversationItemDone) -> None:
+        entry = self._fill(event.item)
+        if entry is not None:
+            self._place(entry, event.previous_item_id or UNSET)
+
+    def _committed(self, event: ev.InputAudioBufferCommitted) -> None:
+        entry = self._entry(event.item_id)
+        entry.type, entry.role = "message", "user"
+        self._place(entry, event.previous_item_id)
+
+    def _output_item(self, event: ev.ResponseOutputItemAdded | ev.ResponseOutputItemDone) -> None:
+        entry = self._fill(event.item)
+        if entry is not None:
+            entry.response_id = text(event.response_id)
+
+    def _deleted(self, event: ev.ConversationItemDeleted) -> None:
+        self._known.pop(event.item_id, None)
+        self._order = [entry for entry in self._order if entry.id != event.item_id]
+
+    def _truncated(self, event: ev.ConversationItemTruncated) -> None:
+        self._entry(event.item_id).heard_ms = event.audio_end_ms
+
+    def _speech_started(self, event: ev.SpeechStarted) -> None:
+        self._entry(event.item_id).start_ms = event.audio_start_ms
+
+    def _speech_stopped(self, event: ev.SpeechStopped) -> None:
+        self._entry(event.item_id).end_ms = event.audio_end_ms
+
+    def _input_delta(self, event: ev.InputTranscriptionDelta) -> None:
+        self._entry(event.item_id).grow_transcript(event.content_index, text(event.delta))
+
+    def _input_completed(self, event: ev.InputTranscriptionCompleted) -> None:
+        self._entry(event.item_id).end_transcript(event.content_index, event.transcript)
+
+    def _said(self, event: ev.ResponseOutputAudioTranscriptDelta) -> None:
+        self._entry(event.item_id).grow_transcript(event.content_index, event.delta)
+
+    def _said_all(self, event: ev.ResponseOutputAudioTranscriptDone) -> None:
+        self._entry(event.item_id).end_transcript(event.content_index, event.transcript)
+
+    def _wrote(self, event: ev.ResponseOutputTextDelta) -> None:
+        self._entry(event.item_id).text += event.delta
+
+    def _wrote_all(self, event: ev.ResponseOutputTextDone) -> None:
+        self._entry(event.item_id).text = event.text
+
+    def _arguments(self, event: ev.FunctionCallArgumentsDone) -> None:
+        entry = self._entry(event.item_id)
+        entry.arguments, entry.name = event.arguments, text(event.name) or entry.name
+
+
+_HANDLERS: Final[dict[type[ev.Event], Callable[[Conversation, Any], None]]] = {  # each takes its own event type
+    ev.ConversationItemAdded: Conversation._added,
+    ev.ConversationItemCreated: Conversation._added,
+    ev.ConversationItemDone: Conversation._done,
+    ev.InputAudioBufferCommitted: Conversation._committed,
+    ev.ResponseOutputItemAdded: Conversation._output_item,
+    ev.ResponseOutputItemDone: Conversation._output_item,
+    ev.ConversationItemDeleted: Conversation._deleted,
+    ev.ConversationItemTruncated: Conversation._truncated,
+    ev.SpeechStarted: Conversation._speech_started,
+    ev.SpeechStopped: Conversation._speech_stopped,
+    ev.InputTranscriptionDelta: Conversation._input_delta,
+    ev.InputTranscriptionCompleted: Conversation._input_completed,
+    ev.ResponseOutputAudioTranscriptDelta: Conversation._said,
+    ev.ResponseOutputAudioTranscriptDone: Conversation._said_all,
+    ev.ResponseOutputTextDelta: Conversation._wrote,
+    ev.ResponseOutputTextDone: Conversation._wrote_all,
+    ev.FunctionCallArgumentsDone: Conversation._arguments,
+}

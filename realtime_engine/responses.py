@@ -1,0 +1,192 @@
+"""The responses of the model, one record each, and the wishes for more that must wait.
+
+Only one response at a time may write to the conversation, so a ``response.create`` waits for the active one
+instead of colliding with it; out-of-band responses run beside it. Several tool calls of one response lead to
+one ``response.create``, when the last result is there.
+
+Source: protocol.md, sections 7 (function call) and 8.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from realtime_engine.events import Error, ResponseCreate, ResponseCreated, ResponseDone
+from realtime_engine.objects import Response
+
+COLLISION: Final = "conversation_already_has_active_response"
+_WAITING = 64  # response.create that may wait; a client that wants more is not listening
+_REMEMBERED = 256  # responses, the oldest forgotten first
+
+
+@dataclass(slots=True)
+class ResponseRecord:
+    """What is known of one response."""
+
+    response_id: str
+    out_of_band: bool
+    status: str = "in_progress"
+    open_calls: set[str] = field(default_factory=set)  # run by the engine, without result
+    answered_calls: int = 0
+    foreign_calls: int = 0  # for the front to answer
+
+    def take_answer(self) -> bool:
+        """Whether the model should go on now: all calls were the engine's, and have their results. True once."""
+        complete = self.status == "completed" and not self.open_calls and not self.foreign_calls
+        wanted = complete and self.answered_calls > 0
+        if wanted:
+            self.answered_calls = 0
+        return wanted
+
+
+class Responses:
+    """All responses of one upstream connection.
+
+    Attributes:
+        active: The response that writes to the conversation; None: there is none.
+    """
+
+    def __init__(self) -> None:
+        self.active: str | None = None
+        self._records: dict[str, ResponseRecord] = {}
+        self._out_of_band: dict[str, None] = {}  # those under way
+        self._waiting: deque[bytes] = deque()
+        self._asked = False  # a create was sent, and its response is not there yet
+        self._unconfirmed: bytes | None = None  # the last create; it may still turn out to have collided
+        self._expected = False  # a turn has ended, and the server answers by itself
+        self._calls: dict[str, str] = {}  # call -> response
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a response is active, asked for, or expected, or a call is open."""
+        return bool(self.active or self._out_of_band or self._waiting or self._asked or self._expected or self._calls)
+
+    @property
+    def running(self) -> list[str]:
+        """The ids of all responses under way, the conversation's first."""
+        return ([self.active] if self.active else []) + list(self._out_of_band)
+
+    @property
+    def open_calls(self) -> list[str]:
+        """The calls that the engine runs now."""
+        return list(self._calls)
+
+    def get(self, response_id: str) -> ResponseRecord | None:
+        """What is known of a response."""
+        return self._records.get(response_id)
+
+    def expect(self, *, expected: bool = True) -> None:
+        """A spoken turn has ended and the server will answer it; or it turned out that it will not."""
+        self._expected = expected
+
+    def ask(self, raw: bytes) -> bool:
+        """Take a ``response.create`` to be sent when it may be.
+
+        Returns:
+            Whether there was room for it.
+        """
+        if len(self._waiting) >= _WAITING:
+            return False
+        self._waiting.append(raw)
+        return True
+
+    def next_create(self) -> bytes | None:
+        """The ``response.create`` that may be sent now."""
+        if not self._waiting or self.active or self._asked:
+            return None
+        raw = self._waiting.popleft()
+        self._asked, self._unconfirmed = True, raw
+        return raw
+
+    def created(self, event: ResponseCreated) -> None:
+        """A response has begun."""
+        response = event.response
+        out_of_band = response.conversation_id is None
+        record = ResponseRecord(response.id, out_of_band)
+        self._records[response.id] = record
+        if len(self._records) > _REMEMBERED:
+            del self._records[next(iter(self._records))]
+        if out_of_band:
+            self._out_of_band[response.id] = None
+        else:
+            self.active, self._asked, self._expected = response.id, False, False
+
+    def done(self, event: ResponseDone) -> ResponseRecord:
+        """A response has ended."""
+        response = event.response
+        record = self._records.get(response.id) or self._unannounced(response)
+        record.status = response.status or "completed"
+        self._out_of_band.pop(response.id, None)
+        if not record.out_of_band:
+            self.active, self._asked, self._unconfirmed, self._expected = None, False, None, False
+        return record
+
+    def collided(self, event: Error) -> bool:
+        """An error came. True if it says that a create collided; the create then waits again.
+
+        Any other error that may have been the answer to a create ends the wait for its response.
+        """
+        if event.error.code == COLLISION and self._unconfirmed is not None:
+            self._waiting.appendleft(self._unconfirmed)
+            self._unconfirmed, self._asked = None, False
+            return True
+        if event.error.event_id in (None, UNSET) or event.error.event_id == _event_id(self._unconfirmed):
+            self._asked = False
+        return False
+
+    def call(self, response_id: str, call_id: str, *, ours: bool) -> bool:
+        """A response calls a function, which is ours to run, or the front's. True if it is to be run now."""
+        record = self._records.setdefault(response_id, ResponseRecord(response_id, out_of_band=False))
+        if not ours:
+            record.foreign_calls += 1
+            return False
+        if call_id in self._calls:
+            return False
+        record.open_calls.add(call_id)
+        self._calls[call_id] = response_id
+        return True
+
+    def answered(self, call_id: str) -> ResponseRecord | None:
+        """A call has its result. None: nobody waits for it."""
+        response_id = self._calls.pop(call_id, None)
+        record = self._records.get(response_id or "")
+        if record is None:
+            return None
+        record.open_calls.discard(call_id)
+        record.answered_calls += 1
+        return record
+
+    def connection_lost(self) -> None:
+        """The upstream is gone: nothing of what was under way will end. Calls that run are still known."""
+        self.active, self._asked, self._unconfirmed, self._expected = None, False, None, False
+        self._out_of_band.clear()
+        self._waiting.clear()
+
+    def _unannounced(self, response: Response) -> ResponseRecord:
+        """A response whose beginning was not seen: it ends all the same."""
+        return ResponseRecord(response.id, out_of_band=response.conversation_id is None)
+
+
+class _Destination(msgspec.Struct):
+    conversation: str | None = None
+
+
+class _CreateId(msgspec.Struct):
+    event_id: str | None = None
+
+
+def is_out_of_band(event: ResponseCreate) -> bool:
+    """Whether a ``response.create`` asks for a response beside the conversation."""
+    if not isinstance(event.response, Raw):
+        return False
+    try:
+        return msgspec.json.decode(event.response, type=_Destination).conversation == "none"
+    except msgspec.ValidationError:
+        return False
+
+
+def _event_id(raw: bytes | None) -> str | None:
+    return msgspec.json.decode(raw, type=_CreateId).event_id if raw is not None else None
