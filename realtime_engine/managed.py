@@ -1,0 +1,367 @@
+"""A managed session: the front is a microphone, a loudspeaker and a screen, and the session does the rest.
+
+It gathers microphone audio, lets speech out in time, cuts an answer that is spoken over, runs the tools, and
+sees to it that responses do not collide. It is put together from small machines, one file each.
+"""
+
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from realtime_engine import events as ev
+from realtime_engine.audio import base64_size, decode_base64
+from realtime_engine.commands import RunTool, Send, Span
+from realtime_engine.conversation import Conversation
+from realtime_engine.input_audio import Chunk, InputAudio, RecentAudio
+from realtime_engine.inputs import Kind, Message, Side, ToolResult
+from realtime_engine.interruption import Interruption
+from realtime_engine.limits import Meter
+from realtime_engine.objects import Item, TurnDetection, text
+from realtime_engine.options import SessionOptions
+from realtime_engine.outbox import Outbox, Overfull
+from realtime_engine.playback import HeldSpeech, Playback
+from realtime_engine.policy import Changed, Refused, judge
+from realtime_engine.responses import ResponseRecord, Responses, is_out_of_band
+
+
+class Managed:
+    """What a managed session does with each message.
+
+    Attributes:
+        conversation: The items so far.
+        recent_audio: The newest microphone audio, by the server's milliseconds.
+    """
+
+    def __init__(self, options: SessionOptions, out: Outbox, meter: Meter) -> None:
+        self._options = options
+        self._out = out
+        self._meter = meter
+        self._tools = frozenset(tool.name for tool in options.tools)
+        self.conversation = Conversation(keep=options.keep_items)
+        self.recent_audio = RecentAudio(seconds=options.keep_audio)
+        self._microphone = InputAudio(flush_bytes=options.flush_bytes, flush_seconds=options.flush_seconds)
+        self._playback = Playback(lead=options.lead)
+        self._interruption = Interruption()
+        self._responses = Responses()
+        self._turn_detection: TurnDetection | None = TurnDetection()
+        self._speaking = False  # the user, by the server's word
+        self._sounding: dict[str, bool] = {}  # response heard from -> whether the model is done with it
+        self._spoken = 0  # bytes of speech received since the conversation began
+
+    # --- time -----------------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float:
+        """When something is due: microphone audio, held speech, the end of an answer, a late report."""
+        return min(
+            self._microphone.deadline,
+            self._playback.release_at,
+            self._interruption.deadline,
+            self._next_stop(),
+        )
+
+    def advance(self, now: float) -> None:
+        """Do what is due."""
+        if now >= self._microphone.deadline:
+            self._send_microphone(self._microphone.flush())
+        while (speech := self._playback.release(now)) is not None:
+            self._send_speech(speech)
+        for truncation in self._interruption.due(now):
+            self._out.to_upstream(truncation)
+        self._stop_finished(now)
+        self._create_if_possible()
+
+    def _next_stop(self) -> float:
+        if not self._sounding:
+            return inf
+        ends = (self._playback.end_of(response_id) for response_id, done in self._sounding.items() if done)
+        return min(ends, default=inf)
+
+    def idle(self, now: float) -> bool:
+        """Whether nothing is under way: no response, no call, no speech, nothing unheard."""
+        return not (self._responses.under_way or self._speaking or self._interruption.waiting) and self.silent(now)
+
+    def silent(self, now: float) -> bool:
+        """Whether nothing that came from the model is unheard."""
+        return not self._playback.unheard(now)
+
+    @property
+    def open_calls(self) -> Sequence[str]:
+        """The calls that the engine runs now."""
+        return self._responses.open_calls
+
+    # --- who is there ---------------------------------------------------------------------------------------
+
+    def opened(self) -> None:
+        """Say who answers, and what is pinned."""
+        event_id, pinned = self._out.invent_id(), self._options.policy.pinned
+        self._out.to_front(ev.EngineSession(event_id=event_id, upstream=self._options.upstream, pinned=pinned))
+
+    def front_left(self) -> None:
+        """The rest of the microphone's audio goes upstream."""
+        if self._out.upstream_open:
+            self._send_microphone(self._microphone.stop())
+
+    def upstream_left(self, now: float) -> None:
+        """What was held goes to the front; nothing more will come of what was under way."""
+        for speech in self._playback.release_all():
+            self._send_speech(speech)
+        self._responses.connection_lost()
+        self._speaking = False
+        self._sounding = dict.fromkeys(self._sounding, True)
+        self._stop_finished(now)
+
+    # --- from the front -------------------------------------------------------------------------------------
+
+    def front_said(self, now: float, message: Message) -> None:
+        """Microphone audio, or an event, as far as the policy lets it through."""
+        if message.kind is Kind.BINARY:
+            self._hear(now, message.raw)
+            return
+        verdict = judge(message.raw, self._options.policy, managed=True, our_calls=self._responses.open_calls)
+        if isinstance(verdict, Refused):
+            self._out.refuse(verdict)
+            return
+        raw = message.raw
+        if isinstance(verdict, Changed):
+            raw = verdict.raw
+            self._out.note(f"not for the front to set: {', '.join(verdict.removed)}")
+        event = message.event
+        if isinstance(event, ev.ResponseCreate) and not is_out_of_band(event):
+            self._ask(bytes(raw))
+            return
+        handle = _FRONT.get(event.type)
+        if handle is not None:
+            handle(self, now, event)
+        if handle is None or event.type in _FRONT_PASSED_ON:
+            self._out.forward(message) if raw is message.raw else self._out.send_upstream(raw)
+
+    def _hear(self, now: float, audio: bytes) -> None:
+        if self._turn_detection is None:  # manual turns: who speaks during the answer means to interrupt it
+            self._interrupt(now, cancel=True)
+        self._send_microphone(self._microphone.append(now, audio))
+
+    def _send_microphone(self, chunks: Sequence[Chunk]) -> None:
+        for chunk in chunks:
+            self.recent_audio.append(chunk.audio)
+            self._out.send_upstream(ev.append_frame(chunk.audio), audio=chunk.span)
+
+    def _front_append(self, now: float, event: ev.InputAudioBufferAppend | ev.UnknownEvent) -> None:
+        try:
+            audio = decode_base64(event.audio if isinstance(event, ev.InputAudioBufferAppend) else "?")
+        except ValueError:
+            self._out.to_front(self._out.error("invalid_value", "Invalid 'audio': not base64.", param="audio"))
+        else:
+            self._hear(now, audio)
+
+    def _front_stopped(self, now: float, event: ev.Event) -> None:
+        self._send_microphone(self._microphone.stop())
+
+    def _front_cleared(self, now: float, event: ev.Event) -> None:
+        self._microphone.clear()
+
+    def _front_interrupts(self, now: float, event: ev.Event) -> None:
+        self._interrupt(now, cancel=True)
+
+    def _front_played(self, now: float, event: ev.OutputAudioBufferPlayed | ev.UnknownEvent) -> None:
+        if isinstance(event, ev.UnknownEvent):
+            self._out.to_front(self._out.error("invalid_value", f"Invalid '{event.type}': {event.problem}"))
+            return
+        self._playback.report(now, event.item_id, event.content_index, event.audio_ms)
+        if isinstance(event.cleared_event_id, str):
+            truncations = self._interruption.report(
+                event.cleared_event_id, event.item_id, event.content_index, event.audio_ms
+            )
+            self._send_truncations(truncations)
+        self._stop_finished(now)
+        self._create_if_possible()
+
+    # --- from the upstream ----------------------------------------------------------------------------------
+
+    def upstream_said(self, now: float, message: Message) -> None:
+        """An event of the server: taken in, and passed on to the front unless it has become pointless."""
+        if message.kind is Kind.BINARY:
+            self._out.note("the upstream sent a binary frame, which the protocol does not have: passed on")
+            self._out.forward(message)
+            return
+        event = message.event
+        if isinstance(event, ev.ResponseOutputAudioDelta):
+            self._speech(now, message, event)
+            return
+        if isinstance(event, ev.UnknownEvent) and event.problem:
+            self._out.note(f"{event.type} in an unknown shape, passed on: {event.problem}")
+        if isinstance(event, ev.Error) and self._responses.collided(event):
+            self._out.note("a response.create met an active response, and waits for it")
+            return
+        self._out.forward(message)
+        self.conversation.apply(event)
+        handle = _UPSTREAM.get(type(event))
+        if handle is not None:
+            handle(self, now, event)
+
+    def _speech(self, now: float, message: Message, delta: ev.ResponseOutputAudioDelta) -> None:
+        size = base64_size(delta.delta)
+        span = Span(self._spoken, self._spoken + size)
+        self._spoken += size
+        response_id = text(delta.response_id)
+        if self._interruption.drops(response_id):
+            if self._in_conversation(response_id):
+                self._send_truncations(self._interruption.late(delta.item_id, delta.content_index))
+            return
+        self.conversation.spoken(delta.item_id, response_id, self._playback.format.ms(size))
+        if self._playback.add(now, response_id, delta.item_id, delta.content_index, size):
+            self._start_sounding(response_id)
+            self._out.forward(message)
+        else:
+            self._playback.hold(HeldSpeech(bytes(message.raw), span, response_id))
+            if self._playback.held_bytes > self._options.limits.held_bytes:
+                raise Overfull(f"more than {self._options.limits.held_bytes} bytes of speech wait to be heard")
+
+    def _session_changed(self, now: float, event: ev.SessionCreated | ev.SessionUpdated) -> None:
+        session = event.session
+        if session.turn_detection is not UNSET:
+            self._turn_detection = session.turn_detection
+        if session.input_format is not UNSET:
+            self._microphone.format = self.recent_audio.format = session.input_format
+        if session.output_format is not UNSET:
+            self._playback.format = session.output_format
+
+    def _speech_started(self, now: float, event: ev.SpeechStarted) -> None:
+        self._speaking = True
+        if self._turn_detection is not None and self._turn_detection.interrupt_response:
+            self._interrupt(now, cancel=False)
+
+    def _speech_stopped(self, now: float, event: ev.SpeechStopped) -> None:
+        self._speaking = False
+        if self._turn_detection is not None and self._turn_detection.create_response:
+            self._responses.expect()
+
+    def _speech_over(self, now: float, event: ev.Event) -> None:
+        self._speaking = False
+
+    def _response_created(self, now: float, event: ev.ResponseCreated) -> None:
+        self._responses.created(event)
+
+    def _response_done(self, now: float, event: ev.ResponseDone) -> None:
+        self._meter.responded(event.response)
+        record = self._responses.done(event)
+        if record.response_id in self._sounding:
+            self._sounding[record.response_id] = True
+            self._stop_finished(now)
+        self._go_on(record)
+
+    def _output_item_done(self, now: float, event: ev.ResponseOutputItemDone) -> None:
+        item, response_id = event.item, text(event.response_id)
+        if item.type != "function_call" or item.status == "incomplete":
+            return
+        name, call_id = text(item.name), text(item.call_id)
+        ours = name in self._tools and self._in_conversation(response_id)
+        if self._responses.call(response_id, call_id, ours=ours):
+            self._out.do(RunTool(call_id, name, text(item.arguments)))
+
+    def _failed(self, now: float, event: ev.Error) -> None:
+        self._create_if_possible()
+
+    # --- tools and responses --------------------------------------------------------------------------------
+
+    def tool_ended(self, result: ToolResult) -> None:
+        """The model gets the result, and is asked to go on when it was the last of its response."""
+        record = self._responses.answered(result.call_id)
+        if record is None:
+            self._out.note("a tool gave a result that nobody waits for")
+            return
+        item = Item(type="function_call_output", call_id=result.call_id, output=result.output)
+        self._out.to_upstream(ev.ConversationItemCreate(event_id=self._out.invent_id(), item=item))
+        self._go_on(record)
+
+    def _go_on(self, record: ResponseRecord) -> None:
+        if record.take_answer():
+            self._ask(ev.encode(ev.ResponseCreate(event_id=self._out.invent_id())))
+        else:
+            self._create_if_possible()
+
+    def _ask(self, create: bytes) -> None:
+        if not self._responses.ask(create):
+            raise Overfull("too many response.create wait for the active response")
+        self._create_if_possible()
+
+    def _create_if_possible(self) -> None:
+        if not self._interruption.waiting and (create := self._responses.next_create()) is not None:
+            self._out.send_upstream(create)
+
+    def _in_conversation(self, response_id: str) -> bool:
+        record = self._responses.get(response_id)
+        return record is None or not record.out_of_band
+
+    # --- what is heard --------------------------------------------------------------------------------------
+
+    def _send_speech(self, speech: HeldSpeech) -> None:
+        self._start_sounding(speech.response_id)
+        self._out.do(Send(Side.FRONT, speech.raw, audio=speech.span))
+
+    def _start_sounding(self, response_id: str) -> None:
+        if response_id not in self._sounding:
+            done = response_id not in self._responses.running
+            self._sounding[response_id] = done
+            event_id = self._out.invent_id()
+            self._out.to_front(ev.OutputAudioBufferStarted(event_id=event_id, response_id=response_id))
+
+    def _stop_finished(self, now: float) -> None:
+        """Say which responses have been heard to their end."""
+        for response_id, done in list(self._sounding.items()):
+            if done and self._playback.end_of(response_id) <= now:
+                del self._sounding[response_id]
+                event_id = self._out.invent_id()
+                self._out.to_front(ev.OutputAudioBufferStopped(event_id=event_id, response_id=response_id))
+
+    def _interrupt(self, now: float, *, cancel: bool) -> None:
+        """Cut what is unheard; with ``cancel`` the model is told to stop, which it else does by itself."""
+        running = self._responses.running
+        heard = self._playback.cut(now, running)
+        cleared = dict.fromkeys([*(each.response_id for each in heard), *self._sounding])
+        if not running and not cleared:
+            return
+        self._interruption.cut([*running, *cleared])
+        self._sounding.clear()
+        cleared_ids = [self._out.invent_id() for _ in cleared]
+        for event_id, response_id in zip(cleared_ids, cleared, strict=True):
+            self._out.to_front(ev.OutputAudioBufferCleared(event_id=event_id, response_id=response_id))
+        for response_id in running if cancel else ():
+            self._out.to_upstream(ev.ResponseCancel(event_id=self._out.invent_id(), response_id=response_id))
+        heard = [each for each in heard if self._in_conversation(each.response_id)]
+        if heard and self._options.reports:
+            self._interruption.await_report(now, cleared_ids[0], heard)
+        else:
+            self._send_truncations(self._interruption.truncate(heard))
+
+    def _send_truncations(self, truncations: Sequence[ev.ConversationItemTruncate]) -> None:
+        for truncation in truncations:
+            self._out.to_upstream(truncation)
+
+
+_FRONT: Final[dict[str, Callable[[Managed, float, Any], None]]] = {  # each takes its own event, or an unknown
+    "input_audio_buffer.append": Managed._front_append,
+    "input_audio_buffer.stopped": Managed._front_stopped,
+    "input_audio_buffer.commit": Managed._front_stopped,
+    "input_audio_buffer.clear": Managed._front_cleared,
+    "output_audio_buffer.clear": Managed._front_interrupts,
+    "output_audio_buffer.played": Managed._front_played,
+    "response.cancel": Managed._front_interrupts,
+}
+
+_FRONT_PASSED_ON: Final = frozenset({"input_audio_buffer.commit", "input_audio_buffer.clear"})
+
+_UPSTREAM: Final[dict[type[ev.Event], Callable[[Managed, float, Any], None]]] = {  # each takes its own event
+    ev.SessionCreated: Managed._session_changed,
+    ev.SessionUpdated: Managed._session_changed,
+    ev.SpeechStarted: Managed._speech_started,
+    ev.SpeechStopped: Managed._speech_stopped,
+    ev.InputAudioBufferCommitted: Managed._speech_over,
+    ev.InputAudioBufferCleared: Managed._speech_over,
+    ev.ResponseCreated: Managed._response_created,
+    ev.ResponseDone: Managed._response_done,
+    ev.ResponseOutputItemDone: Managed._output_item_done,
+    ev.Error: Managed._failed,
+}

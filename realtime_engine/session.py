@@ -1,0 +1,228 @@
+"""One conversation: inputs go in with their times, commands come out. No clock, no socket, no Trio.
+
+`Session` holds what both manners share: who is there, how long it may last, how it ends. What is done with the
+messages is the business of `realtime_engine.managed` and `realtime_engine.transparent`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Final, Protocol
+
+import msgspec
+
+from realtime_engine.audio import microseconds, whole_microseconds_after
+from realtime_engine.commands import CancelTool, Command, Connect, HangUp
+from realtime_engine.conversation import Conversation
+from realtime_engine.events import SessionUpdate
+from realtime_engine.inputs import Closed, Input, Message, Opened, Side, Stop, ToolResult
+from realtime_engine.limits import Meter
+from realtime_engine.managed import Managed
+from realtime_engine.objects import NO_RAW
+from realtime_engine.options import SessionOptions
+from realtime_engine.outbox import Outbox, Overfull
+from realtime_engine.transparent import Transparent
+
+NORMAL: Final = 1000
+GOING_AWAY: Final = 1001
+BAD_TEXT: Final = 1007
+POLICY: Final = 1008
+FAILED: Final = 1011
+TRY_LATER: Final = 1013
+"""Close codes (RFC 6455, section 7.4.1; 1013 from the IANA registry)."""
+
+Due = tuple[float, Sequence[Command]]
+
+
+class Manner(Protocol):
+    """How a kind of front is served."""
+
+    conversation: Conversation
+
+    @property
+    def deadline(self) -> float:
+        """When `advance` has something to do, or ``inf``."""
+
+    @property
+    def open_calls(self) -> Sequence[str]:
+        """The calls that the engine runs now."""
+
+    def opened(self) -> None:
+        """The front is there."""
+
+    def advance(self, now: float) -> None:
+        """Do what is due."""
+
+    def front_said(self, now: float, message: Message) -> None:
+        """A message of the front."""
+
+    def upstream_said(self, now: float, message: Message) -> None:
+        """A message of the upstream."""
+
+    def tool_ended(self, result: ToolResult) -> None:
+        """A tool has its result."""
+
+    def front_left(self) -> None:
+        """The front is gone: what it still had to say goes upstream."""
+
+    def upstream_left(self, now: float) -> None:
+        """The upstream is gone: what it has said goes to the front."""
+
+    def idle(self, now: float) -> bool:
+        """Whether nothing is under way: no response, no call, no speech, nothing unheard."""
+
+    def silent(self, now: float) -> bool:
+        """Whether nothing that came from the model is unheard."""
+
+
+@dataclass(slots=True)
+class _Ending:
+    """The conversation will end: as soon as it is quiet, and at ``latest`` in any case."""
+
+    code: int
+    reason: str
+    latest: float
+    speech_only: bool  # whether only unheard speech is waited for
+
+
+class Session:
+    """One conversation between a front and an upstream.
+
+    Before each `step` a driver calls `advance` with the same time, and it calls `advance` when the `deadline` has
+    come. Waking late gives the same commands: each timer acts at its own time. Nothing that a peer sends makes a
+    session raise. After `HangUp` it says nothing more.
+    """
+
+    def __init__(self, options: SessionOptions) -> None:
+        self.options = options
+        self._now = 0.0
+        self._out = Outbox(options.limits)
+        self._meter = Meter(options.limits)
+        manner = Managed if options.mode == "managed" else Transparent
+        self._manner: Manner = manner(options, self._out, self._meter)
+        self._connection = 0
+        self._ending: _Ending | None = None
+        self._over = False
+
+    @property
+    def conversation(self) -> Conversation:
+        """The items of the conversation so far."""
+        return self._manner.conversation
+
+    @property
+    def over(self) -> bool:
+        """Whether the session has hung up."""
+        return self._over
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way: no response, no call, no speech, nothing unheard."""
+        return self._manner.idle(self._now)
+
+    @property
+    def deadline(self) -> float:
+        """When the next timer is due, or ``inf``."""
+        if self._over:
+            return inf
+        deadline = min(self._manner.deadline, self._meter.deadline)
+        return deadline if self._ending is None else min(deadline, self._ending.latest)
+
+    def advance(self, now: float) -> Sequence[Due]:
+        """Fire the timers that are due by ``now``, in order; each with its own time."""
+        now = microseconds(now)
+        fired: list[Due] = []
+        while (due := self.deadline) <= now:
+            at = self._now = max(whole_microseconds_after(due), self._now)
+            try:
+                self._manner.advance(at)
+            except Overfull as error:
+                self._hang_up(TRY_LATER, str(error))
+            self._check(at)
+            commands = self._out.take()
+            if commands:
+                fired.append((at, commands))
+        return fired
+
+    def step(self, now: float, given: Input) -> Sequence[Command]:
+        """Take one input."""
+        if self._over:
+            return ()
+        now = self._now = microseconds(now)
+        try:
+            if isinstance(given, Message):
+                self._said(now, given)
+            else:
+                self._happened(now, given)
+        except Overfull as error:
+            self._hang_up(TRY_LATER, str(error))
+        if self._ending is not None or self._meter.spent:
+            self._check(now)
+        return self._out.take()
+
+    def _said(self, now: float, message: Message) -> None:
+        try:
+            if message.side is Side.FRONT:
+                self._meter.heard_from_front(now)
+                self._manner.front_said(now, message)
+            else:
+                self._manner.upstream_said(now, message)
+        except msgspec.DecodeError as error:
+            self._hang_up(BAD_TEXT, f"{message.side.value}: not an event: {error}")
+
+    def _happened(self, now: float, given: Opened | Closed | ToolResult | Stop) -> None:
+        match given:
+            case Opened(side=Side.FRONT):
+                self._meter.started(now)
+                self._manner.opened()
+                self._connection += 1
+                self._out.do(Connect(self._connection))
+            case Opened(side=Side.UPSTREAM):
+                self._upstream_opened()
+            case Closed(side=Side.FRONT):
+                self._manner.front_left()
+                ours = given.code == TRY_LATER  # the driver gave it up
+                self._hang_up(given.code if ours else NORMAL, given.reason if ours else "the front has left")
+            case Closed(side=Side.UPSTREAM):
+                self._upstream_closed(now, given)
+            case ToolResult():
+                self._manner.tool_ended(given)
+            case Stop():
+                latest = microseconds(now + given.grace)
+                self._ending = _Ending(GOING_AWAY, given.reason, latest, speech_only=False)
+
+    def _upstream_opened(self) -> None:
+        """The settings go first, then all that has waited."""
+        self._out.upstream_open = True
+        if self.options.settings != NO_RAW:
+            self._out.to_upstream(SessionUpdate(event_id=self._out.invent_id(), session=self.options.settings))
+        self._out.send_pending()
+
+    def _upstream_closed(self, now: float, closed: Closed) -> None:
+        """The front hears the answer to its end; then it is told that there will be no more."""
+        self._out.upstream_open = False
+        if closed.code == NORMAL:
+            reason = closed.reason or "the upstream has ended the conversation"
+            self._ending = _Ending(NORMAL, reason, inf, speech_only=True)
+        else:
+            reason = f"the upstream has failed: {closed.reason or 'the connection is lost'} ({closed.code})"
+            self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
+            self._ending = _Ending(FAILED, reason, inf, speech_only=True)
+        self._manner.upstream_left(now)
+
+    def _check(self, now: float) -> None:
+        """End the conversation if it is time."""
+        ending = self._ending
+        if ending is not None:
+            quiet = self._manner.silent(now) if ending.speech_only else self._manner.idle(now)
+            if quiet or now >= ending.latest:
+                self._hang_up(ending.code, ending.reason)
+        exceeded = self._meter.exceeded(now)
+        if exceeded is not None and not self._over:
+            self._out.to_front(self._out.error("limit_reached", exceeded, kind="server_error"))
+            self._hang_up(POLICY, exceeded)
+
+    def _hang_up(self, code: int, reason: str) -> None:
+        for call_id in self._manner.open_calls:
+            self._out.do(CancelTool(call_id))
+        self._out.do(HangUp(code, reason))
+        self._over = True

@@ -1,0 +1,105 @@
+"""A transparent session: the front is itself a Realtime client, and frames pass untouched.
+
+The session only watches: what the front may ask, what the conversation is, what it uses.
+"""
+
+from collections.abc import Sequence
+from math import inf
+from typing import Final
+
+from realtime_engine import events as ev
+from realtime_engine.conversation import Conversation
+from realtime_engine.inputs import Kind, Message, ToolResult
+from realtime_engine.limits import Meter
+from realtime_engine.options import SessionOptions
+from realtime_engine.outbox import Outbox
+from realtime_engine.policy import PASS, Changed, Refused, judge
+
+_UNREAD: Final = frozenset(
+    ev.type_of(event)
+    for event in (
+        ev.ResponseOutputAudioDelta,
+        ev.ResponseOutputAudioTranscriptDelta,
+        ev.ResponseOutputTextDelta,
+        ev.FunctionCallArgumentsDelta,
+        ev.InputTranscriptionDelta,
+    )
+)
+"""What a later event says again, whole."""
+
+
+class Transparent:
+    """What a transparent session does with each message.
+
+    Attributes:
+        conversation: The items so far; their words are there once they are final.
+    """
+
+    def __init__(self, options: SessionOptions, out: Outbox, meter: Meter) -> None:
+        self._policy = options.policy
+        self._out = out
+        self._meter = meter
+        self._running: set[str] = set()
+        self.conversation = Conversation(keep=options.keep_items)
+
+    @property
+    def deadline(self) -> float:
+        """Nothing is ever due: frames pass as they come."""
+        return inf
+
+    @property
+    def open_calls(self) -> Sequence[str]:
+        """None: a Realtime client answers its calls itself."""
+        return ()
+
+    def opened(self) -> None:
+        """The client hears the server's own first event, and nothing before it."""
+
+    def advance(self, now: float) -> None:
+        """Nothing is ever due."""
+
+    def front_said(self, now: float, message: Message) -> None:
+        """A client's frame, as far as the policy lets it through."""
+        if message.kind is Kind.BINARY:
+            reason = "Expected a text WebSocket message; binary frames are not supported."
+            self._out.to_front(self._out.error("invalid_event", reason))
+            return
+        verdict = judge(message.raw, self._policy, managed=False)
+        if verdict is PASS:
+            self._out.forward(message)
+        elif isinstance(verdict, Changed):
+            self._out.note(f"not for the client to set: {', '.join(verdict.removed)}")
+            self._out.send_upstream(verdict.raw)
+        elif isinstance(verdict, Refused):
+            self._out.refuse(verdict)
+
+    def upstream_said(self, now: float, message: Message) -> None:
+        """A server's frame goes on as it came."""
+        self._out.forward(message)
+        if message.kind is Kind.BINARY or message.type in _UNREAD:
+            return
+        event = message.event
+        self.conversation.apply(event)
+        if isinstance(event, ev.ResponseCreated):
+            self._running.add(event.response.id)
+        elif isinstance(event, ev.ResponseDone):
+            self._running.discard(event.response.id)
+            self._meter.responded(event.response)
+
+    def tool_ended(self, result: ToolResult) -> None:
+        """No tool was run here."""
+
+    def front_left(self) -> None:
+        """Nothing was held back."""
+
+    def upstream_left(self, now: float) -> None:
+        """Nothing was held back."""
+        self._running.clear()
+
+    def idle(self, now: float) -> bool:
+        """Whether no response is under way."""
+        return not self._running
+
+    def silent(self, now: float) -> bool:
+        """What the client plays is its own business."""
+        return True
