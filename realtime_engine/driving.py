@@ -1,0 +1,47 @@
+"""What both drivers do alike: step a session, keep the record, do a machine's work."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
+
+from realtime_engine.commands import Step
+from realtime_engine.inputs import Input
+from realtime_engine.machine import Done, Work
+from realtime_engine.session import Session
+
+Record: TypeAlias = Callable[[Step], None]
+"""Takes each step, in order; it copies what it keeps, and never waits."""
+
+
+class Run(NamedTuple):
+    """How a conversation ended, and when, on the session's clock."""
+
+    at: float
+    code: int
+    reason: str
+
+
+def ignore(what: object) -> None:
+    """Keep no record, log no note."""
+
+
+def steps(session: Session, now: float, given: Input | None, record: Record) -> Iterator[Step]:
+    """All that happens at ``now``: the timers that are due, then the input, if there is one.
+
+    Each step is recorded before it is given; the caller carries out its commands.
+    """
+    for at, commands in session.advance(now):
+        step = Step(at, None, commands)
+        record(step)
+        yield step
+    if given is not None:
+        step = Step(now, given, session.step(now, given))
+        record(step)
+        yield step
+
+
+def do(work: Work) -> Done:
+    """Do a machine's work here and now."""
+    try:
+        return Done(work.number, result=work.run())
+    except Exception as error:  # noqa: BLE001 - whatever it is, the machine that asked decides
+        return Done(work.number, error=error)

@@ -1,0 +1,229 @@
+"""The driver for real time: one conversation over two links, under Trio.
+
+One task a side reads, steps the session with all that has come, and carries out what it wants, without a
+checkpoint in between: the order of all steps is total, and nothing is locked. Before it reads again it waits until
+the *other* side has room: that is the backpressure.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, TypeAlias
+
+import trio
+
+from realtime_engine.audio import microseconds
+from realtime_engine.commands import CancelTool, Command, Connect, Forward, HangUp, Note, RunTool, Send, Step
+from realtime_engine.driving import Record, Run, ignore, steps
+from realtime_engine.errors import RemoteProtocolError, UpstreamError
+from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
+from realtime_engine.link import Link
+from realtime_engine.session import FAILED, TRY_LATER, Session
+
+GRACE: Final = 2.0
+"""Seconds for the other side's last words after the session has hung up."""
+
+PROGRESS: Final = 10.0
+"""Seconds in which a peer that has not read enough must read something."""
+
+MOST_QUEUED: Final = (16 + 1) << 20
+"""Bytes that may wait for a peer: the largest frame, and 1 MiB (design.md, section 4)."""
+
+Clock: TypeAlias = Callable[[], float]
+OpenLink: TypeAlias = Callable[[Clock], AbstractAsyncContextManager[Link]]
+"""Connects a peer for as long as the block lasts; it is given the session's clock, in seconds."""
+
+
+async def converse(
+    session: Session,
+    *,
+    open_front: OpenLink,
+    open_upstream: OpenLink,
+    run_tool: Callable[[RunTool], Awaitable[ToolResult]] | None = None,
+    stop: Callable[[], Awaitable[Stop]] | None = None,
+    record: Record = ignore,
+    note: Callable[[str], None] = ignore,
+) -> Run:
+    """Run one conversation until the session hangs up.
+
+    Args:
+        session: A new session.
+        open_front: Connects the front, once; it is given the session's clock, in seconds.
+        open_upstream: Connects the upstream, each time the session asks for it.
+        run_tool: Runs a tool; None: no tool is run.
+        stop: Returns when the operator wants the conversation to end.
+        record: Takes every step.
+        note: Takes what the session notes for the log.
+
+    A peer that fails, or breaks the protocol, ends its connection and is an input of the session; it raises nothing
+    here.
+    """
+    conversation = _Conversation(session, run_tool, record, note)
+    async with open_front(conversation.now) as front:
+        return await conversation.run(front, open_upstream, stop)
+
+
+class _Conversation:
+    """The tasks of one conversation."""
+
+    def __init__(
+        self,
+        session: Session,
+        run_tool: Callable[[RunTool], Awaitable[ToolResult]] | None,
+        record: Record,
+        note: Callable[[str], None],
+    ) -> None:
+        self._session = session
+        self._run_tool = run_tool
+        self._record = record
+        self._note = note
+        self._start = trio.current_time()
+        self._links: dict[Side, Link] = {}
+        self._touched: dict[Side, Link] = {}
+        self._connections = {Side.FRONT: 1, Side.UPSTREAM: 0}
+        # Only the upstream's task waits here, and a session asks for one connection at a time.
+        self._connect, self._connects = trio.open_memory_channel[int](1)
+        self._alarm = trio.CancelScope()
+        self._calls: dict[str, trio.CancelScope] = {}
+        # A session hangs up once.
+        self._hang_up, self._hung_up = trio.open_memory_channel[Run](1)
+
+    def now(self) -> float:
+        """The session's clock: seconds since the conversation began, in whole microseconds."""
+        return microseconds(trio.current_time() - self._start)
+
+    async def run(self, front: Link, open_upstream: OpenLink, stop: Callable[[], Awaitable[Stop]] | None) -> Run:
+        """All tasks, until the session has hung up and both sides have had their last words."""
+        self._links[Side.FRONT] = front
+        with self._connect, self._connects, self._hang_up, self._hung_up:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self._step(Opened(Side.FRONT))
+                nursery.start_soon(self._serve_front, front)
+                nursery.start_soon(self._serve_upstream, open_upstream)
+                nursery.start_soon(self._watch_the_clock)
+                if stop is not None:
+                    nursery.start_soon(self._await_stop, stop)
+                end = await self._hung_up.receive()
+                await self._part(end)
+                nursery.cancel_scope.cancel()
+        return end
+
+    # --- the tasks ------------------------------------------------------------------------------------------
+
+    async def _serve_front(self, link: Link) -> None:
+        self._step(await self._listen(Side.FRONT, link))
+
+    async def _serve_upstream(self, open_upstream: OpenLink) -> None:
+        async for connection in self._connects:
+            self._connections[Side.UPSTREAM] = connection
+            try:
+                async with open_upstream(self.now) as link:
+                    self._links[Side.UPSTREAM] = link
+                    self._step(Opened(Side.UPSTREAM, connection))
+                    closed = await self._listen(Side.UPSTREAM, link)
+                    del self._links[Side.UPSTREAM]
+            except UpstreamError as error:
+                closed = Closed(Side.UPSTREAM, connection, FAILED, str(error))
+            self._step(closed)
+
+    async def _listen(self, side: Side, link: Link) -> Closed:
+        """Step the session with all that one side says, until it ends."""
+        number = self._connections[side]
+        try:
+            while batch := await link.read():
+                now = self.now()
+                for message in batch:
+                    self._apply(now, message)
+                self._flush()
+                other = self._links.get(side.other)
+                if other is not None and other.queued:
+                    await self._drain(side.other, other)
+        except RemoteProtocolError as error:
+            return Closed(side, number, error.close_code, str(error))
+        return Closed(side, number, *link.closed)
+
+    async def _drain(self, side: Side, link: Link) -> None:
+        """Wait until a side has room, as long as it reads at all."""
+        while True:
+            before = link.queued
+            with trio.move_on_after(PROGRESS):
+                await link.drain()
+                return
+            if link.queued >= before:
+                self._give_up(side, f"too slow: nothing was read for {PROGRESS:g} s")
+                return
+
+    async def _watch_the_clock(self) -> None:
+        while True:
+            with trio.CancelScope() as self._alarm:
+                self._set_alarm()
+                await trio.sleep_forever()
+            self._step(None)
+
+    async def _await_stop(self, stop: Callable[[], Awaitable[Stop]]) -> None:
+        self._step(await stop())
+
+    async def _call(self, run_tool: Callable[[RunTool], Awaitable[ToolResult]], call: RunTool) -> None:
+        with trio.CancelScope() as self._calls[call.call_id]:
+            result = await run_tool(call)
+            self._step(result)
+        del self._calls[call.call_id]
+
+    async def _part(self, end: Run) -> None:
+        """Give both sides their last words, and a close with the reason, within the grace time."""
+        with trio.move_on_after(GRACE):
+            async with trio.open_nursery() as nursery:
+                for link in self._links.values():
+                    nursery.start_soon(link.close, end.code, end.reason)
+
+    # --- the steps ------------------------------------------------------------------------------------------
+
+    def _step(self, given: Input | None) -> None:
+        """One input, or the timers that are due, and all that follows."""
+        self._apply(self.now(), given)
+        self._flush()
+
+    def _apply(self, now: float, given: Input | None) -> None:
+        for step in steps(self._session, now, given, self._record):
+            for command in step.commands:
+                self._carry_out(command, step)
+
+    def _flush(self) -> None:
+        """One send for all that was written since the last; then see who has been left too far behind."""
+        for side, link in list(self._touched.items()):
+            link.flush()
+            if link.queued > MOST_QUEUED:
+                self._give_up(side, f"too slow: {link.queued} bytes wait to be read")
+        self._touched.clear()
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        deadline = self._start + self._session.deadline
+        if self._alarm.deadline != deadline:
+            self._alarm.deadline = deadline
+
+    def _give_up(self, side: Side, reason: str) -> None:
+        self._apply(self.now(), Closed(side, self._connections[side], TRY_LATER, f"{side.value}: {reason}"))
+
+    def _carry_out(self, command: Command, step: Step) -> None:
+        match command:
+            case Forward() if isinstance(step.input, Message):
+                self._write(step.input.side.other, step.input.raw, step.input.kind)
+            case Send(side=side, raw=raw, kind=kind):
+                self._write(side, raw, kind)
+            case Connect(connection=connection):
+                self._connect.send_nowait(connection)
+            case RunTool() if self._run_tool is not None:
+                self._nursery.start_soon(self._call, self._run_tool, command)
+            case CancelTool(call_id=call_id) if call_id in self._calls:
+                self._calls[call_id].cancel()
+            case Note(text=text):
+                self._note(text)
+            case HangUp(code=code, reason=reason):
+                self._hang_up.send_nowait(Run(step.at, code, reason))
+
+    def _write(self, side: Side, raw: bytes, kind: Kind) -> None:
+        link = self._links.get(side)
+        if link is not None:
+            link.write(raw, kind)
+            self._touched[side] = link
