@@ -223,7 +223,5 @@ class _Conversation:
                 self._hang_up.send_nowait(Run(step.at, code, reason))
 
     def _write(self, side: Side, raw: bytes, kind: Kind) -> None:
-        link = self._links.get(side)
-        if link is not None:
-            link.write(raw, kind)
-            self._touched[side] = link
+        link = self._touched[side] = self._links[side]
+        link.write(raw, kind)

@@ -7,6 +7,7 @@ until the session reads. Its work runs in threads.
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from math import inf, isinf
+from typing import assert_never
 
 import trio
 
@@ -85,6 +86,8 @@ class MachineLink:
                     self._nursery.start_soon(self._work, output)
                 case Close(code=code, reason=reason):
                     self._closed = (code, reason)
+                case _ as never:
+                    assert_never(never)
         self._news.set()
 
     async def _work(self, work: Work) -> None:

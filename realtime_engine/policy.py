@@ -140,7 +140,7 @@ def _holds_settable(name: str, policy: Policy) -> bool:
 
 
 def _covers(field: str, name: str) -> bool:
-    """Whether ``name`` is the field or something under it. A response's fields are named like the session's."""
+    """Whether ``name`` is the field or under it. A response's fields are named like the session's."""
     return name == field or name.startswith(f"{field}.")
 
 

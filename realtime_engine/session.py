@@ -7,7 +7,7 @@ messages is the business of `realtime_engine.managed` and `realtime_engine.trans
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Final, Protocol
+from typing import Final, Protocol, assert_never
 
 import msgspec
 
@@ -189,6 +189,8 @@ class Session:
             case Stop():
                 latest = microseconds(now + given.grace)
                 self._ending = _Ending(GOING_AWAY, given.reason, latest, speech_only=False)
+            case _ as never:
+                assert_never(never)
 
     def _upstream_opened(self) -> None:
         """The settings go first, then all that has waited."""

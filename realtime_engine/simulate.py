@@ -7,7 +7,7 @@ tools, until nothing is.
 from collections import deque
 from collections.abc import Callable, Iterable
 from math import inf, isinf
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 from realtime_engine.audio import whole_microseconds_after
 from realtime_engine.commands import CancelTool, Command, Connect, Forward, HangUp, Note, RunTool, Send, Step
@@ -153,6 +153,8 @@ class _Simulation:
                     self._give(Closed(peer.side, self._number(peer.side), code, reason))
                 case Work() as work:
                     outputs.extend(peer.machine.step(self._now, do(work)))
+                case _ as never:
+                    assert_never(never)
 
     def _number(self, side: Side) -> int:
         return 1 if side is Side.FRONT else self._connection
@@ -191,5 +193,4 @@ class _Simulation:
         peer = self._peers.pop(side, None)
         if peer is not None:
             peer.inbox.append(Disconnected(code, reason))
-            for _ in peer.take(self._now):
-                pass  # nobody listens any more
+            list(peer.take(self._now))  # and nobody listens any more

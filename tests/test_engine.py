@@ -1,0 +1,296 @@
+"""The driver for real time, over links in memory and Trio's virtual clock."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from realtime_engine.commands import RunTool, Step
+from realtime_engine.driving import Run
+from realtime_engine.engine import GRACE, MOST_QUEUED, PROGRESS, converse
+from realtime_engine.errors import RemoteProtocolError, UpstreamError
+from realtime_engine.inputs import Kind, Message, Side, Stop, ToolResult
+from realtime_engine.link import Link
+from realtime_engine.machine import Close, Machine
+from realtime_engine.machine_link import open_machine
+from realtime_engine.memory import MemoryLink, memory_pair
+from realtime_engine.options import SessionOptions, ToolSchema
+from realtime_engine.session import Session
+from tests.script import Script, created, done, function_call, speech, speech_started, truncate
+
+Clock = Callable[[], float]
+Opener = Callable[[Clock], AbstractAsyncContextManager[Link]]
+
+
+def machine(side: Side, peer: Machine) -> Opener:
+    return partial(open_machine, side, peer)
+
+
+def link(end: MemoryLink) -> Opener:
+    @asynccontextmanager
+    async def open_link(clock: Clock) -> AsyncIterator[Link]:
+        yield end
+
+    return open_link
+
+
+async def talk(front: Script, upstream: Script, **options: Any) -> tuple[Run, list[Step]]:
+    steps: list[Step] = []
+    end = await converse(
+        Session(SessionOptions(**options)),
+        open_front=machine(Side.FRONT, front),
+        open_upstream=machine(Side.UPSTREAM, upstream),
+        record=steps.append,
+    )
+    return end, steps
+
+
+async def test_a_conversation_goes_in_real_time_as_it_does_in_virtual_time(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    front = Script().at(0.5, bytes(100)).at(5, Close())
+    upstream = Script().at(0, created(), speech(5.0)).at(2.5, speech_started())
+
+    end, _ = await talk(front, upstream)
+
+    assert end == (5.0, 1000, "the front has left")
+    assert [(heard.at, heard.type) for heard in upstream.heard] == [
+        (1.5, "input_audio_buffer.append"),
+        (2.5, "conversation.item.truncate"),
+    ]
+    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 2500)]
+    assert front.types()[-2:] == ["input_audio_buffer.speech_started", "output_audio_buffer.cleared"]
+    assert upstream.ended is not None
+    assert upstream.ended.code == 1000
+
+
+async def test_timers_fire_at_their_own_times(autojump_clock: trio.testing.MockClock) -> None:
+    front = Script().at(9, Close())
+    upstream = Script().at(1, created(), *[speech(1.0)] * 3, done())
+
+    await talk(front, upstream, lead=0.2)
+
+    heard = [heard.at for heard in front.heard if heard.type == "response.output_audio.delta"]
+    assert heard == [1.0, 1.8, 2.8]
+
+
+async def test_tools_run_beside_the_conversation_and_are_cancelled_with_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    cancelled: list[str] = []
+
+    async def run_tool(call: RunTool) -> ToolResult:
+        if call.call_id == "call_1":
+            await trio.sleep(1)
+            return ToolResult(call.call_id, "sunny")
+        try:
+            await trio.sleep_forever()
+        finally:
+            cancelled.append(call.call_id)
+
+    upstream = Script().at(0, created()).at(1, *[function_call(f"call_{n}", "weather", "{}") for n in (1, 2)], done())
+
+    await converse(
+        Session(SessionOptions(tools=(ToolSchema(name="weather"),))),
+        open_front=machine(Side.FRONT, Script().at(5, Close())),
+        open_upstream=machine(Side.UPSTREAM, upstream),
+        run_tool=run_tool,
+    )
+
+    assert [(heard.at, heard.type) for heard in upstream.heard] == [(2.0, "conversation.item.create")]
+    assert cancelled == ["call_2"]
+
+
+async def test_without_a_runner_no_tool_is_run(autojump_clock: trio.testing.MockClock) -> None:
+    upstream = Script().at(1, created(), function_call("call_1", "weather", "{}"), done())
+
+    end, _ = await talk(Script().at(5, Close()), upstream, tools=(ToolSchema(name="weather"),))
+
+    assert end.at == 5.0
+
+
+async def test_the_operator_can_stop_a_conversation(autojump_clock: trio.testing.MockClock) -> None:
+    async def stop() -> Stop:
+        await trio.sleep(3)
+        return Stop("enough")
+
+    front = Script()
+    end = await converse(
+        Session(SessionOptions()),
+        open_front=machine(Side.FRONT, front),
+        open_upstream=machine(Side.UPSTREAM, Script()),
+        stop=stop,
+    )
+
+    assert end == (3.0, 1001, "enough")
+    assert front.ended is not None
+    assert front.ended.reason == "enough"
+
+
+async def test_an_upstream_that_refuses_reaches_the_front_as_an_error(autojump_clock: trio.testing.MockClock) -> None:
+    def refuse(clock: Clock) -> AbstractAsyncContextManager[Link]:
+        raise UpstreamError("the key was refused")
+
+    front = Script()
+    notes: list[str] = []
+    end = await converse(
+        Session(SessionOptions()), open_front=machine(Side.FRONT, front), open_upstream=refuse, note=notes.append
+    )
+
+    assert end.code == 1011
+    assert "the key was refused" in end.reason
+    assert "the key was refused" in front.all("error")[0]["error"]["message"]
+
+
+async def test_notes_are_handed_on(autojump_clock: trio.testing.MockClock) -> None:
+    notes: list[str] = []
+
+    await converse(
+        Session(SessionOptions()),
+        open_front=machine(Side.FRONT, Script()),
+        open_upstream=machine(Side.UPSTREAM, Script().at(1, b"\x00", Close())),
+        note=notes.append,
+    )
+
+    assert len(notes) == 1
+
+
+async def test_a_front_that_breaks_the_protocol_ends_its_own_conversation(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    class Broken(MemoryLink):
+        async def read(self) -> list[Message]:
+            raise RemoteProtocolError("a frame too large", side=Side.FRONT, close_code=1009)
+
+    near, _ = memory_pair(Side.FRONT)
+    end = await converse(
+        Session(SessionOptions()),
+        open_front=link(Broken(near._reads, near._writes)),
+        open_upstream=machine(Side.UPSTREAM, Script()),
+    )
+
+    assert end.code == 1000
+
+
+# --- backpressure ---------------------------------------------------------------------------------------------
+
+
+async def writes_first(far: MemoryLink, raw: bytes, count: int) -> None:
+    """A peer that writes all it has to say before it reads anything."""
+    for _ in range(count):
+        far.write(raw, Kind.TEXT)
+        far.flush()
+        await far.drain()
+
+
+async def test_a_slow_reader_slows_the_writer_and_loses_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    front, far_front = memory_pair(Side.FRONT)
+    upstream, far_upstream = memory_pair(Side.UPSTREAM)
+    raw = json.dumps({"type": "news", "text": "x" * 1000}).encode()
+    received = 0
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            partial(
+                converse,
+                Session(SessionOptions(mode="transparent")),
+                open_front=link(front),
+                open_upstream=link(upstream),
+            )
+        )
+        nursery.start_soon(writes_first, far_upstream, raw, 2000)
+        while received < 2000:
+            await trio.sleep(1)  # slow, but it reads
+            batch = await far_front.read()
+            assert all(message.raw == raw for message in batch)
+            received += len(batch)
+            assert far_upstream.queued + front.queued < 300_000
+        await far_front.close()
+
+
+async def test_a_peer_that_reads_but_little_is_not_given_up(autojump_clock: trio.testing.MockClock) -> None:
+    front, far_front = memory_pair(Side.FRONT, capacity=1)
+    raw = [f"news {n}" for n in range(5)]
+    received: list[bytes] = []
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            partial(
+                converse,
+                Session(SessionOptions()),
+                open_front=link(front),
+                open_upstream=machine(Side.UPSTREAM, Script().at(0, *raw)),
+            )
+        )
+        for _ in range(6):
+            await trio.sleep(PROGRESS - 1)
+            received += [message.raw for message in await far_front.read()]
+        await far_front.close()
+
+    assert [json.loads(each)["type"] for each in received] == ["engine.session", *raw]
+
+
+async def test_two_peers_that_write_before_they_read_are_ended_by_the_deadline_and_nothing_hangs(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    front, far_front = memory_pair(Side.FRONT)
+    upstream, far_upstream = memory_pair(Side.UPSTREAM)
+    up = json.dumps({"type": "conversation.item.delete", "item_id": "x" * 1000}).encode()
+    down = json.dumps({"type": "news", "text": "x" * 1000}).encode()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writes_first, far_front, up, 1000)
+        nursery.start_soon(writes_first, far_upstream, down, 1000)
+        end = await converse(
+            Session(SessionOptions(mode="transparent")), open_front=link(front), open_upstream=link(upstream)
+        )
+        nursery.cancel_scope.cancel()
+
+    assert end.code in (1011, 1013)
+    assert "too slow" in end.reason
+    assert end.at <= PROGRESS + 1
+    assert trio.current_time() <= PROGRESS + GRACE + 2
+
+
+async def test_what_the_session_itself_sends_is_bounded_too(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime_engine.engine.MOST_QUEUED", 100_000)
+    front, far_front = memory_pair(Side.FRONT)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writes_first, far_front, b'{"type":"refused"}', 1000)  # and never reads the errors
+        end = await converse(
+            Session(SessionOptions(mode="transparent")),
+            open_front=link(front),
+            open_upstream=machine(Side.UPSTREAM, Script()),
+        )
+        nursery.cancel_scope.cancel()
+
+    assert end.code == 1013
+    assert "wait to be read" in end.reason
+    assert MOST_QUEUED == 17 << 20
+
+
+async def test_closing_waits_no_longer_than_the_grace_time(autojump_clock: trio.testing.MockClock) -> None:
+    front, far_front = memory_pair(Side.FRONT, capacity=1)
+
+    async def stop() -> Stop:
+        await trio.sleep(1)
+        return Stop("restart")
+
+    end = await converse(
+        Session(SessionOptions()),
+        open_front=link(front),
+        open_upstream=machine(Side.UPSTREAM, Script().at(0, "one", "two")),
+        stop=stop,
+    )
+
+    assert end.at == 1.0
+    assert trio.current_time() == 1.0 + GRACE
+    assert far_front.closed == (1006, "")

@@ -1,0 +1,607 @@
+"""What a managed session does for a front that is only a microphone, a loudspeaker and a screen."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from realtime_engine.audio import decode_base64
+from realtime_engine.commands import CancelTool, HangUp, Note, RunTool, Step
+from realtime_engine.inputs import Closed, Kind, Message, Opened, Side, ToolResult
+from realtime_engine.machine import Close
+from realtime_engine.options import Limits, Policy, SessionOptions, ToolSchema
+from realtime_engine.session import Session
+from realtime_engine.simulate import ToolRunner, simulate
+from tests.script import (
+    Script,
+    created,
+    done,
+    function_call,
+    session_created,
+    speech,
+    speech_started,
+    speech_stopped,
+    truncate,
+)
+
+
+def run(front: Script, upstream: Script, run_tool: ToolRunner | None = None, /, **options: Any) -> list[Step]:
+    """Simulate a conversation; the front's script closes it."""
+    steps: list[Step] = []
+    session = Session(SessionOptions(**options))
+    simulate(session, front=front, connect=lambda: upstream, run_tool=run_tool, record=steps.append)
+    return steps
+
+
+def notes(steps: list[Step]) -> list[str]:
+    return [command.text for step in steps for command in step.commands if isinstance(command, Note)]
+
+
+# --- microphone -----------------------------------------------------------------------------------------------
+
+
+def test_microphone_audio_goes_upstream_in_messages_of_8192_bytes() -> None:
+    spoken = bytes(range(256)) * 100
+    front = Script().at(0.1, spoken[:5000]).at(0.2, spoken[5000:20000]).at(0.3, spoken[20000:]).at(0.4, Close())
+    upstream = Script()
+
+    run(front, upstream)
+
+    sent = [decode_base64(event["audio"]) for event in upstream.all("input_audio_buffer.append")]
+    assert [len(audio) for audio in sent] == [8192, 8192, 8192, 1024]
+    assert b"".join(sent) == spoken
+
+
+def test_audio_that_fills_no_message_goes_upstream_after_a_second() -> None:
+    front = Script().at(0.5, bytes(100)).at(0.9, bytes(100)).at(3, Close())
+    upstream = Script()
+
+    run(front, upstream)
+
+    assert [(heard.at, heard.type) for heard in upstream.heard] == [(1.5, "input_audio_buffer.append")]
+    assert len(decode_base64(upstream.heard[0].event["audio"])) == 200
+
+
+def test_the_microphone_going_off_sends_the_rest_at_once_so_that_no_words_end_is_lost() -> None:
+    front = Script().at(0.5, bytes(100), "input_audio_buffer.stopped").at(3, Close())
+    upstream = Script()
+
+    run(front, upstream)
+
+    assert [(heard.at, heard.type) for heard in upstream.heard] == [(0.5, "input_audio_buffer.append")]
+
+
+def test_a_commit_follows_all_the_audio_that_came_before_it_and_a_clear_forgets_it() -> None:
+    front = Script().at(0.5, bytes(100), "input_audio_buffer.commit", bytes(100), "input_audio_buffer.clear")
+    upstream = Script()
+
+    run(front.at(3, Close()), upstream)
+
+    assert upstream.types() == [
+        "input_audio_buffer.append",
+        "input_audio_buffer.commit",
+        "input_audio_buffer.clear",
+    ]
+
+
+def test_microphone_audio_may_come_as_append_events_too() -> None:
+    append = {"type": "input_audio_buffer.append", "audio": "AQIDBA=="}
+    front = Script().at(0.5, append, {**append, "audio": "BQYHCA=="}, "input_audio_buffer.stopped").at(3, Close())
+    upstream = Script()
+
+    run(front, upstream)
+
+    assert decode_base64(upstream.heard[0].event["audio"]) == bytes(range(1, 9))
+
+
+@pytest.mark.parametrize("audio", ["no base64!", 7])
+def test_an_append_that_is_not_base64_is_an_error_and_loses_nothing(audio: object) -> None:
+    front = Script().at(0.5, bytes(2), {"type": "input_audio_buffer.append", "audio": audio}, bytes(2))
+    upstream = Script()
+
+    run(front.at(0.6, Close()), upstream)
+
+    assert [error["error"]["param"] for error in front.all("error")] == ["audio"]
+    assert decode_base64(upstream.heard[0].event["audio"]) == bytes(4)
+
+
+def test_audio_waits_for_the_upstream_to_open_and_too_much_of_it_ends_the_conversation() -> None:
+    assert "wait for the upstream" in _end_without_upstream(Limits(pending_bytes=20_000))
+    assert "the front has left" in _end_without_upstream(Limits(pending_bytes=30_000))
+
+
+def _end_without_upstream(limits: Limits) -> str:
+    session = Session(SessionOptions(limits=limits))
+    commands = [
+        *session.step(0, Opened(Side.FRONT)),
+        *session.step(0.1, Message(Side.FRONT, Kind.BINARY, bytes(8192))),
+        *session.step(0.2, Message(Side.FRONT, Kind.BINARY, bytes(8192))),
+        *session.step(0.3, Closed(Side.FRONT)),
+    ]
+    return next(command.reason for command in commands if isinstance(command, HangUp))
+
+
+# --- settings and policy --------------------------------------------------------------------------------------
+
+
+def test_the_settings_are_the_first_thing_the_upstream_hears() -> None:
+    front = Script().on("connected", bytes(8192)).at(1, Close())
+    upstream = Script()
+
+    run(front, upstream, settings=Raw(b'{"type":"realtime","instructions":"Be kind."}'))
+
+    assert upstream.types() == ["session.update", "input_audio_buffer.append"]
+    assert upstream.heard[0].event["session"]["instructions"] == "Be kind."
+
+
+def test_a_pinned_field_is_taken_out_of_an_update_and_the_front_was_told() -> None:
+    update = {"type": "session.update", "session": {"type": "realtime", "instructions": "x", "tools": []}}
+    front = Script().at(1, update, update).at(2, Close())
+    upstream = Script()
+
+    steps = run(front, upstream, upstream="model", policy=Policy(pinned={"instructions": "set by the operator"}))
+
+    assert front.heard[0].event["pinned"] == {"instructions": "set by the operator"}
+    assert front.heard[0].event["upstream"] == "model"
+    assert [event["session"] for event in upstream.all("session.update")] == [{"type": "realtime", "tools": []}] * 2
+    assert notes(steps) == ["not for the front to set: instructions"]
+
+
+def test_what_is_not_allowed_gets_an_error_and_goes_nowhere() -> None:
+    front = Script().at(1, {"type": "session.close", "event_id": "mine"}).at(2, Close())
+    upstream = Script()
+
+    run(front, upstream)
+
+    assert front.all("error")[0]["error"]["event_id"] == "mine"
+    assert upstream.heard == []
+
+
+def test_an_event_that_the_front_may_send_goes_upstream_byte_for_byte() -> None:
+    raw = {"type": "conversation.item.delete", "item_id": "x", "my_own": [1, 2]}
+    front = Script().at(1, raw).at(2, Close())
+    upstream = Script()
+
+    run(front, upstream)
+
+    assert [heard.event for heard in upstream.heard] == [raw]
+
+
+# --- playback -------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_announced_when_it_begins_and_when_it_has_been_heard() -> None:
+    front = Script().at(9, Close())
+    upstream = Script().at(1, created(), speech(2.0)).at(1.1, speech(1.0), done())
+
+    run(front, upstream)
+
+    assert [(heard.at, heard.type) for heard in front.heard if "buffer" in heard.type] == [
+        (1.0, "output_audio_buffer.started"),
+        (4.0, "output_audio_buffer.stopped"),
+    ]
+
+
+def test_an_answer_that_was_heard_before_the_model_is_done_stops_when_it_is() -> None:
+    front = Script().at(9, Close())
+    upstream = Script().at(1, created(), speech(1.0)).at(5, done())
+
+    run(front, upstream)
+
+    assert [heard.at for heard in front.heard if heard.type == "output_audio_buffer.stopped"] == [5.0]
+
+
+def test_speech_is_let_out_no_further_ahead_of_the_ear_than_the_lead() -> None:
+    front = Script().at(9, Close())
+    upstream = Script().at(1, created(), *[speech(1.0)] * 3, done())
+
+    run(front, upstream, lead=0.2)
+
+    assert [heard.at for heard in front.heard if heard.type == "response.output_audio.delta"] == [1.0, 1.8, 2.8]
+    assert [heard.at for heard in front.heard if heard.type == "output_audio_buffer.stopped"] == [4.0]
+
+
+def test_more_held_speech_than_allowed_ends_the_conversation_with_a_reason() -> None:
+    front = Script().at(9, Close())
+    upstream = Script().at(1, created(), *[speech(1.0)] * 3)
+
+    end = simulate(
+        Session(SessionOptions(lead=0.0, limits=Limits(held_bytes=100_000))), front=front, connect=lambda: upstream
+    )
+
+    assert (end.code, end.reason) == (1013, "more than 100000 bytes of speech wait to be heard")
+
+
+def test_speech_in_g711_lasts_as_long_as_its_format_says() -> None:
+    front = Script().at(9, Close())
+    audio = {"input": {"format": {"type": "audio/pcmu"}}, "output": {"format": {"type": "audio/pcmu"}}}
+    session = {"type": "session.updated", "session": {"audio": audio}}
+    upstream = Script().at(1, session, created(), speech(0.5), done())
+
+    run(front, upstream)
+
+    assert [heard.at for heard in front.heard if heard.type == "output_audio_buffer.stopped"] == [4.0]
+
+
+def test_a_session_event_that_says_nothing_of_audio_changes_nothing() -> None:
+    front = Script().at(3, Close())
+    upstream = Script().at(1, {"type": "session.updated", "session": {}}, created(), speech(1.0), done())
+
+    run(front, upstream)
+
+    assert [heard.at for heard in front.heard if heard.type == "output_audio_buffer.stopped"] == [2.0]
+
+
+# --- interruption ---------------------------------------------------------------------------------------------
+
+
+def test_speaking_over_an_answer_silences_the_front_and_truncates_to_what_was_heard() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(0, created(), speech(5.0)).at(1.5, speech_started())
+
+    run(front, upstream)
+
+    assert front.types()[1:] == [
+        "response.created",
+        "output_audio_buffer.started",
+        "response.output_audio.delta",
+        "input_audio_buffer.speech_started",
+        "output_audio_buffer.cleared",
+    ]
+    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 1500)]
+    assert "response.cancel" not in upstream.types()  # the server does that itself
+
+
+def test_an_answer_is_cut_by_what_is_unheard_also_after_the_model_is_done() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(0, created(), speech(2.0), done()).at(1.5, speech_started())
+
+    run(front, upstream)
+
+    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 1500)]
+
+
+def test_an_answer_that_was_heard_to_its_end_is_not_cut() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(0, created(), speech(1.0), done()).at(1.5, speech_started())
+
+    run(front, upstream)
+
+    assert upstream.heard == []
+    assert "output_audio_buffer.cleared" not in front.types()
+
+
+def test_late_audio_of_a_cut_response_does_not_reach_the_front_and_its_unheard_items_are_truncated_to_nothing() -> None:
+    front = Script().at(5, Close())
+    late = (speech(1.0), speech(1.0, item="item_2"), speech(1.0, item="item_2"), done(status="cancelled"))
+    upstream = Script().at(0, created(), speech(1.0)).at(0.5, speech_started()).at(0.6, *late)
+
+    run(front, upstream)
+
+    assert front.types().count("response.output_audio.delta") == 1
+    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 500), truncate("item_2", 0)]
+
+
+def test_a_response_that_has_not_spoken_yet_is_cut_without_a_word_to_the_front() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(0, created()).at(0.5, speech_started()).at(0.6, speech(1.0))
+
+    run(front, upstream)
+
+    assert "output_audio_buffer.cleared" not in front.types()
+    assert "response.output_audio.delta" not in front.types()
+    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 0)]
+
+
+def test_held_speech_is_dropped_by_an_interruption() -> None:
+    front = Script().at(9, Close())
+    upstream = Script().at(0, created(), *[speech(1.0)] * 5).at(1.5, speech_started())
+
+    run(front, upstream, lead=0.2)
+
+    assert [heard.at for heard in front.heard if heard.type == "response.output_audio.delta"] == [0.0, 0.8]
+    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 1500)]
+
+
+def test_interrupt_response_false_means_that_speech_interrupts_nobody() -> None:
+    front = Script().at(5, Close())
+    vad = session_created(turn_detection={"type": "server_vad", "interrupt_response": False})
+    upstream = Script().at(0, vad, created(), speech(2.0)).at(0.5, speech_started()).at(0.6, done())
+
+    run(front, upstream)
+
+    assert upstream.heard == []
+    assert "output_audio_buffer.stopped" in front.types()
+
+
+@pytest.mark.parametrize("button", ["output_audio_buffer.clear", "response.cancel"])
+def test_the_persons_own_interruption_cancels_the_response_too(button: str) -> None:
+    front = Script().at(0.7, button).at(5, Close())
+    upstream = Script().at(0, created(), speech(2.0))
+
+    run(front, upstream)
+
+    assert upstream.types() == ["response.cancel", "conversation.item.truncate"]
+    assert upstream.heard[0].event["response_id"] == "resp_1"
+    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 700)]
+
+
+def test_in_manual_mode_the_first_audio_during_an_answer_interrupts_it_once() -> None:
+    front = Script().at(0.5, bytes(4800)).at(0.6, bytes(4800)).at(5, Close())
+    upstream = Script().at(0, session_created(turn_detection=None), created(), speech(2.0))
+
+    run(front, upstream)
+
+    assert upstream.types().count("conversation.item.truncate") == 1
+    assert front.types().count("output_audio_buffer.cleared") == 1
+
+
+def test_a_front_that_reports_is_asked_what_was_heard() -> None:
+    def last_report(event: dict[str, Any]) -> list[dict[str, Any]]:
+        return [
+            {
+                "type": "output_audio_buffer.played",
+                "item_id": "item_1",
+                "audio_ms": 1234.9,
+                "cleared_event_id": event["event_id"],
+            }
+        ]
+
+    front = Script().on("output_audio_buffer.cleared", last_report).at(5, Close())
+    upstream = Script().at(0, created(), speech(5.0)).at(1.5, speech_started())
+
+    run(front, upstream, reports=True)
+
+    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 1234)]
+
+
+def test_a_front_that_does_not_answer_is_waited_for_250_ms_and_the_estimate_at_the_cut_counts() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(0, created(), speech(5.0)).at(1.5, speech_started())
+
+    run(front, upstream, reports=True)
+
+    assert [(heard.at, heard.event) for heard in upstream.heard] == [(1.75, truncate("item_1", 1500))]
+
+
+def test_no_response_is_created_before_the_truncation_is_sent() -> None:
+    front = Script().at(1.0, "output_audio_buffer.clear", "response.create").at(5, Close())
+    upstream = Script().at(0, created(), speech(5.0), done())
+
+    run(front, upstream, reports=True)
+
+    assert [(heard.at, heard.type) for heard in upstream.heard] == [
+        (1.25, "conversation.item.truncate"),
+        (1.25, "response.create"),
+    ]
+
+
+def test_reports_correct_the_estimate() -> None:
+    report = {"type": "output_audio_buffer.played", "item_id": "item_1", "audio_ms": 500}
+    front = Script().at(1.0, report).at(5, Close())
+    upstream = Script().at(0, created(), speech(2.0), done()).at(1.2, speech_started())
+
+    run(front, upstream, reports=True)
+
+    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 700)]
+
+
+def test_a_malformed_report_is_an_error_and_changes_nothing() -> None:
+    front = Script().at(1.0, {"type": "output_audio_buffer.played", "item_id": 7}).at(5, Close())
+    upstream = Script().at(0, created(), speech(2.0), done())
+
+    run(front, upstream, reports=True)
+
+    assert "output_audio_buffer.played" in front.all("error")[0]["error"]["message"]
+    assert upstream.heard == []
+    assert [heard.at for heard in front.heard if heard.type == "output_audio_buffer.stopped"] == [2.0]
+
+
+def test_an_out_of_band_answer_is_silenced_but_not_truncated_for_it_has_no_item() -> None:
+    front = Script().at(0.7, "output_audio_buffer.clear").at(5, Close())
+    upstream = Script().at(0, created("resp_b", conversation=None), speech(2.0, response="resp_b"))
+    upstream.at(0.8, speech(2.0, response="resp_b", item="item_b"))
+
+    run(front, upstream)
+
+    assert upstream.types() == ["response.cancel"]
+    assert front.types().count("response.output_audio.delta") == 1
+
+
+# --- responses and tools --------------------------------------------------------------------------------------
+
+
+def test_a_response_create_waits_for_the_active_response() -> None:
+    front = Script().at(0.5, "response.create").at(5, Close())
+    upstream = Script().at(0, created()).at(2, done())
+
+    run(front, upstream)
+
+    assert [(heard.at, heard.type) for heard in upstream.heard] == [(2.0, "response.create")]
+
+
+def test_an_out_of_band_response_create_does_not_wait() -> None:
+    create = {"type": "response.create", "response": {"conversation": "none"}}
+    front = Script().at(0.5, create).at(5, Close())
+    upstream = Script().at(0, created())
+
+    run(front, upstream)
+
+    assert [(heard.at, heard.event) for heard in upstream.heard] == [(0.5, create)]
+
+
+def test_a_create_that_collided_waits_for_the_response_it_met_and_the_front_hears_nothing_of_it() -> None:
+    collision = {"type": "error", "error": {"code": "conversation_already_has_active_response", "message": ""}}
+    front = Script().at(0.5, "response.create").at(5, Close())
+    upstream = Script().at(0.5, created()).at(0.6, collision).at(2, done())
+
+    steps = run(front, upstream)
+
+    assert [heard.at for heard in upstream.heard] == [0.5, 2.0]
+    assert "error" not in front.types()
+    assert len(notes(steps)) == 1
+
+
+def test_an_error_reaches_the_front_and_frees_the_next_create() -> None:
+    front = Script().at(0.5, "response.create", "response.create").at(5, Close())
+    upstream = Script().at(1, {"type": "error", "error": {"code": "invalid_value", "message": "no"}})
+
+    run(front, upstream)
+
+    assert [heard.at for heard in upstream.heard] == [0.5, 1.0]
+    assert "error" in front.types()
+
+
+def test_a_front_that_asks_for_more_and_more_responses_is_ended() -> None:
+    front = Script().at(0.5, *["response.create"] * 100).at(5, Close())
+    session = Session(SessionOptions())
+
+    end = simulate(session, front=front, connect=lambda: Script().at(0, created()))
+
+    assert (end.code, end.reason) == (1013, "too many response.create wait for the active response")
+
+
+WEATHER = (ToolSchema(name="weather"),)
+
+
+def test_several_calls_of_one_response_lead_to_one_response_create() -> None:
+    front = Script().at(5, Close())
+    calls = [function_call("call_1", "weather", '{"city":"Paris"}'), function_call("call_2", "weather", "{}")]
+    upstream = Script().at(1, created(), *calls, done())
+
+    def weather(call: RunTool) -> ToolResult:
+        return ToolResult(call.call_id, f"sunny for {call.arguments}")
+
+    run(front, upstream, weather, tools=WEATHER)
+
+    assert upstream.types() == ["conversation.item.create", "conversation.item.create", "response.create"]
+    assert [event["item"] for event in upstream.all("conversation.item.create")] == [
+        {"type": "function_call_output", "call_id": "call_1", "output": 'sunny for {"city":"Paris"}'},
+        {"type": "function_call_output", "call_id": "call_2", "output": "sunny for {}"},
+    ]
+
+
+def test_a_call_of_a_function_that_is_not_the_engines_is_left_to_the_front() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(1, created(), function_call("call_1", "other", "{}"), done())
+
+    run(front, upstream, lambda call: ToolResult(call.call_id, "never"), tools=WEATHER)
+
+    assert upstream.heard == []
+    assert "response.output_item.done" in front.types()
+
+
+def test_an_unfinished_call_and_an_item_that_is_none_are_not_run() -> None:
+    front = Script().at(5, Close())
+    unfinished = function_call("call_1", "weather", '{"ci', status="incomplete")
+    message = {"type": "response.output_item.done", "response_id": "resp_1", "item": {"type": "message"}}
+    upstream = Script().at(1, created(), unfinished, message, done(status="cancelled"))
+
+    run(front, upstream, lambda call: ToolResult(call.call_id, "never"), tools=WEATHER)
+
+    assert upstream.heard == []
+
+
+def test_the_same_call_said_twice_is_run_once() -> None:
+    front = Script().at(5, Close())
+    call = function_call("call_1", "weather", "{}")
+    upstream = Script().at(1, created(), call, call, done())
+
+    run(front, upstream, lambda call: ToolResult(call.call_id, "sunny"), tools=WEATHER)
+
+    assert upstream.types() == ["conversation.item.create", "response.create"]
+
+
+def test_calls_that_still_run_at_the_end_are_cancelled() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(1, created(), function_call("call_1", "weather", "{}"), done())
+
+    steps = run(front, upstream, tools=WEATHER)
+
+    assert CancelTool("call_1") in steps[-1].commands
+
+
+def test_a_result_that_nobody_waits_for_is_noted_once() -> None:
+    session = Session(SessionOptions(tools=WEATHER))
+
+    commands = [*session.step(0, ToolResult("call_9", "x")), *session.step(0, ToolResult("call_9", "x"))]
+
+    assert commands == [Note("a tool gave a result that nobody waits for")]
+
+
+# --- what is odd ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_unknown_is_passed_on_unchanged_and_noted_once_if_its_shape_is() -> None:
+    odd = {"type": "response.created", "response": 7}
+    new = {"type": "response.sparkle", "glitter": True}
+    front = Script().at(5, Close())
+
+    steps = run(front, Script().at(1, odd, new, odd, b"\x00\x01"))
+
+    assert [heard.event for heard in front.heard[1:4]] == [odd, new, odd]
+    assert front.heard[4].raw == b"\x00\x01"
+    assert [note.split(" in ")[0] for note in notes(steps)] == [
+        "response.created",
+        "the upstream sent a binary frame, which the protocol does not have: passed on",
+    ]
+
+
+def test_the_conversation_is_kept() -> None:
+    item = {"id": "item_1", "type": "message", "role": "assistant", "content": []}
+    front = Script().at(5, Close())
+    added = {"type": "conversation.item.added", "previous_item_id": None, "item": item}
+    upstream = Script().at(1, created(), added, speech(1.0), done())
+    session = Session(SessionOptions())
+
+    simulate(session, front=front, connect=lambda: upstream)
+
+    assert [(entry.id, entry.audio_ms) for entry in session.conversation] == [("item_1", 1000.0)]
+
+
+def test_the_session_is_idle_only_when_nothing_is_under_way() -> None:
+    idle: list[tuple[float, bool]] = []
+    session = Session(SessionOptions())
+    front = Script().at(9, Close())
+    upstream = Script().at(1, speech_started()).at(2, speech_stopped(), "input_audio_buffer.committed")
+    upstream.at(3, created()).at(4, speech(2.0)).at(5, done()).at(7, "input_audio_buffer.cleared")
+
+    simulate(session, front=front, connect=lambda: upstream, record=lambda step: idle.append((step.at, session.idle)))
+
+    assert [at for at, is_idle in idle if is_idle] == [0.0, 0.0, 6.0, 7.0, 9.0]
+
+
+def test_a_spoken_turn_that_the_server_will_not_answer_leaves_the_session_idle() -> None:
+    vad = session_created(turn_detection={"type": "server_vad", "create_response": False})
+    session = Session(SessionOptions())
+
+    simulate(
+        session,
+        front=Script().at(9, Close()),
+        connect=lambda: Script().at(1, vad, speech_started()).at(2, speech_stopped()),
+        record=lambda step: None,
+    )
+
+    assert session.idle
+
+
+def test_what_the_upstream_said_before_it_closed_is_heard_to_its_end() -> None:
+    front = Script()
+    upstream = Script().at(0, created(), *[speech(1.0)] * 3, Close(1000, "good bye"))
+    session = Session(SessionOptions(lead=0.2))
+
+    end = simulate(session, front=front, connect=lambda: upstream)
+
+    assert (end.at, end.code, end.reason) == (3.0, 1000, "good bye")
+    assert front.types().count("response.output_audio.delta") == 3
+    assert front.types()[-1] == "output_audio_buffer.stopped"
+
+
+def test_everything_sent_is_one_event_of_valid_json() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(0, created(), speech(5.0)).at(1.5, speech_started())
+
+    run(front, upstream)
+
+    assert all(json.loads(heard.raw)["type"] for heard in [*front.heard, *upstream.heard])

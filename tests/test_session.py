@@ -1,0 +1,393 @@
+"""How a conversation begins and ends, and the laws that hold for every sequence of inputs."""
+
+import json
+from collections.abc import Sequence
+from math import inf
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from realtime_engine.audio import PCM16, decode_base64, encode_base64
+from realtime_engine.commands import Command, Connect, Forward, HangUp, Note, Send
+from realtime_engine.driving import ignore, steps
+from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
+from realtime_engine.options import Limits, SessionOptions, ToolSchema
+from realtime_engine.session import Session
+from tests.script import (
+    created,
+    done,
+    function_call,
+    session_created,
+    speech,
+    speech_started,
+    speech_stopped,
+)
+
+
+def event(side: Side, said: dict[str, Any] | str) -> Message:
+    body = {"type": said} if isinstance(said, str) else said
+    return Message(side, Kind.TEXT, json.dumps(body, separators=(",", ":")).encode())
+
+
+def opened(**options: Any) -> Session:
+    session = Session(SessionOptions(**options))
+    session.step(0, Opened(Side.FRONT))
+    session.step(0, Opened(Side.UPSTREAM))
+    return session
+
+
+def errors(commands: Sequence[Command]) -> list[str]:
+    sent = [json.loads(command.raw) for command in commands if isinstance(command, Send)]
+    return [said["error"]["code"] for said in sent if said["type"] == "error"]
+
+
+def hang_up(commands: Sequence[Command]) -> HangUp | None:
+    return next((command for command in commands if isinstance(command, HangUp)), None)
+
+
+# --- beginning and end ----------------------------------------------------------------------------------------
+
+
+def test_the_front_connects_first_and_then_the_upstream_is_connected() -> None:
+    session = Session(SessionOptions())
+
+    assert Connect(1) in session.step(0, Opened(Side.FRONT))
+
+
+def test_a_front_that_leaves_ends_the_conversation_and_its_last_words_go_upstream() -> None:
+    session = opened()
+    session.step(1, Message(Side.FRONT, Kind.BINARY, bytes(100)))
+
+    commands = session.step(1, Closed(Side.FRONT))
+
+    assert isinstance(commands[0], Send)
+    assert commands[0].side is Side.UPSTREAM
+    assert commands[1:] == [HangUp(1000, "the front has left")]
+
+
+def test_a_front_that_leaves_before_the_upstream_is_there_leaves_nothing_behind() -> None:
+    session = Session(SessionOptions())
+    session.step(0, Opened(Side.FRONT))
+    session.step(1, Message(Side.FRONT, Kind.BINARY, bytes(100)))
+
+    assert session.step(1, Closed(Side.FRONT)) == [HangUp(1000, "the front has left")]
+
+
+def test_a_front_that_the_driver_has_given_up_is_told_so() -> None:
+    assert opened().step(1, Closed(Side.FRONT, code=1013, reason="too slow")) == [HangUp(1013, "too slow")]
+
+
+def test_after_the_end_a_session_says_nothing_more() -> None:
+    session = opened()
+    session.step(1, Closed(Side.FRONT))
+
+    assert session.over
+    assert session.deadline == inf
+    assert session.step(2, Closed(Side.UPSTREAM)) == ()
+    assert session.advance(99) == []
+
+
+@pytest.mark.parametrize(("code", "reason"), [(1006, ""), (1011, "out of memory")])
+def test_an_upstream_that_is_lost_reaches_the_front_as_one_error_and_a_close_with_a_reason(
+    code: int, reason: str
+) -> None:
+    commands = opened().step(1, Closed(Side.UPSTREAM, 1, code, reason))
+
+    end = hang_up(commands)
+    assert errors(commands) == ["upstream_closed"]
+    assert end is not None
+    assert end.code == 1011
+    assert (reason or "lost") in end.reason
+    assert str(code) in end.reason
+
+
+def test_an_upstream_that_says_good_bye_ends_the_conversation_without_an_error() -> None:
+    commands = opened().step(1, Closed(Side.UPSTREAM, 1, 1000, ""))
+
+    assert commands == [HangUp(1000, "the upstream has ended the conversation")]
+
+
+def test_a_stop_ends_the_conversation_at_once_when_nothing_is_under_way() -> None:
+    assert opened().step(1, Stop("restart", grace=10)) == [HangUp(1001, "restart")]
+
+
+def test_a_stop_lets_the_answer_be_heard_but_waits_no_longer_than_its_grace() -> None:
+    brief, long = opened(), opened()
+    for session, seconds in ((brief, 2.0), (long, 60.0)):
+        session.step(1, event(Side.UPSTREAM, created()))
+        session.step(1, event(Side.UPSTREAM, speech(seconds)))
+        session.step(1, event(Side.UPSTREAM, done()))
+        assert hang_up(session.step(1, Stop("restart", grace=10))) is None
+
+    assert [(at, hang_up(commands)) for at, commands in brief.advance(99)] == [(3.0, HangUp(1001, "restart"))]
+    assert [(at, hang_up(commands)) for at, commands in long.advance(99)] == [(11.0, HangUp(1001, "restart"))]
+
+
+@pytest.mark.parametrize("raw", [b"no json", b"[1]", b'{"type":', b"\xff\xfe", b'"text"', b""])
+def test_an_upstream_that_does_not_speak_json_ends_the_conversation(raw: bytes) -> None:
+    end = hang_up(opened().step(1, Message(Side.UPSTREAM, Kind.TEXT, raw)))
+
+    assert end is not None
+    assert end.code == 1007
+
+
+# --- limits ---------------------------------------------------------------------------------------------------
+
+
+def test_a_conversation_may_last_only_so_long() -> None:
+    session = opened(limits=Limits(duration=60))
+
+    ((at, commands),) = session.advance(100)
+
+    assert (at, errors(commands)) == (60.0, ["limit_reached"])
+    assert hang_up(commands) == HangUp(1008, "the conversation has reached its limit of 60 s")
+
+
+def test_a_front_may_be_silent_only_so_long() -> None:
+    session = opened(limits=Limits(idle=5))
+    session.step(3, event(Side.FRONT, "input_audio_buffer.clear"))
+
+    ((at, commands),) = session.advance(100)
+
+    assert at == 8.0
+    assert hang_up(commands) == HangUp(1008, "nothing has come from the front for 5 s")
+
+
+def test_a_conversation_may_use_only_so_many_tokens() -> None:
+    session = opened(limits=Limits(tokens=100))
+    assert hang_up(session.step(1, event(Side.UPSTREAM, done(tokens=60)))) is None
+
+    commands = session.step(2, event(Side.UPSTREAM, done(tokens=60)))
+
+    assert hang_up(commands) == HangUp(1008, "the conversation has used 120 of its 100 tokens")
+
+
+def test_held_speech_that_grows_too_much_by_a_timer_is_no_exception() -> None:
+    session = Session(SessionOptions(limits=Limits(pending_bytes=10)))
+    session.step(0, Opened(Side.FRONT))
+    session.step(0, Message(Side.FRONT, Kind.BINARY, bytes(100)))
+
+    ((at, commands),) = session.advance(5)
+
+    assert at == 1.0
+    assert commands == [HangUp(1013, "more than 10 bytes wait for the upstream")]
+
+
+# --- laws -----------------------------------------------------------------------------------------------------
+
+TOOLS = (ToolSchema(name="weather"),)
+
+upstream_events = st.one_of(
+    st.sampled_from(
+        [
+            created(),
+            created("resp_2"),
+            created("resp_b", conversation=None),
+            done(),
+            done("resp_2", status="cancelled"),
+            done("resp_b", conversation=None),
+            speech_started(),
+            speech_stopped(),
+            session_created(turn_detection=None),
+            session_created(turn_detection={"type": "server_vad"}, format={"type": "audio/pcma"}),
+            function_call("call_1", "weather", "{}"),
+            function_call("call_2", "other", "{}"),
+            {"type": "error", "error": {"code": "conversation_already_has_active_response"}},
+            {"type": "error", "error": {"code": None, "event_id": None}},
+            {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None},
+        ]
+    ),
+    st.builds(
+        speech,
+        st.sampled_from([0.02, 0.4, 1.7]),
+        item=st.sampled_from(["item_1", "item_2"]),
+        response=st.sampled_from(["resp_1", "resp_2", "resp_b"]),
+    ),
+)
+
+front_events = st.one_of(
+    st.sampled_from(
+        [
+            "response.create",
+            "response.cancel",
+            "input_audio_buffer.commit",
+            "input_audio_buffer.clear",
+            "input_audio_buffer.stopped",
+            "output_audio_buffer.clear",
+        ]
+    ).map(lambda kind: {"type": kind}),
+    st.fixed_dictionaries(
+        {
+            "type": st.just("output_audio_buffer.played"),
+            "item_id": st.sampled_from(["item_1", "item_2", "item_x"]),
+            "audio_ms": st.floats(-10, 5000, allow_nan=False),
+        },
+        optional={"cleared_event_id": st.integers(1, 9).map(lambda n: f"event_engine_{n}")},
+    ),
+)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+"""Events of a known type in any shape."""
+twisted = st.builds(
+    lambda kind, fields: {**fields, "type": kind},
+    st.sampled_from(["response.done", "session.update", "response.output_audio.delta", "conversation.item.added"]),
+    st.dictionaries(st.sampled_from(["item", "response", "delta", "session", "item_id"]), json_values),
+)
+peers = st.sampled_from(Side)
+well_formed: st.SearchStrategy[Input] = st.one_of(
+    upstream_events.map(lambda said: event(Side.UPSTREAM, said)),
+    front_events.map(lambda said: event(Side.FRONT, said)),
+    st.binary(max_size=9000).map(lambda audio: Message(Side.FRONT, Kind.BINARY, audio)),
+    st.builds(ToolResult, st.sampled_from(["call_1", "call_2"]), st.text(max_size=5)),
+)
+anything: st.SearchStrategy[Input] = st.one_of(
+    well_formed,
+    st.builds(Message, peers, st.sampled_from(Kind), st.binary(max_size=200)),
+    st.builds(event, peers, twisted),
+    st.builds(event, peers, json_values.map(lambda value: {"type": value})),
+    st.builds(lambda side, value: Message(side, Kind.TEXT, json.dumps(value).encode()), peers, json_values),
+    st.builds(Opened, peers, st.integers(1, 3)),
+    st.builds(Closed, peers, st.just(1), st.sampled_from([1000, 1006, 1013]), st.text(max_size=5)),
+    st.builds(Stop, st.just("stop"), st.sampled_from([0.0, 1.0])),
+)
+gaps = st.sampled_from([0.0, 0.000001, 0.02, 0.1234567, 0.9, 3.0])
+session_options = st.builds(
+    SessionOptions,
+    mode=st.sampled_from(["managed", "transparent"]),
+    lead=st.sampled_from([None, 0.0, 0.2]),
+    reports=st.booleans(),
+    tools=st.just(TOOLS),
+    settings=st.sampled_from([Raw(b""), Raw(b'{"type":"realtime"}')]),
+    limits=st.sampled_from([Limits(), Limits(duration=9, idle=4, tokens=5, pending_bytes=9000, held_bytes=40_000)]),
+)
+
+
+@given(session_options, st.lists(st.tuples(gaps, anything), max_size=40))
+def test_no_sequence_of_inputs_valid_or_not_makes_a_session_raise(
+    options: SessionOptions, inputs: list[tuple[float, Input]]
+) -> None:
+    session = Session(options)
+    now = 0.0
+    for gap, each in inputs:
+        now += gap
+        for step in steps(session, now, each, ignore):
+            assert all(isinstance(command, get_args(Command)) for command in step.commands)
+        assert session.deadline > now or session.over
+
+
+def _tape(options: SessionOptions, inputs: list[tuple[float, Input]], *, in_time: bool) -> list[tuple[float, Any]]:
+    """All commands with their times; ``in_time`` wakes the session at each of its deadlines."""
+    session = Session(options)
+    said: list[tuple[float, Any]] = []
+    now = 0.0
+    beginning: list[tuple[float, Input]] = [(0.0, Opened(Side.FRONT)), (0.0, Opened(Side.UPSTREAM))]
+    for gap, each in [*beginning, *inputs, (20.0, Closed(Side.FRONT))]:
+        now = round(now + gap, 6)
+        while in_time and session.deadline <= now:
+            for at, commands in session.advance(session.deadline + 1e-6):
+                said += [(at, command) for command in commands]
+        for step in steps(session, now, each, ignore):
+            said += [(step.at, command) for command in step.commands]
+    return said
+
+
+@given(session_options, st.lists(st.tuples(gaps, well_formed), max_size=30))
+def test_waking_late_gives_the_same_commands_as_waking_in_time(
+    options: SessionOptions, inputs: list[tuple[float, Input]]
+) -> None:
+    assert _tape(options, inputs, in_time=False) == _tape(options, inputs, in_time=True)
+
+
+@given(st.sampled_from([None, 0.2]), st.booleans(), st.lists(st.tuples(gaps, well_formed), max_size=40))
+def test_no_audio_of_a_cut_response_reaches_the_front_after_the_cut(
+    lead: float | None, reports: bool, inputs: list[tuple[float, Input]]
+) -> None:
+    session = opened(lead=lead, reports=reports, tools=TOOLS)
+    cut: set[str] = set()
+    now = 0.0
+    for gap, each in inputs:
+        now += gap
+        for step in steps(session, now, each, ignore):
+            for command in step.commands:
+                raw = _to_front(command, step.input)
+                if raw is None:
+                    continue
+                said = json.loads(raw)
+                if said["type"] == "output_audio_buffer.cleared":
+                    cut.add(said["response_id"])
+                if said["type"] == "response.output_audio.delta":
+                    assert said["response_id"] not in cut
+
+
+def _to_front(command: Command, given_: Input | None) -> bytes | None:
+    if isinstance(command, Send) and command.side is Side.FRONT:
+        return command.raw
+    if isinstance(command, Forward) and isinstance(given_, Message) and given_.side is Side.UPSTREAM:
+        return given_.raw
+    return None
+
+
+@given(st.sampled_from([None, 0.2]), st.booleans(), st.lists(st.tuples(gaps, well_formed), max_size=40))
+def test_heard_never_exceeds_sent(lead: float | None, reports: bool, inputs: list[tuple[float, Input]]) -> None:
+    session = opened(lead=lead, reports=reports, tools=TOOLS)
+    sent_ms: dict[str, float] = {}
+    now = 0.0
+    for gap, each in inputs:
+        now += gap
+        if isinstance(each, Message) and each.kind is Kind.TEXT and each.type == "response.output_audio.delta":
+            said = json.loads(each.raw)
+            ms = len(decode_base64(said["delta"])) / PCM16.bytes_per_ms
+            sent_ms[said["item_id"]] = sent_ms.get(said["item_id"], 0.0) + ms
+        for step in steps(session, now, each, ignore):
+            for command in step.commands:
+                if isinstance(command, Send) and b"conversation.item.truncate" in command.raw:
+                    said = json.loads(command.raw)
+                    assert 0 <= said["audio_end_ms"] <= sent_ms[said["item_id"]]
+
+
+@given(st.binary(min_size=1, max_size=40_000), st.lists(st.integers(1, 9000), max_size=20), st.booleans())
+@settings(max_examples=50)
+def test_any_split_of_the_same_audio_gives_the_same_bytes_upstream(
+    audio: bytes, sizes: list[int], as_events: bool
+) -> None:
+    whole, cut = opened(), opened()
+    chunks, rest = [], audio
+    for size in sizes:
+        chunks.append(rest[:size])
+        rest = rest[size:]
+
+    assert _upstream_audio(cut, [*chunks, rest], as_events) == _upstream_audio(whole, [audio], as_events)
+
+
+def _upstream_audio(session: Session, chunks: list[bytes], as_events: bool) -> list[bytes]:
+    commands: list[Command] = []
+    for chunk in chunks:
+        text = encode_base64(chunk).decode()
+        message = (
+            event(Side.FRONT, {"type": "input_audio_buffer.append", "audio": text})
+            if as_events
+            else Message(Side.FRONT, Kind.BINARY, chunk)
+        )
+        commands += session.step(0.5, message)
+    commands += session.step(0.5, event(Side.FRONT, "input_audio_buffer.stopped"))
+    return [command.raw for command in commands if isinstance(command, Send)]
+
+
+def test_different_things_are_noted_once_each_and_at_most_a_hundred() -> None:
+    session = opened()
+
+    commands = [
+        command
+        for n in range(300)
+        for command in session.step(n, event(Side.UPSTREAM, {"type": "response.done", "response": [n] * (n + 1)}))
+    ]
+    notes = {command.text for command in commands if isinstance(command, Note)}
+
+    assert len(notes) == 1
