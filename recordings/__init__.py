@@ -1,0 +1,1 @@
+"""The golden recordings, and how they are made."""
