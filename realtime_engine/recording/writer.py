@@ -1,0 +1,238 @@
+"""Write a recording as it happens: the audio first, then the sizes in its headers, then the lines that name it.
+
+After ``kill -9`` all that was written can be read and replayed, with at most one torn last line. A full disk ends the
+recording and not the conversation.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, NamedTuple, Self, TypeAlias
+
+import msgspec
+from msgspec import UnsetType
+
+from realtime_engine.commands import Command, Send, Step
+from realtime_engine.errors import UsageError
+from realtime_engine.events import SessionCreated, SessionUpdated
+from realtime_engine.inputs import Input, Kind, Message, Side
+from realtime_engine.objects import SessionConfig
+from realtime_engine.options import SessionOptions
+from realtime_engine.recording.about import REASON, About, ending, engine_version, write_about
+from realtime_engine.recording.files import GrowingFile
+from realtime_engine.recording.frames import Stored
+from realtime_engine.recording.lines import command_line, end_line, input_line
+from realtime_engine.recording.tape import Tape
+
+ABOUT: Final = "recording.json"
+EVENTS: Final = "events.jsonl"
+
+Warn: TypeAlias = Callable[[str], None]
+
+
+def create_recording(root: Path, options: SessionOptions, *, front: str, upstream: str, warn: Warn) -> "Recorder":
+    """Make a folder for a new recording, and begin it.
+
+    The name is the engine's own: when (UTC), and six random digits. Nobody else can read it (0700, files 0600).
+
+    Args:
+        root: Where the folder goes; made if it is not there.
+        options: What the session is made of.
+        front: The name of the front's plug-in.
+        upstream: The name of the upstream's plug-in.
+        warn: Called at most once: when the recording ends before the conversation.
+
+    Raises:
+        UsageError: Nothing can be written there.
+    """
+    started = datetime.now(UTC)
+    about = About(
+        engine=engine_version(),
+        started=started.isoformat(timespec="milliseconds"),
+        front=front,
+        upstream=upstream,
+        options=options,
+    )
+    folder = root / f"{started:%Y-%m-%dT%H-%M-%S}-{secrets.token_hex(3)}"
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700)
+        return Recorder(folder, about, warn)
+    except OSError as error:
+        raise UsageError(f"cannot record in {root}: {error.strerror}") from error
+
+
+class _Written(NamedTuple):
+    """A line with its line feed, and what stands in it."""
+
+    n: int
+    at: float
+    text: bytes
+
+
+class Recorder:
+    """Writes the steps of one conversation into a folder, each before the call returns. It never raises.
+
+    This is the recorder for `simulate`; `realtime_engine.recording.live` has the one that never waits. A recording
+    that is closed without `end` counts as cut off.
+
+    Attributes:
+        folder: Where the recording is.
+        recording: Whether what comes is still written down.
+    """
+
+    def __init__(self, folder: Path, about: About, warn: Warn) -> None:
+        self.folder = folder
+        self.recording = True
+        self._about = about
+        self._warn = warn
+        self._n = 0
+        self._last = _Written(0, 0.0, b"")
+        self._tapes = {side: Tape(folder, side) for side in Side}
+        self._take_formats(about.options.settings)
+        self._about_file = GrowingFile(folder / ABOUT)
+        self._about_file.append(write_about(about))
+        self._events_file = GrowingFile(folder / EVENTS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def record(self, step: Step) -> None:
+        """Write one step down."""
+        self.record_all((step,))
+
+    def record_all(self, steps: Iterable[Step]) -> None:
+        """Write several steps down, with one write for all their lines."""
+        if not self.recording:
+            return
+        lines: list[_Written] = []
+        problem = None
+        try:
+            for step in steps:
+                self._take(step, lines)
+            for tape in self._tapes.values():
+                tape.write_header()
+        except OSError as error:
+            problem = error
+        problem = self._write(lines) or problem
+        if problem is not None:
+            self.stop(str(problem.strerror))
+
+    def end(self, at: float, reason: str) -> None:
+        """The conversation is over, at this time: the recording is complete."""
+        if not self.recording:
+            return
+        at = max(at, self._last.at)  # after the session has hung up, the upstream may still close
+        problem = self._write([_written(self._n, at, end_line(self._n, at, reason[:REASON]))])
+        if problem is not None:
+            self.stop(str(problem.strerror))
+        else:
+            self._say_how_it_ends(complete=True, reason=reason)
+
+    def stop(self, reason: str) -> None:
+        """The recording ends here, though the conversation may go on."""
+        if self.recording:
+            self._say_how_it_ends(complete=False, reason=reason)
+            self._warn(f"the recording {self.folder} ends at {self._last.at:.3f} s: {reason}")
+
+    def close(self) -> None:
+        """Close the files."""
+        self.recording = False
+        for tape in self._tapes.values():
+            tape.close()
+        self._events_file.close()
+        self._about_file.close()
+
+    def _take(self, step: Step, lines: list[_Written]) -> None:
+        """Put the audio of a step away and add its lines."""
+        passed_on = Side.UPSTREAM
+        if step.input is not None:
+            self._n += 1
+            line = input_line(self._n, step.at, step.input, self._keeper(step.input))
+            lines.append(_written(self._n, step.at, line))
+            if isinstance(step.input, Message) and step.input.side is Side.UPSTREAM:
+                passed_on = Side.FRONT
+                self._follow_formats(step.input)
+        for command in step.commands:
+            line = command_line(self._n, step.at, command, self._finder(command), passed_on)
+            lines.append(_written(self._n, step.at, line))
+
+    def _keeper(self, given: Input) -> Callable[[bytes], Stored | None]:
+        """Where the audio of an input goes. Only a managed front has audio in binary frames."""
+        if not isinstance(given, Message):
+            return _stays
+        if given.kind is Kind.BINARY and (given.side is Side.UPSTREAM or self._about.options.mode != "managed"):
+            return _stays
+        return self._tapes[given.side].append
+
+    def _finder(self, command: Command) -> Callable[[bytes], Stored | None]:
+        """Where the audio of a command stands already."""
+        match command:
+            case Send(side=side, audio=(start, stop)):
+                tape = self._tapes[side.other]
+                return lambda audio: tape.find(start, stop, audio)
+            case _:
+                return _stays
+
+    def _follow_formats(self, message: Message) -> None:
+        """The upstream may say that audio comes in another format from now on."""
+        try:
+            event = message.event if message.type in _SESSION_EVENTS else None
+        except (ValueError, RecursionError):
+            return
+        if isinstance(event, SessionCreated | SessionUpdated):
+            self._use(event.session)
+
+    def _take_formats(self, settings: msgspec.Raw) -> None:
+        """What is asked for holds until the upstream says otherwise."""
+        with suppress(msgspec.DecodeError):
+            self._use(msgspec.json.decode(settings, type=SessionConfig))
+
+    def _use(self, session: SessionConfig) -> None:
+        for side, format in ((Side.FRONT, session.input_format), (Side.UPSTREAM, session.output_format)):  # noqa: A001
+            if not isinstance(format, UnsetType):
+                self._tapes[side].format = format
+
+    def _write(self, lines: list[_Written]) -> OSError | None:
+        """Write lines; if that fails, take a torn one off again and give the error."""
+        before = self._events_file.size
+        text = b"".join(line.text for line in lines)
+        problem = None
+        try:
+            self._events_file.append(text)
+        except OSError as error:
+            problem = error
+            text = text[: self._events_file.size - before]
+            whole = text.rfind(b"\n") + 1
+            with suppress(OSError):
+                self._events_file.cut(before + whole)
+            lines = lines[: text.count(b"\n")]
+        if lines:
+            self._last = lines[-1]
+        return problem
+
+    def _say_how_it_ends(self, *, complete: bool, reason: str) -> None:
+        """Into the room that was kept for it; that much may fail, for the lines say it too."""
+        self.recording = False
+        how = ending(complete=complete, n=self._last.n, at=self._last.at, reason=reason)
+        with suppress(OSError):
+            self._about_file.rewrite(write_about(msgspec.structs.replace(self._about, ended=how)))
+
+
+def _written(n: int, at: float, line: bytes) -> _Written:
+    return _Written(n, at, line + b"\n")
+
+
+_SESSION_EVENTS: Final = ("session.created", "session.updated")
+
+
+def _stays(audio: bytes) -> None:
+    """The audio stays in the line."""

@@ -1,0 +1,199 @@
+"""In real time nobody waits for the disk: a thread writes, and what it cannot write ends the recording only."""
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import trio
+
+from realtime_engine.commands import Note, Send, Step
+from realtime_engine.errors import UsageError
+from realtime_engine.inputs import Kind, Message, Side, ToolResult
+from realtime_engine.options import SessionOptions
+from realtime_engine.recording import live
+from realtime_engine.recording.about import read_about
+from realtime_engine.recording.files import GrowingFile
+from realtime_engine.recording.live import MOST_BEHIND, LiveRecorder, open_recorder
+from realtime_engine.recording.reader import Recording
+from tests.recording.parrot import TALK, speech, steps_of, unwarned
+
+SECOND = 1.0
+
+
+async def until_written(recorder: LiveRecorder, inputs: int) -> None:
+    """Wait until the recording holds so many inputs; a test that waits in vain fails after ten seconds."""
+    with trio.fail_after(10):
+        while len(read(recorder.folder)) < inputs:  # noqa: ASYNC110 - the file is written by a thread
+            await trio.sleep(0.01)
+
+
+def read(folder: Path) -> list[Step]:
+    with Recording(folder) as recording:
+        return [step for step in recording.steps() if step.input is not None]
+
+
+async def test_a_conversation_is_written_while_it_lasts_and_complete_when_it_is_over(tmp_path: Path) -> None:
+    steps = steps_of(TALK)
+
+    async with open_recorder(tmp_path, SessionOptions(), front="wav", upstream="local", warn=unwarned) as recorder:
+        for step in steps[:4]:
+            recorder.record(step)
+        await until_written(recorder, 4)
+        for step in steps[4:]:
+            recorder.record(step)
+        recorder.end(3.0, "the front has left")
+
+    with Recording(recorder.folder) as recording:
+        assert recording.cut is None
+        assert [step.input for step in recording.steps() if step.input] == [given for _, given in TALK]
+
+
+async def test_what_a_link_uses_again_is_copied(tmp_path: Path) -> None:
+    buffer, commands = bytearray(b"abcd"), [Note("first")]
+
+    async with open_recorder(tmp_path, SessionOptions(), front="wav", upstream="local", warn=unwarned) as recorder:
+        view = memoryview(buffer)
+        recorder.record(Step(0.0, Message(Side.FRONT, Kind.BINARY, view), commands))  # type: ignore[arg-type]
+        buffer[:] = b"????"
+        commands.clear()
+
+    (step,) = read(recorder.folder)
+    assert step == Step(0.0, speech(b"abcd"), [Note("first")])
+
+
+async def test_a_block_that_fails_leaves_all_that_was_recorded_and_counts_as_cut_off(tmp_path: Path) -> None:
+    recorders = []
+
+    async def fail() -> None:
+        async with open_recorder(tmp_path, SessionOptions(), front="wav", upstream="local", warn=unwarned) as recorder:
+            recorders.append(recorder)
+            for step in steps_of(TALK):
+                recorder.record(step)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+
+    with Recording(recorders[0].folder) as recording:
+        assert recording.cut == "cut off"
+        assert len(list(recording.steps())) == len(steps_of(TALK))
+
+
+async def test_a_block_that_is_cancelled_leaves_all_that_was_recorded(tmp_path: Path) -> None:
+    with trio.CancelScope() as scope:
+        async with open_recorder(tmp_path, SessionOptions(), front="wav", upstream="local", warn=unwarned) as recorder:
+            recorder.record(steps_of(TALK)[0])
+            scope.cancel()
+            await trio.sleep_forever()
+
+    assert len(read(recorder.folder)) == 1
+
+
+async def test_a_place_that_cannot_be_written_is_said_before_the_conversation(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(UsageError, match="cannot record in"):
+        async with open_recorder(tmp_path / "file", SessionOptions(), front="wav", upstream="local", warn=unwarned):
+            raise AssertionError("there is no recorder")
+
+
+class Stuck:
+    """A disk on which nothing can be written until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._free = threading.Event()
+        append = GrowingFile.append
+
+        def wait(file: GrowingFile, content: bytes) -> None:
+            assert self._free.wait(10 * SECOND)
+            append(file, content)
+
+        self.go = self._free.set
+        self._wait = wait
+        self._monkeypatch = monkeypatch
+
+    def stick(self) -> None:
+        self._monkeypatch.setattr(GrowingFile, "append", self._wait)
+
+
+async def test_a_writer_too_far_behind_ends_the_recording_and_not_the_conversation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    disk = Stuck(monkeypatch)
+    large = bytes(MOST_BEHIND // 4)
+
+    async with open_recorder(
+        tmp_path, SessionOptions(), front="wav", upstream="local", warn=warnings.append
+    ) as recorder:
+        disk.stick()
+        for at in range(8):
+            recorder.record(Step(at / 10, speech(large), [Send(Side.FRONT, b"{}")]))
+        disk.go()
+        await until_written(recorder, 4)
+        recorder.end(3.0, "over")
+
+    assert len(read(recorder.folder)) == 4
+    assert warnings == [f"the recording {recorder.folder} ends at 0.300 s: the disk is 8 MiB behind"]
+    told = read_about((recorder.folder / "recording.json").read_bytes(), "it").ended
+    assert told is not None
+    assert (told.complete, told.n, told.reason) == (False, 4, "the disk is 8 MiB behind")
+
+
+async def test_all_that_waits_counts_also_the_results_of_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    disk = Stuck(monkeypatch)
+    third = "x" * (MOST_BEHIND // 3)
+
+    async with open_recorder(
+        tmp_path, SessionOptions(), front="wav", upstream="local", warn=warnings.append
+    ) as recorder:
+        disk.stick()
+        recorder.record(Step(0.1, ToolResult("call_1", third), []))
+        recorder.record(Step(0.2, ToolResult("call_2", third), [Send(Side.UPSTREAM, third.encode())]))
+        recorder.record(Step(0.3, ToolResult("call_3", "more"), []))
+        disk.go()
+
+    assert len(read(recorder.folder)) == 2
+    assert len(warnings) == 1
+
+
+async def test_a_full_disk_gives_one_warning_while_the_conversation_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: GrowingFile, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    warnings: list[str] = []
+    async with open_recorder(
+        tmp_path, SessionOptions(), front="wav", upstream="local", warn=warnings.append
+    ) as recorder:
+        recorder.record(steps_of(TALK)[0])
+        await until_written(recorder, 1)
+        monkeypatch.setattr(GrowingFile, "append", full)
+        with trio.fail_after(10):
+            while not warnings:
+                recorder.record(steps_of(TALK)[1])
+                await trio.sleep(0.01)
+
+    assert warnings == [f"the recording {recorder.folder} ends at 0.000 s: No space left on device"]
+
+
+async def test_a_disk_that_never_answers_holds_up_the_end_for_a_stated_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    disk = Stuck(monkeypatch)
+    monkeypatch.setattr(live, "GRACE", 0.01)
+
+    async with open_recorder(
+        tmp_path, SessionOptions(), front="wav", upstream="local", warn=warnings.append
+    ) as recorder:
+        disk.stick()
+        recorder.record(steps_of(TALK)[0])
+
+    assert warnings == [f"the recording {recorder.folder} is not all written: the disk does not answer"]
+    disk.go()
+    await trio.to_thread.run_sync(recorder.close)
