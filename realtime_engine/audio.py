@@ -33,8 +33,8 @@ class AudioFormat(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def bytes_per_ms(self) -> int:
-        """Bytes a millisecond: 48 for PCM16, 8 for G.711."""
-        return self.sample_rate * self.sample_bytes // 1000
+        """Bytes a millisecond."""
+        return 48 if self.type == "audio/pcm" else 8
 
     @property
     def silent_byte(self) -> bytes:

@@ -27,13 +27,14 @@ def ignore(what: object) -> None:
 def steps(session: Session, now: float, given: Input | None, record: Record) -> Iterator[Step]:
     """All that happens at ``now``: the timers that are due, then the input, if there is one.
 
-    Each step is recorded before it is given; the caller carries out its commands.
+    Each step is recorded before it is given; the caller carries out its commands. To a session that has hung up
+    nothing happens any more.
     """
     for at, commands in session.advance(now):
         step = Step(at, None, commands)
         record(step)
         yield step
-    if given is not None:
+    if given is not None and not session.over:
         step = Step(now, given, session.step(now, given))
         record(step)
         yield step

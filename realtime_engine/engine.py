@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from realtime_engine.audio import microseconds
+from realtime_engine.audio import microseconds, whole_microseconds_after
 from realtime_engine.commands import CancelTool, Command, Connect, Forward, HangUp, Note, RunTool, Send, Step
 from realtime_engine.driving import Record, Run, ignore, steps
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
@@ -198,7 +198,7 @@ class _Conversation:
         self._set_alarm()
 
     def _set_alarm(self) -> None:
-        deadline = self._start + self._session.deadline
+        deadline = self._start + whole_microseconds_after(self._session.deadline)
         if self._alarm.deadline != deadline:
             self._alarm.deadline = deadline
 

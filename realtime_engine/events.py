@@ -7,12 +7,12 @@ Source: protocol.md, sections 3 (client events) and 4 (server events); design.md
 managed front and the engine say to each other.
 """
 
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from realtime_engine.audio import encode_base64
+from realtime_engine.audio import base64_size, encode_base64
 from realtime_engine.objects import (
     NO_RAW,
     ContentPart,
@@ -23,6 +23,7 @@ from realtime_engine.objects import (
     Response,
     SessionConfig,
     TranscriptionUsage,
+    text,
 )
 
 Maybe: TypeAlias = str | UnsetType
@@ -544,6 +545,7 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Event]]] = {
     type_of(event): msgspec.json.Decoder(event)
     for event in CLIENT_EVENTS + MANAGED_FRONT_EVENTS + SERVER_EVENTS + ENGINE_EVENTS
 }
+_KNOWN: Final = {name.encode(): name for name in _DECODERS}
 
 
 class _Type(Struct, gc=False):
@@ -553,6 +555,7 @@ class _Type(Struct, gc=False):
 _decode_type = msgspec.json.Decoder(_Type).decode
 _encode = msgspec.json.Encoder().encode
 _START: Final = b'{"type":"'
+_DELTA: Final = b',"delta":"'
 _UNREADABLE: Final = (UnicodeDecodeError, RecursionError)
 """What msgspec raises beside its own `msgspec.DecodeError`: text that is no UTF-8, or nested too deeply."""
 
@@ -569,6 +572,8 @@ def peek_type(raw: bytes) -> str:
     if raw.startswith(_START):
         end = raw.find(b'"', 9)
         name = raw[9:end]
+        if end > 0 and (known := _KNOWN.get(name)) is not None:
+            return known
         if end > 0 and name.isascii() and b"\\" not in name:
             return name.decode("ascii")
     try:
@@ -598,6 +603,36 @@ def decode(raw: bytes) -> Event:
         return UnknownEvent(name=name, problem=str(error))
     except _UNREADABLE as error:
         raise msgspec.DecodeError(str(error)) from error
+
+
+class Speech(NamedTuple):
+    """A piece of the model's speech: what it belongs to, and how many bytes of audio it carries."""
+
+    response_id: str
+    item_id: str
+    content_index: int
+    size: int
+
+
+def read_speech(raw: bytes) -> Speech | None:
+    """Read a ``response.output_audio.delta`` without looking at its audio; None: it is not in a known shape.
+
+    Every known server writes the audio last. Then the short beginning is decoded, and the rest is only measured.
+
+    Raises:
+        msgspec.DecodeError: The text is not a JSON object.
+    """
+    start = raw.find(_DELTA) + len(_DELTA)
+    end = len(raw) - 2
+    if start > len(_DELTA) and raw.find(b'"', start) == end and raw.endswith(b'"}') and raw.find(b"\\") < 0:
+        event = decode(b"%b}" % raw[: start - len(_DELTA)])
+        size = (end - start) // 4 * 3 - raw.count(b"=", end - 2, end)
+    else:
+        event = decode(raw)
+        size = base64_size(event.delta) if isinstance(event, ResponseOutputAudioDelta) else 0
+    if not isinstance(event, ResponseOutputAudioDelta):
+        return None
+    return Speech(text(event.response_id), event.item_id, event.content_index, size)
 
 
 def _check_object(raw: bytes) -> None:

@@ -11,6 +11,7 @@ from typing import assert_never
 
 import trio
 
+from realtime_engine.audio import whole_microseconds_after
 from realtime_engine.driving import do
 from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.machine import Close, Connected, Disconnected, Frame, Machine, MachineInput, MachineOutput, Work
@@ -40,7 +41,7 @@ class MachineLink:
             if self._machine.deadline <= now:
                 self._take(self._machine.advance(now))
             else:
-                await self._wait(self._machine.deadline - now)
+                await self._wait(whole_microseconds_after(self._machine.deadline) - now)
         said, self._said = self._said, []
         return said
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from realtime_engine import events as ev
-from realtime_engine.audio import base64_size, decode_base64
+from realtime_engine.audio import decode_base64
 from realtime_engine.commands import RunTool, Send, Span
 from realtime_engine.conversation import Conversation
 from realtime_engine.input_audio import Chunk, InputAudio, RecentAudio
@@ -24,6 +24,8 @@ from realtime_engine.outbox import Outbox, Overfull
 from realtime_engine.playback import HeldSpeech, Playback
 from realtime_engine.policy import Changed, Refused, judge
 from realtime_engine.responses import ResponseRecord, Responses, is_out_of_band
+
+_SPEECH: Final = ev.type_of(ev.ResponseOutputAudioDelta)
 
 
 class Managed:
@@ -47,7 +49,8 @@ class Managed:
         self._responses = Responses()
         self._turn_detection: TurnDetection | None = TurnDetection()
         self._speaking = False  # the user, by the server's word
-        self._sounding: dict[str, bool] = {}  # response heard from -> whether the model is done with it
+        self._sounding: dict[str, None] = {}  # responses that the front plays
+        self._finishing: dict[str, None] = {}  # those of them that the model is done with
         self._spoken = 0  # bytes of speech received since the conversation began
 
     # --- time -----------------------------------------------------------------------------------------------
@@ -74,10 +77,9 @@ class Managed:
         self._create_if_possible()
 
     def _next_stop(self) -> float:
-        if not self._sounding:
+        if not self._finishing:
             return inf
-        ends = (self._playback.end_of(response_id) for response_id, done in self._sounding.items() if done)
-        return min(ends, default=inf)
+        return min(self._playback.end_of(response_id) for response_id in self._finishing)
 
     def idle(self, now: float) -> bool:
         """Whether nothing is under way: no response, no call, no speech, nothing unheard."""
@@ -110,7 +112,7 @@ class Managed:
             self._send_speech(speech)
         self._responses.connection_lost()
         self._speaking = False
-        self._sounding = dict.fromkeys(self._sounding, True)
+        self._finishing = dict.fromkeys(self._sounding)
         self._stop_finished(now)
 
     # --- from the front -------------------------------------------------------------------------------------
@@ -186,10 +188,10 @@ class Managed:
             self._out.note("the upstream sent a binary frame, which the protocol does not have: passed on")
             self._out.forward(message)
             return
-        event = message.event
-        if isinstance(event, ev.ResponseOutputAudioDelta):
-            self._speech(now, message, event)
+        if message.type == _SPEECH and (speech := ev.read_speech(message.raw)) is not None:
+            self._speech(now, message, speech)
             return
+        event = message.event
         if isinstance(event, ev.UnknownEvent) and event.problem:
             self._out.note(f"{event.type} in an unknown shape, passed on: {event.problem}")
         if isinstance(event, ev.Error) and self._responses.collided(event):
@@ -201,17 +203,16 @@ class Managed:
         if handle is not None:
             handle(self, now, event)
 
-    def _speech(self, now: float, message: Message, delta: ev.ResponseOutputAudioDelta) -> None:
-        size = base64_size(delta.delta)
+    def _speech(self, now: float, message: Message, speech: ev.Speech) -> None:
+        response_id, item_id, content_index, size = speech
         span = Span(self._spoken, self._spoken + size)
-        self._spoken += size
-        response_id = text(delta.response_id)
+        self._spoken = span.stop
         if self._interruption.drops(response_id):
             if self._in_conversation(response_id):
-                self._send_truncations(self._interruption.late(delta.item_id, delta.content_index))
+                self._send_truncations(self._interruption.late(item_id, content_index))
             return
-        self.conversation.spoken(delta.item_id, response_id, self._playback.format.ms(size))
-        if self._playback.add(now, response_id, delta.item_id, delta.content_index, size):
+        self.conversation.spoken(item_id, response_id, self._playback.format.ms(size))
+        if self._playback.add(now, response_id, item_id, content_index, size):
             self._start_sounding(response_id)
             self._out.forward(message)
         else:
@@ -248,7 +249,7 @@ class Managed:
         self._meter.responded(event.response)
         record = self._responses.done(event)
         if record.response_id in self._sounding:
-            self._sounding[record.response_id] = True
+            self._finishing[record.response_id] = None
             self._stop_finished(now)
         self._go_on(record)
 
@@ -303,16 +304,17 @@ class Managed:
 
     def _start_sounding(self, response_id: str) -> None:
         if response_id not in self._sounding:
-            done = response_id not in self._responses.running
-            self._sounding[response_id] = done
+            self._sounding[response_id] = None
+            if response_id not in self._responses.running:
+                self._finishing[response_id] = None
             event_id = self._out.invent_id()
             self._out.to_front(ev.OutputAudioBufferStarted(event_id=event_id, response_id=response_id))
 
     def _stop_finished(self, now: float) -> None:
         """Say which responses have been heard to their end."""
-        for response_id, done in list(self._sounding.items()):
-            if done and self._playback.end_of(response_id) <= now:
-                del self._sounding[response_id]
+        for response_id in list(self._finishing):
+            if self._playback.end_of(response_id) <= now:
+                del self._finishing[response_id], self._sounding[response_id]
                 event_id = self._out.invent_id()
                 self._out.to_front(ev.OutputAudioBufferStopped(event_id=event_id, response_id=response_id))
 
@@ -325,6 +327,7 @@ class Managed:
             return
         self._interruption.cut([*running, *cleared])
         self._sounding.clear()
+        self._finishing.clear()
         cleared_ids = [self._out.invent_id() for _ in cleared]
         for event_id, response_id in zip(cleared_ids, cleared, strict=True):
             self._out.to_front(ev.OutputAudioBufferCleared(event_id=event_id, response_id=response_id))

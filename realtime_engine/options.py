@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from msgspec import Raw, Struct
 
-from realtime_engine.objects import NO_RAW
+NO_SETTINGS: Final = Raw(b"null")
 
 FLUSH_BYTES: Final = 8192
 """Microphone audio goes upstream in messages of so many bytes … (design.md, section 3, fixed default)"""
@@ -31,6 +31,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     Attributes:
         pinned: Session fields that the front may not set, by dotted path (``audio.output.voice``), each with
             the reason. A path pins all that is under it. ``response.create`` is held to the same.
+            A ``prompt`` template brings settings of its own: where anything is pinned, it must be listed in
+            ``may_set`` to be set.
         may_set: ``all`` that is not pinned, ``none``, or exactly the fields listed (dotted paths).
         max_depth: How deeply JSON from the front may be nested.
     """
@@ -65,7 +67,7 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
         mode: ``managed``: the front is a microphone, a loudspeaker and a screen, and the session does the
             rest. ``transparent``: the front is itself a Realtime client; frames pass untouched.
         upstream: The upstream's name, for the person.
-        settings: The JSON object sent as ``session.update`` when the upstream opens; empty: none is sent.
+        settings: The JSON object sent as ``session.update`` when the upstream opens; null: none is sent.
         flush_bytes: See `FLUSH_BYTES`.
         flush_seconds: See `FLUSH_SECONDS`.
         lead: How far ahead of the ear, in seconds, the front wants audio; None: as soon as it comes.
@@ -77,7 +79,7 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
 
     mode: Literal["managed", "transparent"] = "managed"
     upstream: str = ""
-    settings: Raw = NO_RAW
+    settings: Raw = NO_SETTINGS
     flush_bytes: int = FLUSH_BYTES
     flush_seconds: float = FLUSH_SECONDS
     lead: float | None = None

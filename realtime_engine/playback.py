@@ -14,7 +14,7 @@ from realtime_engine.audio import PCM16, AudioFormat
 from realtime_engine.commands import Span
 
 _ROUNDING = 1e-6  # milliseconds; so that 1.5 s is 1500 ms though its floats say 1499.9999999
-_TRACKS = 64  # parts of items whose speech may still go on; the oldest is forgotten first
+_TRACKS = 64  # parts of items whose speech may still go on; the oldest that is heard is forgotten first
 
 
 class Heard(NamedTuple):
@@ -41,7 +41,7 @@ class HeldSpeech(NamedTuple):
 
 @dataclass(slots=True)
 class _Piece:
-    """The audio of one message."""
+    """Audio that is heard without a gap: of one message that is held, or of any number that were sent."""
 
     track: "_Track"
     seconds: float
@@ -53,7 +53,7 @@ class _Piece:
         return self.start + self.seconds
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Track:
     """All speech of one part of one item."""
 
@@ -79,7 +79,7 @@ class Playback:
         self._pieces: deque[_Piece] = deque()
         self._held: deque[tuple[_Piece, HeldSpeech]] = deque()
         self._held_bytes = 0
-        self._tracks: dict[tuple[str, int], _Track] = {}
+        self._tracks: dict[tuple[str, str, int], _Track] = {}
 
     @property
     def held_bytes(self) -> int:
@@ -107,10 +107,15 @@ class Playback:
         """
         self._settle(now)
         start = max(now, self.end)
+        at_once = not self._held and start - now <= self._lead
         track = self._track(response_id, item_id, content_index)
         track.size += size
-        self._pieces.append(_Piece(track, size / (self.format.bytes_per_ms * 1000), start))
-        return not self._held and start - now <= self._lead
+        seconds = self.format.seconds(size)
+        if at_once and self._pieces and self._pieces[-1].track is track:
+            self._pieces[-1].seconds += seconds
+        else:
+            self._pieces.append(_Piece(track, seconds, start))
+        return at_once
 
     def hold(self, speech: HeldSpeech) -> None:
         """Keep the message of the speech added last until it is time for it."""
@@ -132,21 +137,26 @@ class Playback:
     def report(self, now: float, item_id: str, content_index: int, audio_ms: float) -> None:
         """The front says that it has played so much of an item; what comes after it moves along.
 
-        What was received before that item has then been heard. An item of which nothing waits is no news.
+        What was received before that item has then been heard. An item of which nothing waits, or nothing was sent,
+        is no news.
         """
-        track = self._tracks.get((item_id, content_index))
-        if not any(piece.track is track for piece in self._pieces) or track is None:
+        place = (item_id, content_index)
+        first = next((p for p in self._pieces if (p.track.item_id, p.track.content_index) == place), None)
+        if first is None or not first.sent:
             return
-        while self._pieces[0].track is not track:
+        track = first.track
+        while self._pieces[0] is not first:
             self._finish()
-        ahead = audio_ms / 1000 - track.heard  # of the beginning of the first piece that waits
+        ahead = max(audio_ms, 0.0) / 1000 - track.heard  # of the beginning of the first piece that waits
         while self._plays(track) and self._pieces[0].seconds <= ahead:
             ahead -= self._pieces[0].seconds
             self._finish()
         if not self._plays(track):
             ahead = 0.0
-        elif ahead < 0:
+        elif ahead < 0:  # what was thought to be over is yet to be heard
             track.heard += ahead
+            first.seconds -= ahead
+            ahead = 0.0
         start = now - ahead
         for piece in self._pieces:
             piece.start = start
@@ -159,10 +169,10 @@ class Playback:
         has to say yet will not be heard.
         """
         self._settle(now)
-        cut = {id(piece.track) for piece in self._pieces}
+        cut = {piece.track for piece in self._pieces}
         for piece in self._pieces:
             piece.track.heard += min(max(now - piece.start, 0.0), piece.seconds)
-        tracks = [t for t in self._tracks.values() if id(t) in cut or t.response_id in running]
+        tracks = [track for track in self._tracks.values() if track in cut or track.response_id in running]
         self._pieces.clear()
         self._held.clear()
         self._held_bytes = 0
@@ -179,13 +189,19 @@ class Playback:
         return Heard(track.response_id, track.item_id, track.content_index, heard_ms, sent_ms, more)
 
     def _track(self, response_id: str, item_id: str, content_index: int) -> _Track:
-        key = (item_id, content_index)
+        key = (response_id, item_id, content_index)
         track = self._tracks.get(key)
         if track is None:
+            if len(self._tracks) >= _TRACKS:
+                self._forget_oldest_heard()
             track = self._tracks[key] = _Track(response_id, item_id, content_index)
-            if len(self._tracks) > _TRACKS:
-                del self._tracks[next(iter(self._tracks))]
         return track
+
+    def _forget_oldest_heard(self) -> None:
+        waiting = {piece.track for piece in self._pieces}
+        oldest = next((key for key, track in self._tracks.items() if track not in waiting), None)
+        if oldest is not None:
+            del self._tracks[oldest]
 
     def _plays(self, track: _Track) -> bool:
         """Whether speech of this track is the first that waits, and has been sent."""

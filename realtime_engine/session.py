@@ -18,8 +18,7 @@ from realtime_engine.events import SessionUpdate
 from realtime_engine.inputs import Closed, Input, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.managed import Managed
-from realtime_engine.objects import NO_RAW
-from realtime_engine.options import SessionOptions
+from realtime_engine.options import NO_SETTINGS, SessionOptions
 from realtime_engine.outbox import Outbox, Overfull
 from realtime_engine.transparent import Transparent
 
@@ -195,7 +194,7 @@ class Session:
     def _upstream_opened(self) -> None:
         """The settings go first, then all that has waited."""
         self._out.upstream_open = True
-        if self.options.settings != NO_RAW:
+        if bytes(self.options.settings) != bytes(NO_SETTINGS):
             self._out.to_upstream(SessionUpdate(event_id=self._out.invent_id(), session=self.options.settings))
         self._out.send_pending()
 

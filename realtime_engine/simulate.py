@@ -129,7 +129,9 @@ class _Simulation:
         """Timers, front, upstream, tools, each once. False if nothing was due."""
         if not (self._news or self._calls or self._session.deadline <= self._now or self._anybody_due()):
             return False
-        self._give(self._news.popleft() if self._news else None)
+        self._give(None)
+        while self._news:  # an upstream is there before it says anything
+            self._give(self._news.popleft())
         for side in Side:
             peer = self._peers.get(side)
             if peer is not None and peer.deadline <= self._now:

@@ -13,6 +13,7 @@ from realtime_engine.audio import AudioFormat
 
 Samples: TypeAlias = NDArray[np.float32]
 _PCM16_LE: Final = np.dtype("<i2")
+_INDEX_LE: Final = np.dtype("<u2")
 _FULL_SCALE: Final = 32768.0
 
 
@@ -33,25 +34,19 @@ def to_pcm16(samples: Samples) -> bytes:
 
 def decode(audio: bytes, format: AudioFormat) -> Samples:  # noqa: A002 - the protocol's own word
     """Wire audio as samples, at the format's own rate."""
-    match format.type:
-        case "audio/pcm":
-            return from_pcm16(audio)
-        case "audio/pcmu":
-            return _PCMU_DECODED[np.frombuffer(audio, np.uint8)].astype(np.float32) / np.float32(_FULL_SCALE)
-        case "audio/pcma":
-            return _PCMA_DECODED[np.frombuffer(audio, np.uint8)].astype(np.float32) / np.float32(_FULL_SCALE)
+    if format.type == "audio/pcm":
+        return from_pcm16(audio)
+    table = _PCMU_DECODED if format.type == "audio/pcmu" else _PCMA_DECODED
+    return table[np.frombuffer(audio, np.uint8)].astype(np.float32) / np.float32(_FULL_SCALE)
 
 
 def encode(samples: Samples, format: AudioFormat) -> bytes:  # noqa: A002 - the protocol's own word
     """Samples at the format's own rate as wire audio."""
     pcm = to_pcm16(samples)
-    match format.type:
-        case "audio/pcm":
-            return pcm
-        case "audio/pcmu":
-            return bytes(_PCMU_ENCODED[np.frombuffer(pcm, "<u2")].data)
-        case "audio/pcma":
-            return bytes(_PCMA_ENCODED[np.frombuffer(pcm, "<u2")].data)
+    if format.type == "audio/pcm":
+        return pcm
+    table = _PCMU_ENCODED if format.type == "audio/pcmu" else _PCMA_ENCODED
+    return table[np.frombuffer(pcm, _INDEX_LE)].tobytes()
 
 
 def rms(samples: Samples) -> float:

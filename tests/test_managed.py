@@ -213,6 +213,16 @@ def test_more_held_speech_than_allowed_ends_the_conversation_with_a_reason() -> 
     assert (end.code, end.reason) == (1013, "more than 100000 bytes of speech wait to be heard")
 
 
+def test_an_item_that_two_responses_speak_is_heard_as_long_as_both() -> None:
+    front = Script().at(9, Close())
+    upstream = Script().at(1, created(), speech(1.0), done(), created("resp_2"), speech(1.0, response="resp_2"))
+
+    run(front, upstream.at(1.1, done("resp_2")))
+
+    stopped = [(heard.at, heard.event["response_id"]) for heard in front.heard if heard.type.endswith("buffer.stopped")]
+    assert stopped == [(2.0, "resp_1"), (3.0, "resp_2")]
+
+
 def test_speech_in_g711_lasts_as_long_as_its_format_says() -> None:
     front = Script().at(9, Close())
     audio = {"input": {"format": {"type": "audio/pcmu"}}, "output": {"format": {"type": "audio/pcmu"}}}

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from realtime_engine.audio import PCM16, decode_base64, encode_base64
+from realtime_engine.audio import PCM16, decode_base64, encode_base64, microseconds
 from realtime_engine.commands import Command, Connect, Forward, HangUp, Note, Send
 from realtime_engine.driving import ignore, steps
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.options import Limits, SessionOptions, ToolSchema
+from realtime_engine.options import NO_SETTINGS, Limits, SessionOptions, ToolSchema
 from realtime_engine.session import Session
 from tests.script import (
     created,
@@ -264,7 +264,7 @@ session_options = st.builds(
     lead=st.sampled_from([None, 0.0, 0.2]),
     reports=st.booleans(),
     tools=st.just(TOOLS),
-    settings=st.sampled_from([Raw(b""), Raw(b'{"type":"realtime"}')]),
+    settings=st.sampled_from([NO_SETTINGS, Raw(b'{"type":"realtime"}')]),
     limits=st.sampled_from([Limits(), Limits(duration=9, idle=4, tokens=5, pending_bytes=9000, held_bytes=40_000)]),
 )
 
@@ -276,7 +276,7 @@ def test_no_sequence_of_inputs_valid_or_not_makes_a_session_raise(
     session = Session(options)
     now = 0.0
     for gap, each in inputs:
-        now += gap
+        now = microseconds(now + gap)
         for step in steps(session, now, each, ignore):
             assert all(isinstance(command, get_args(Command)) for command in step.commands)
         assert session.deadline > now or session.over
@@ -313,7 +313,7 @@ def test_no_audio_of_a_cut_response_reaches_the_front_after_the_cut(
     cut: set[str] = set()
     now = 0.0
     for gap, each in inputs:
-        now += gap
+        now = microseconds(now + gap)
         for step in steps(session, now, each, ignore):
             for command in step.commands:
                 raw = _to_front(command, step.input)
@@ -340,7 +340,7 @@ def test_heard_never_exceeds_sent(lead: float | None, reports: bool, inputs: lis
     sent_ms: dict[str, float] = {}
     now = 0.0
     for gap, each in inputs:
-        now += gap
+        now = microseconds(now + gap)
         if isinstance(each, Message) and each.kind is Kind.TEXT and each.type == "response.output_audio.delta":
             said = json.loads(each.raw)
             ms = len(decode_base64(said["delta"])) / PCM16.bytes_per_ms
