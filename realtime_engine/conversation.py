@@ -2,7 +2,8 @@
 
 What comes early or late finds its place: a transcript before its item, or after the answer. Items of unknown
 types are kept like any other. Nothing is ordered by transcripts, nor by ``conversation.item.done``, whose
-``previous_item_id`` is sometimes null (protocol.md, section 7): ``added`` says the place.
+``previous_item_id`` is sometimes null (protocol.md, section 7): ``added`` says the place, and so does
+``committed``, which comes first.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,26 @@ from msgspec import UNSET, UnsetType
 from realtime_engine import events as ev
 from realtime_engine.objects import Item, text
 
-_PARTS = ("input_text", "text", "output_text")
+
+@dataclass(slots=True)
+class Words:
+    """What the parts of an item say, by ``content_index``; a part that has been said whole grows no more."""
+
+    parts: dict[int, str] = field(default_factory=dict)
+    whole: set[int] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        return "".join(self.parts[index] for index in sorted(self.parts))
+
+    def grow(self, content_index: int, delta: str) -> None:
+        """A piece of a part has come."""
+        if content_index not in self.whole:
+            self.parts[content_index] = self.parts.get(content_index, "") + delta
+
+    def end(self, content_index: int, words: str) -> None:
+        """All of a part has come."""
+        self.parts[content_index] = words
+        self.whole.add(content_index)
 
 
 @dataclass(slots=True)
@@ -26,9 +46,8 @@ class Entry:
         type: ``message``, ``function_call``, …; ``""`` until the item itself has come.
         role: ``user``, ``assistant``, ``system``, or ``""``.
         status: The server's word: ``in_progress``, ``completed``, ``incomplete``.
-        text: What was written.
-        transcript: What was said, as far as it is known; `transcribed` says that it is final.
         name, call_id, arguments, output: Of a function call, or its output.
+        written, said: The words, part by part; `text` and `transcript` are all of them.
         start_ms, end_ms: Where the speech stood in the microphone audio of its connection, in milliseconds.
         audio_ms: How much speech of the model has come, in milliseconds.
         heard_ms: Where it was cut, by what was heard; None: it was not.
@@ -39,9 +58,6 @@ class Entry:
     type: str = ""
     role: str = ""
     status: str = ""
-    text: str = ""
-    transcript: str = ""
-    transcribed: bool = False
     name: str = ""
     call_id: str = ""
     arguments: str = ""
@@ -51,24 +67,28 @@ class Entry:
     audio_ms: float = 0.0
     heard_ms: int | None = None
     response_id: str = ""
-    _parts: dict[int, str] = field(default_factory=dict, repr=False)
+    written: Words = field(default_factory=Words)
+    said: Words = field(default_factory=Words)
+
+    @property
+    def text(self) -> str:
+        """What was written."""
+        return str(self.written)
+
+    @property
+    def transcript(self) -> str:
+        """What was said, as far as it is known."""
+        return str(self.said)
+
+    @property
+    def transcribed(self) -> bool:
+        """Whether the transcript is there, and final."""
+        return bool(self.said.whole) and self.said.whole == self.said.parts.keys()
 
     @property
     def words(self) -> str:
         """What was said or written."""
         return self.transcript or self.text
-
-    def grow_transcript(self, content_index: int, delta: str) -> None:
-        """A piece of the transcript has come."""
-        if not self.transcribed:
-            self._parts[content_index] = self._parts.get(content_index, "") + delta
-            self.transcript = "".join(self._parts[index] for index in sorted(self._parts))
-
-    def end_transcript(self, content_index: int, transcript: str) -> None:
-        """All of a part's transcript has come."""
-        self._parts[content_index] = transcript
-        self.transcript = "".join(self._parts[index] for index in sorted(self._parts))
-        self.transcribed = True
 
 
 class Conversation:
@@ -134,11 +154,11 @@ class Conversation:
         entry.call_id = text(item.call_id) or entry.call_id
         entry.arguments = text(item.arguments) or entry.arguments
         entry.output = text(item.output) or entry.output
-        parts = () if item.content is UNSET else item.content
-        entry.text = "".join(text(part.text) for part in parts if part.type in _PARTS) or entry.text
-        for index, part in enumerate(parts):
+        for index, part in enumerate(() if item.content is UNSET else item.content):
+            if text(part.text):
+                entry.written.end(index, text(part.text))
             if text(part.transcript):
-                entry.end_transcript(index, text(part.transcript))
+                entry.said.end(index, text(part.transcript))
         return entry
 
     def _forget_unplaced(self) -> None:
@@ -153,15 +173,13 @@ class Conversation:
         if entry is not None:
             self._place(entry, event.previous_item_id)
 
-    def _done(self, event: ev.ConversationItemDone) -> None:
-        entry = self._fill(event.item)
-        if entry is not None:
-            self._place(entry, event.previous_item_id or UNSET)
+    def _complete(self, event: ev.ConversationItemDone | ev.ConversationItemRetrieved) -> None:
+        self._fill(event.item)
 
     def _committed(self, event: ev.InputAudioBufferCommitted) -> None:
         entry = self._entry(event.item_id)
         entry.type, entry.role = "message", "user"
-        self._place(entry, event.previous_item_id)
+        self._place(entry, event.previous_item_id or UNSET)  # what is spoken never goes to the front
 
     def _output_item(self, event: ev.ResponseOutputItemAdded | ev.ResponseOutputItemDone) -> None:
         entry = self._fill(event.item)
@@ -181,23 +199,27 @@ class Conversation:
     def _speech_stopped(self, event: ev.SpeechStopped) -> None:
         self._entry(event.item_id).end_ms = event.audio_end_ms
 
+    def _timed_out(self, event: ev.TimeoutTriggered) -> None:
+        entry = self._entry(event.item_id)
+        entry.start_ms, entry.end_ms = event.audio_start_ms, event.audio_end_ms
+
     def _input_delta(self, event: ev.InputTranscriptionDelta) -> None:
-        self._entry(event.item_id).grow_transcript(event.content_index, text(event.delta))
+        self._entry(event.item_id).said.grow(event.content_index, text(event.delta))
 
     def _input_completed(self, event: ev.InputTranscriptionCompleted) -> None:
-        self._entry(event.item_id).end_transcript(event.content_index, event.transcript)
+        self._entry(event.item_id).said.end(event.content_index, event.transcript)
 
     def _said(self, event: ev.ResponseOutputAudioTranscriptDelta) -> None:
-        self._entry(event.item_id).grow_transcript(event.content_index, event.delta)
+        self._entry(event.item_id).said.grow(event.content_index, event.delta)
 
     def _said_all(self, event: ev.ResponseOutputAudioTranscriptDone) -> None:
-        self._entry(event.item_id).end_transcript(event.content_index, event.transcript)
+        self._entry(event.item_id).said.end(event.content_index, event.transcript)
 
     def _wrote(self, event: ev.ResponseOutputTextDelta) -> None:
-        self._entry(event.item_id).text += event.delta
+        self._entry(event.item_id).written.grow(event.content_index, event.delta)
 
     def _wrote_all(self, event: ev.ResponseOutputTextDone) -> None:
-        self._entry(event.item_id).text = event.text
+        self._entry(event.item_id).written.end(event.content_index, event.text)
 
     def _arguments(self, event: ev.FunctionCallArgumentsDone) -> None:
         entry = self._entry(event.item_id)
@@ -207,7 +229,8 @@ class Conversation:
 _HANDLERS: Final[dict[type[ev.Event], Callable[[Conversation, Any], None]]] = {  # each takes its own event type
     ev.ConversationItemAdded: Conversation._added,
     ev.ConversationItemCreated: Conversation._added,
-    ev.ConversationItemDone: Conversation._done,
+    ev.ConversationItemDone: Conversation._complete,
+    ev.ConversationItemRetrieved: Conversation._complete,
     ev.InputAudioBufferCommitted: Conversation._committed,
     ev.ResponseOutputItemAdded: Conversation._output_item,
     ev.ResponseOutputItemDone: Conversation._output_item,
@@ -215,6 +238,7 @@ _HANDLERS: Final[dict[type[ev.Event], Callable[[Conversation, Any], None]]] = { 
     ev.ConversationItemTruncated: Conversation._truncated,
     ev.SpeechStarted: Conversation._speech_started,
     ev.SpeechStopped: Conversation._speech_stopped,
+    ev.TimeoutTriggered: Conversation._timed_out,
     ev.InputTranscriptionDelta: Conversation._input_delta,
     ev.InputTranscriptionCompleted: Conversation._input_completed,
     ev.ResponseOutputAudioTranscriptDelta: Conversation._said,

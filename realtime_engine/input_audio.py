@@ -45,11 +45,12 @@ class InputAudio:
             self._oldest = now
         unsent += audio
         self._received += len(audio)
-        if len(unsent) < self._flush_bytes:
+        full = self._full
+        if len(unsent) < full:
             return []
         chunks = []
-        while len(unsent) >= self._flush_bytes:
-            chunks.append(self._take(self._flush_bytes - self._flush_bytes % self.format.sample_bytes))
+        while len(unsent) >= full:
+            chunks.append(self._take(full))
         self._oldest = now if len(unsent) >= self.format.sample_bytes else inf
         return chunks
 
@@ -69,6 +70,12 @@ class InputAudio:
         """Forget what is not sent."""
         self._unsent.clear()
         self._oldest = inf
+
+    @property
+    def _full(self) -> int:
+        """The size of a full message: whole samples, and at least one."""
+        sample = self.format.sample_bytes
+        return max(self._flush_bytes // sample * sample, sample)
 
     def _take(self, size: int) -> Chunk:
         start = self._received - len(self._unsent)
@@ -106,7 +113,7 @@ class RecentAudio:
         self._chunks.append(audio)
         self._stop += len(audio)
         limit = self.format.size(self._seconds)
-        while self._stop - self._start - len(self._chunks[0]) >= limit:
+        while self._chunks and self._stop - self._start - len(self._chunks[0]) >= limit:
             self._start += len(self._chunks.popleft())
 
     def between(self, start_ms: int, stop_ms: int) -> bytes:

@@ -5,6 +5,7 @@ before the speech has been heard. The item is truncated to what was heard; a fro
 played is asked first, and has 250 ms to say.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -19,7 +20,7 @@ REPORT_SECONDS: Final = 0.25
 _REMEMBERED = 256  # cut responses; late audio comes within seconds, so the oldest are long over
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Cut:
     """An interruption whose truncations have not been sent."""
 
@@ -38,37 +39,31 @@ class Interruption:
     def __init__(self) -> None:
         self._cut_responses: dict[str, None] = {}
         self._truncated: dict[str, None] = {}
-        self._waiting: _Cut | None = None
+        self._waiting: deque[_Cut] = deque()  # rarely more than one: each is an answer cut within the last 250 ms
 
     @property
     def waiting(self) -> bool:
         """Whether a truncation waits for the front."""
-        return self._waiting is not None
+        return bool(self._waiting)
 
     @property
     def deadline(self) -> float:
         """When the front's time to report is over, or ``inf``."""
-        return self._waiting.deadline if self._waiting else inf
+        return self._waiting[0].deadline if self._waiting else inf
 
     def cut(self, responses: Sequence[str]) -> None:
-        """From now on these responses are not heard."""
-        for response_id in responses:
-            self._cut_responses[response_id] = None
-        _forget_oldest(self._cut_responses)
+        """From now on these responses are not heard. One without an id cannot be told from those that follow."""
+        _remember(self._cut_responses, [response_id for response_id in responses if response_id])
 
     def truncate(self, heard: Sequence[Heard]) -> list[ConversationItemTruncate]:
         """Truncate to the estimate, now."""
-        for each in heard:
-            self._truncated[each.item_id] = None
-        _forget_oldest(self._truncated)
-        return [_truncation(each.item_id, each.content_index, each.heard_ms) for each in heard]
+        _remember(self._truncated, [each.item_id for each in heard])
+        return _estimated(heard)
 
     def await_report(self, now: float, cleared_event_id: str, heard: Sequence[Heard]) -> None:
         """Truncate when the front has said what was heard, or when its time is over."""
-        for each in heard:
-            self._truncated[each.item_id] = None
-        _forget_oldest(self._truncated)
-        self._waiting = _Cut(cleared_event_id, heard, now + REPORT_SECONDS)
+        _remember(self._truncated, [each.item_id for each in heard])
+        self._waiting.append(_Cut(cleared_event_id, heard, now + REPORT_SECONDS))
 
     def report(
         self, cleared_event_id: str, item_id: str, content_index: int, audio_ms: float
@@ -78,12 +73,14 @@ class Interruption:
         A report that answers another interruption, or comes too late, changes nothing; one about an item that is
         not being cut leaves the estimate.
         """
-        if self._waiting is None or self._waiting.cleared_event_id != cleared_event_id:
+        cut = next((cut for cut in self._waiting if cut.cleared_event_id == cleared_event_id), None)
+        if cut is None:
             return []
-        heard, self._waiting = self._waiting.heard, None
+        self._waiting.remove(cut)
+        heard = cut.heard
         places = [(each.item_id, each.content_index) for each in heard]
         if (item_id, content_index) not in places:
-            return [_truncation(each.item_id, each.content_index, each.heard_ms) for each in heard]
+            return _estimated(heard)
         at = places.index((item_id, content_index))
         told = max(0, min(int(audio_ms), heard[at].sent_ms))
         cut_short = told < heard[at].sent_ms or heard[at].more
@@ -92,10 +89,10 @@ class Interruption:
 
     def due(self, now: float) -> list[ConversationItemTruncate]:
         """The estimate's truncations, if the front's time is over."""
-        if now < self.deadline or self._waiting is None:
-            return []
-        heard, self._waiting = self._waiting.heard, None
-        return [_truncation(each.item_id, each.content_index, each.heard_ms) for each in heard]
+        due: list[ConversationItemTruncate] = []
+        while self._waiting and now >= self.deadline:
+            due += _estimated(self._waiting.popleft().heard)
+        return due
 
     def drops(self, response_id: str) -> bool:
         """Whether audio of this response comes too late to be heard."""
@@ -105,14 +102,20 @@ class Interruption:
         """Audio of a cut response came for this item. If it is the item's first, nobody heard any of it."""
         if item_id in self._truncated:
             return []
-        self._truncated[item_id] = None
+        _remember(self._truncated, [item_id])
         return [_truncation(item_id, content_index, 0)]
+
+
+def _estimated(heard: Sequence[Heard]) -> list[ConversationItemTruncate]:
+    return [_truncation(each.item_id, each.content_index, each.heard_ms) for each in heard]
 
 
 def _truncation(item_id: str, content_index: int, heard_ms: int) -> ConversationItemTruncate:
     return ConversationItemTruncate(item_id=item_id, content_index=content_index, audio_end_ms=heard_ms)
 
 
-def _forget_oldest(remembered: dict[str, None]) -> None:
-    while len(remembered) > _REMEMBERED:
-        del remembered[next(iter(remembered))]
+def _remember(known: dict[str, None], ids: Sequence[str]) -> None:
+    """Add ids, and forget the oldest that are too many."""
+    known.update(dict.fromkeys(ids))
+    while len(known) > _REMEMBERED:
+        del known[next(iter(known))]

@@ -84,7 +84,7 @@ class ErrorDetail(Struct, frozen=True, kw_only=True):
     type: str | None = None
     code: str | None = None
     message: str = ""
-    param: str | None = None
+    param: str | None | UnsetType = None
     event_id: str | None | UnsetType = UNSET
 
 

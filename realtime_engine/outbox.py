@@ -14,6 +14,7 @@ from realtime_engine.options import Limits
 from realtime_engine.policy import Refused
 
 _NOTES: Final = 100  # different things a conversation says once; more is a peer that babbles
+_NOTE_LENGTH: Final = 500  # characters; some of them may be a peer's own
 
 
 class Overfull(Exception):  # noqa: N818 - a state, not a mistake
@@ -76,6 +77,7 @@ class Outbox:
 
     def note(self, text: str) -> None:
         """Something for the log, once."""
+        text = text[:_NOTE_LENGTH]
         if text not in self._noted and len(self._noted) < _NOTES:
             self._noted.add(text)
             self._commands.append(Note(text))

@@ -2,13 +2,15 @@
 
 A front's frame is passed on as it came, passed on without what it may not set, or refused. Only two things are
 trusted: the plain form of an append, checked to its last byte, and a strict reading of everything else, which
-refuses an object that names a key twice: parsers differ on which of the two they take.
+refuses an object that names a key twice: parsers differ on which of the two they take. For some of them (Go's)
+``Type`` is ``type``, so keys are compared without regard to case.
 
 Source: design.md, section 6.
 """
 
 import json
 from collections.abc import Sequence
+from math import isfinite
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from realtime_engine import events as ev
@@ -19,8 +21,33 @@ _PLAIN_APPEND: Final = b'{"type":"input_audio_buffer.append","audio":"'
 _TRANSPARENT: Final = frozenset(map(ev.type_of, ev.CLIENT_EVENTS))
 _MANAGED: Final = _TRANSPARENT | frozenset(map(ev.type_of, ev.MANAGED_FRONT_EVENTS))
 
-_OWN: Final = frozenset({"type", "conversation", "input", "metadata"})
-"""Fields that are no settings of the session, though they stand beside them."""
+_KIND: Final = "type"
+"""The one field beside the settings that cannot be taken out: a session without it is refused by the server."""
+
+_OWN: Final = {"session": frozenset[str](), "response": frozenset({"conversation", "input", "metadata"})}
+"""Fields that are no settings of a session, though they stand beside them. They may be pinned all the same."""
+
+_FORMER: Final = {
+    "modalities": "output_modalities",
+    "voice": "audio.output.voice",
+    "speed": "audio.output.speed",
+    "output_audio_format": "audio.output.format",
+    "input_audio_format": "audio.input.format",
+    "input_audio_transcription": "audio.input.transcription",
+    "input_audio_noise_reduction": "audio.input.noise_reduction",
+    "turn_detection": "audio.input.turn_detection",
+    "max_response_output_tokens": "max_output_tokens",
+}
+"""Names from the beta that some vendors still take (protocol.md, section 2; xAI): they are the same fields."""
+
+_TEMPLATE: Final = "prompt"
+"""A template on the server that brings instructions, tools and the like: a way around whatever is pinned."""
+
+_ADDRESSES: Final = frozenset({"image_url", "file_url", "server_url"})
+_FREE: Final = frozenset({"parameters", "metadata"})
+"""What stands under these names is the client's own, and nobody follows it: a function's schema, labels."""
+
+_ECHOED: Final = 100  # characters of what a client sent that an error repeats
 
 JsonObject: TypeAlias = "dict[str, Json]"
 
@@ -84,59 +111,80 @@ def judge(raw: bytes, policy: Policy, *, managed: bool, our_calls: Sequence[str]
         allowed = _MANAGED if managed else _TRANSPARENT
         if not isinstance(kind, str) or kind not in allowed:
             known = ", ".join(f"'{name}'" for name in sorted(allowed))
-            raise _PolicyError("invalid_value", f"Invalid value: {kind!r}. Supported values are: {known}.", "type")
+            raise _PolicyError("invalid_value", f"Invalid value: {_echo(kind)}. Supported values are: {known}.", "type")
         if kind == "session.update":
-            return _judge_settings(event, "session", policy)
+            return _judge_settings(event, "session", policy, our_calls)
         if kind == "response.create":
-            return _judge_settings(event, "response", policy)
+            return _judge_settings(event, "response", policy, our_calls)
         if kind == "conversation.item.create":
-            _judge_item(event.get("item"), "item", our_calls)
+            item = _get(event, "item")
+            _judge_reach(item, "item")
+            _judge_output(item, "item", our_calls)
     except _PolicyError as refusal:
         event_id = event.get("event_id")
         return Refused(refusal.code, str(refusal), refusal.param, event_id if isinstance(event_id, str) else None)
+    except RecursionError:
+        return Refused("invalid_json", "Invalid event: nested too deeply.")
     return PASS
 
 
-def _judge_settings(event: JsonObject, holder: str, policy: Policy) -> Verdict:
-    settings = event.get(holder)
+def _judge_settings(event: JsonObject, holder: str, policy: Policy, our_calls: Sequence[str]) -> Verdict:
+    settings = _get(event, holder)
     if not isinstance(settings, dict):
         return PASS  # the server says what is wrong with it
-    _judge_reach(settings, holder)
-    kept, removed = _strip(settings, "", policy)
+    kept, removed = _strip(settings, "", policy, _OWN[holder])
+    _judge_tools(_get(kept, "tools"), f"{holder}.tools")
+    _judge_reach(kept, holder)
+    items = _get(kept, "input")
+    for n, item in enumerate(items if isinstance(items, list) else []):
+        _judge_output(item, f"{holder}.input[{n}]", our_calls)
     if not removed:
         return PASS
-    event[holder] = kept
-    return Changed(json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(), removed)
+    changed = {key: kept if value is settings else value for key, value in event.items()}
+    return Changed(json.dumps(changed, ensure_ascii=False, separators=(",", ":")).encode(), removed)
 
 
-def _strip(settings: JsonObject, path: str, policy: Policy) -> tuple[JsonObject, list[str]]:
+def _strip(settings: JsonObject, path: str, policy: Policy, own: frozenset[str]) -> tuple[JsonObject, list[str]]:
     """The settings without what the front may not set, and the paths that were taken out."""
     kept: JsonObject = {}
     removed: list[str] = []
     for key, value in settings.items():
-        name = f"{path}{key}"
-        if name in _OWN or (_may_set(name, policy) and not _holds_pinned(name, policy)):
+        name = f"{path}{key.casefold()}"
+        name = _FORMER.get(name, name)
+        if _may_set(name, policy, own):
             kept[key] = value
-        elif isinstance(value, dict) and (_holds_pinned(name, policy) or _holds_settable(name, policy)):
-            kept[key], inner = _strip(value, f"{name}.", policy)
-            removed += inner
+        elif isinstance(value, dict) and _may_set_part(name, policy):
+            rest, taken = _strip(value, f"{name}.", policy, own)
+            removed += taken
+            if rest:
+                kept[key] = rest
         else:
             removed.append(name)
     return kept, removed
 
 
-def _may_set(name: str, policy: Policy) -> bool:
-    if any(_covers(pin, name) for pin in policy.pinned) or policy.may_set == "none":
+def _may_set(name: str, policy: Policy, own: frozenset[str]) -> bool:
+    """Whether the front may set this field, and all that is under it."""
+    if name == _KIND:
+        return True
+    if any(_covers(pin, name) or _covers(name, pin) for pin in policy.pinned):
         return False
-    return policy.may_set == "all" or any(_covers(field, name) for field in policy.may_set)
+    if name in own:
+        return True
+    if policy.may_set == "all":
+        return not (policy.pinned and _covers(_TEMPLATE, name))
+    return any(_covers(field, name) for field in _listed(policy))
 
 
-def _holds_pinned(name: str, policy: Policy) -> bool:
-    return any(pin.startswith(f"{name}.") for pin in policy.pinned)
+def _may_set_part(name: str, policy: Policy) -> bool:
+    """Whether the front may set some of what is under this field, of which it may not set all."""
+    if any(_covers(pin, name) for pin in policy.pinned):
+        return False
+    return any(_covers(name, field) for field in (*policy.pinned, *_listed(policy)))
 
 
-def _holds_settable(name: str, policy: Policy) -> bool:
-    return not isinstance(policy.may_set, str) and any(field.startswith(f"{name}.") for field in policy.may_set)
+def _listed(policy: Policy) -> Sequence[str]:
+    return () if isinstance(policy.may_set, str) else policy.may_set
 
 
 def _covers(field: str, name: str) -> bool:
@@ -144,62 +192,83 @@ def _covers(field: str, name: str) -> bool:
     return name == field or name.startswith(f"{field}.")
 
 
-def _judge_reach(settings: JsonObject, holder: str) -> None:
-    """What would make the model's server reach out to an address of the client's choice is never allowed."""
-    tools = settings.get("tools")
+def _judge_tools(tools: Json, path: str) -> None:
     for n, tool in enumerate(tools if isinstance(tools, list) else []):
-        if isinstance(tool, dict) and tool.get("type") != "function":
-            raise _PolicyError("not_allowed", "Only function tools may be set by a client.", f"{holder}.tools[{n}].type")
-    items = settings.get("input")
-    for n, item in enumerate(items if isinstance(items, list) else []):
-        _judge_item(item, f"{holder}.input[{n}]", ())
+        if isinstance(tool, dict) and _get(tool, "type") != "function":
+            raise _PolicyError("not_allowed", "Only function tools may be set by a client.", f"{path}[{n}].type")
 
 
-def _judge_item(item: Json, path: str, our_calls: Sequence[str]) -> None:
-    if not isinstance(item, dict):
-        return
-    kind = item.get("type")
-    if isinstance(kind, str) and kind.startswith("mcp_"):
-        raise _PolicyError("not_allowed", f"Items of type '{kind}' may not be created by a client.", f"{path}.type")
-    if kind == "function_call_output" and item.get("call_id") in our_calls:
+def _judge_output(item: Json, path: str, our_calls: Sequence[str]) -> None:
+    if isinstance(item, dict) and _get(item, "type") == "function_call_output" and _get(item, "call_id") in our_calls:
         raise _PolicyError("not_allowed", "This call is answered by the engine.", f"{path}.call_id")
-    content = item.get("content")
-    for n, part in enumerate(content if isinstance(content, list) else []):
-        url = part.get("image_url") if isinstance(part, dict) else None
-        if url is not None and not (isinstance(url, str) and url.startswith("data:")):
-            raise _PolicyError("not_allowed", "Images must be data URIs.", f"{path}.content[{n}].image_url")
+
+
+def _judge_reach(value: Json, path: str) -> None:
+    """What makes the model's server reach out, by MCP or to an address of the client's choice, is never allowed."""
+    if isinstance(value, list):
+        for n, inner in enumerate(value):
+            _judge_reach(inner, f"{path}[{n}]")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            name, where = key.casefold(), f"{path}.{key}"
+            if name == "type" and isinstance(inner, str) and (inner == "mcp" or inner.startswith("mcp_")):
+                raise _PolicyError("not_allowed", "MCP is not for a client to use.", where)
+            if name in _ADDRESSES and inner is not None and not (isinstance(inner, str) and inner.startswith("data:")):
+                raise _PolicyError("not_allowed", "Images and files must be data URIs.", where)
+            if name not in _FREE:
+                _judge_reach(inner, where)
+
+
+def _get(holder: JsonObject, name: str) -> Json:
+    """What any reader may take for the field of this name."""
+    return next((value for key, value in holder.items() if key.casefold() == name), None)
+
+
+def _echo(sent: object) -> str:
+    return repr(sent)[:_ECHOED]
 
 
 def _read_strictly(raw: bytes, max_depth: int) -> JsonObject:
-    """Read a JSON object in which no object names a key twice."""
+    """Read a JSON object in which no object names a key twice.
+
+    Raises:
+        _PolicyError: It is something else.
+        RecursionError: It is nested too deeply for Python itself.
+    """
     try:
-        value: object = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except RecursionError:
-        raise _too_deep(max_depth) from None
+        value: object = json.loads(
+            raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+        )
+        if b"\\u" in raw:
+            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except ValueError as error:
         raise _PolicyError("invalid_json", f"Invalid event: failed to parse JSON value. {error}") from None
     if not isinstance(value, dict):
         raise _PolicyError("invalid_json", "Invalid event: not a JSON object.")
     if _depth_exceeds(value, max_depth):
-        raise _too_deep(max_depth)
+        raise _PolicyError("invalid_json", f"Invalid event: nested more than {max_depth} deep.")
     return cast("JsonObject", value)
 
 
-def _too_deep(max_depth: int) -> _PolicyError:
-    return _PolicyError("invalid_json", f"Invalid event: nested more than {max_depth} deep.")
-
-
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise _PolicyError("invalid_json", f"Invalid event: the key {twice!r} stands twice in one object.")
-    return result
+    names: set[str] = set()
+    for key, _ in pairs:
+        name = key.casefold()
+        if name in names:
+            raise _PolicyError("invalid_json", f"Invalid event: the key {_echo(key)} stands twice in one object.")
+        names.add(name)
+    return dict(pairs)
 
 
 def _no_constant(name: str) -> object:
-    raise _PolicyError("invalid_json", f"Invalid event: failed to parse JSON value. {name} is not JSON.")
+    raise ValueError(f"{name} is not JSON.")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{_echo(text)} is out of range.")
+    return value
 
 
 def _depth_exceeds(value: object, limit: int) -> bool:

@@ -19,7 +19,7 @@ from realtime_engine.objects import Response
 
 COLLISION: Final = "conversation_already_has_active_response"
 _WAITING = 64  # response.create that may wait; a client that wants more is not listening
-_REMEMBERED = 256  # responses, the oldest forgotten first
+_REMEMBERED = 256  # responses, the oldest forgotten first; of those under way beside the conversation as many
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Responses:
         self._asked = False  # a create was sent, and its response is not there yet
         self._unconfirmed: bytes | None = None  # the last create; it may still turn out to have collided
         self._expected = False  # a turn has ended, and the server answers by itself
-        self._calls: dict[str, str] = {}  # call -> response
+        self._calls: dict[str, ResponseRecord] = {}  # open call -> its response, however long ago that was
 
     @property
     def under_way(self) -> bool:
@@ -78,9 +78,9 @@ class Responses:
         """What is known of a response."""
         return self._records.get(response_id)
 
-    def expect(self, *, expected: bool = True) -> None:
-        """A spoken turn has ended and the server will answer it; or it turned out that it will not."""
-        self._expected = expected
+    def expect(self) -> None:
+        """A spoken turn has ended, and the server will answer it."""
+        self._expected = True
 
     def ask(self, raw: bytes) -> bool:
         """Take a ``response.create`` to be sent when it may be.
@@ -105,12 +105,10 @@ class Responses:
         """A response has begun."""
         response = event.response
         out_of_band = response.conversation_id is None
-        record = ResponseRecord(response.id, out_of_band)
-        self._records[response.id] = record
-        if len(self._records) > _REMEMBERED:
-            del self._records[next(iter(self._records))]
+        self._remember(ResponseRecord(response.id, out_of_band))
         if out_of_band:
             self._out_of_band[response.id] = None
+            _forget_oldest(self._out_of_band)
         else:
             self.active, self._asked, self._expected = response.id, False, False
 
@@ -120,7 +118,7 @@ class Responses:
         record = self._records.get(response.id) or self._unannounced(response)
         record.status = response.status or "completed"
         self._out_of_band.pop(response.id, None)
-        if not record.out_of_band:
+        if not record.out_of_band and self.active in (None, response.id):
             self.active, self._asked, self._unconfirmed, self._expected = None, False, None, False
         return record
 
@@ -139,24 +137,22 @@ class Responses:
 
     def call(self, response_id: str, call_id: str, *, ours: bool) -> bool:
         """A response calls a function, which is ours to run, or the front's. True if it is to be run now."""
-        record = self._records.setdefault(response_id, ResponseRecord(response_id, out_of_band=False))
+        record = self._records.get(response_id) or self._remember(ResponseRecord(response_id, out_of_band=False))
         if not ours:
             record.foreign_calls += 1
             return False
         if call_id in self._calls:
             return False
         record.open_calls.add(call_id)
-        self._calls[call_id] = response_id
+        self._calls[call_id] = record
         return True
 
     def answered(self, call_id: str) -> ResponseRecord | None:
         """A call has its result. None: nobody waits for it."""
-        response_id = self._calls.pop(call_id, None)
-        record = self._records.get(response_id or "")
-        if record is None:
-            return None
-        record.open_calls.discard(call_id)
-        record.answered_calls += 1
+        record = self._calls.pop(call_id, None)
+        if record is not None:
+            record.open_calls.discard(call_id)
+            record.answered_calls += 1
         return record
 
     def connection_lost(self) -> None:
@@ -165,9 +161,19 @@ class Responses:
         self._out_of_band.clear()
         self._waiting.clear()
 
+    def _remember(self, record: ResponseRecord) -> ResponseRecord:
+        self._records[record.response_id] = record
+        _forget_oldest(self._records)
+        return record
+
     def _unannounced(self, response: Response) -> ResponseRecord:
         """A response whose beginning was not seen: it ends all the same."""
         return ResponseRecord(response.id, out_of_band=response.conversation_id is None)
+
+
+def _forget_oldest(known: dict[str, ResponseRecord] | dict[str, None]) -> None:
+    if len(known) > _REMEMBERED:
+        del known[next(iter(known))]
 
 
 class _Destination(msgspec.Struct):

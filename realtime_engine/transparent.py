@@ -13,7 +13,7 @@ from realtime_engine.inputs import Kind, Message, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.options import SessionOptions
 from realtime_engine.outbox import Outbox
-from realtime_engine.policy import PASS, Changed, Refused, judge
+from realtime_engine.policy import Changed, Pass, judge
 
 _UNREAD: Final = frozenset(
     ev.type_of(event)
@@ -65,12 +65,12 @@ class Transparent:
             self._out.to_front(self._out.error("invalid_event", reason))
             return
         verdict = judge(message.raw, self._policy, managed=False)
-        if verdict is PASS:
+        if isinstance(verdict, Pass):
             self._out.forward(message)
         elif isinstance(verdict, Changed):
             self._out.note(f"not for the client to set: {', '.join(verdict.removed)}")
             self._out.send_upstream(verdict.raw)
-        elif isinstance(verdict, Refused):
+        else:
             self._out.refuse(verdict)
 
     def upstream_said(self, now: float, message: Message) -> None:
@@ -79,6 +79,8 @@ class Transparent:
         if message.kind is Kind.BINARY or message.type in _UNREAD:
             return
         event = message.event
+        if isinstance(event, ev.UnknownEvent) and event.problem:
+            self._out.note(f"{event.type} in an unknown shape, passed on: {event.problem}")
         self.conversation.apply(event)
         if isinstance(event, ev.ResponseCreated):
             self._running.add(event.response.id)

@@ -1,0 +1,169 @@
+"""A transparent session: frames pass untouched, and the session only watches."""
+
+import json
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from realtime_engine.commands import FORWARD, Command, Note, Send
+from realtime_engine.inputs import Kind, Message, Side, ToolResult
+from realtime_engine.limits import Meter
+from realtime_engine.options import Limits, Policy, SessionOptions
+from realtime_engine.outbox import Outbox
+from realtime_engine.transparent import Transparent
+from tests.script import created, done, speech
+from tests.sessions import Frame, frames
+
+RECORDED: Final = frames("openai", "azure", "xai")
+EVERYTHING: Final = Policy()
+
+
+class Watched:
+    """A transparent session, and what it wants done."""
+
+    def __init__(self, policy: Policy = EVERYTHING, *, upstream_open: bool = True) -> None:
+        self.meter = Meter(Limits())
+        self.out = Outbox(Limits())
+        self.out.upstream_open = upstream_open
+        self.session = Transparent(SessionOptions(mode="transparent", policy=policy), self.out, self.meter)
+
+    def front(self, event: Mapping[str, Any] | bytes, kind: Kind = Kind.TEXT) -> Sequence[Command]:
+        self.session.front_said(0.0, message(Side.FRONT, event, kind))
+        return self.out.take()
+
+    def upstream(self, event: Mapping[str, Any] | bytes, kind: Kind = Kind.TEXT) -> Sequence[Command]:
+        self.session.upstream_said(0.0, message(Side.UPSTREAM, event, kind))
+        return self.out.take()
+
+
+def message(side: Side, event: Mapping[str, Any] | bytes, kind: Kind) -> Message:
+    return Message(side, kind, event if isinstance(event, bytes) else json.dumps(event).encode())
+
+
+def error(commands: Sequence[Command]) -> dict[str, Any]:
+    (send,) = commands
+    assert isinstance(send, Send)
+    assert send.side is Side.FRONT
+    told: dict[str, Any] = json.loads(send.raw)["error"]
+    return told
+
+
+@pytest.mark.parametrize("source", sorted({frame.source for frame in RECORDED}))
+def test_every_recorded_frame_passes_untouched(source: str) -> None:
+    watched = Watched()
+
+    for frame in (frame for frame in RECORDED if frame.source == source):
+        commands = watched.front(frame.raw) if frame.sent else watched.upstream(frame.raw)
+        assert [command for command in commands if not isinstance(command, Note)] == [FORWARD]
+
+
+def test_the_conversation_is_known_though_the_frames_only_pass() -> None:
+    watched = Watched()
+    for frame in recorded("openai/audio_in_server_vad_turn.jsonl"):
+        watched.upstream(frame.raw)
+
+    assert [entry.words for entry in watched.session.conversation] == [
+        "Nanna, na nana an Nannana.",
+        "Nanna, Nannana! Nnaan na naan aaa. Nan nan A nann aaa nanaa?",
+    ]
+    assert watched.meter.tokens > 0
+    assert watched.session.idle(0.0)
+
+
+def recorded(source: str) -> list[Frame]:
+    return [frame for frame in RECORDED if frame.source == source and not frame.sent]
+
+
+def test_what_is_pinned_is_taken_out_and_the_log_says_so() -> None:
+    watched = Watched(Policy(pinned={"instructions": "the operator's"}))
+
+    commands = watched.front({"type": "session.update", "session": {"instructions": "mine", "tools": []}})
+
+    assert commands == [
+        Note("not for the client to set: instructions"),
+        Send(Side.UPSTREAM, b'{"type":"session.update","session":{"tools":[]}}'),
+    ]
+
+
+def test_what_is_not_allowed_gets_an_error_and_goes_nowhere() -> None:
+    refused = error(Watched().front({"type": "session.close", "event_id": "event_7"}))
+
+    assert (refused["code"], refused["param"], refused["event_id"]) == ("invalid_value", "type", "event_7")
+
+
+def test_a_binary_frame_of_a_client_gets_the_protocols_own_error() -> None:
+    refused = error(Watched().front(b"\x00\x01", Kind.BINARY))
+
+    assert refused["code"] == "invalid_event"
+    assert refused["message"] == "Expected a text WebSocket message; binary frames are not supported."
+
+
+def test_what_a_client_says_before_the_upstream_is_there_waits() -> None:
+    watched = Watched(upstream_open=False)
+
+    assert watched.front({"type": "response.create"}) == []
+    watched.out.send_pending()
+    assert watched.out.take() == [Send(Side.UPSTREAM, b'{"type": "response.create"}')]
+
+
+def test_what_the_server_says_passes_whatever_it_is() -> None:
+    watched = Watched()
+
+    assert watched.upstream(b"\x00\x01", Kind.BINARY) == [FORWARD]
+    assert watched.upstream({"type": "ping"}) == [FORWARD]
+    assert watched.upstream(speech(0.1)) == [FORWARD]
+    assert watched.upstream(b'{"type":"response.output_audio.delta","delta":not even JSON') == [FORWARD]  # unread
+
+
+def test_a_known_event_in_an_unknown_shape_passes_and_is_noted_once() -> None:
+    watched = Watched()
+    odd = {"type": "response.done", "response": "done"}
+
+    assert watched.upstream(odd) == [
+        FORWARD,
+        Note("response.done in an unknown shape, passed on: Expected `object`, got `str` - at `$.response`"),
+    ]
+    assert watched.upstream(odd) == [FORWARD]
+
+
+def test_what_cannot_be_decoded_is_said_to_be_so() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        Watched().upstream(b'{"type":"response.done",')
+
+
+def test_a_session_is_idle_when_no_response_is_under_way() -> None:
+    watched = Watched()
+    states = [watched.session.idle(0.0)]
+    for event in (created("resp_1"), created("resp_2", conversation=None), done("resp_1", tokens=7), done("resp_2")):
+        watched.upstream(event)
+        states.append(watched.session.idle(0.0))
+
+    assert states == [True, False, False, False, True]
+    assert watched.meter.tokens == 7
+
+
+def test_when_the_upstream_has_left_no_response_is_under_way() -> None:
+    watched = Watched()
+    watched.upstream(created())
+
+    watched.session.upstream_left(1.0)
+
+    assert watched.session.idle(1.0)
+
+
+def test_nothing_is_ever_due_or_unheard_or_run() -> None:
+    watched = Watched()
+    watched.upstream(created())
+    watched.upstream(speech(60.0))
+
+    session = watched.session
+    session.opened()
+    session.advance(5.0)
+    session.tool_ended(ToolResult("call_1", "{}"))
+    session.front_left()
+
+    assert (session.deadline, session.silent(5.0), session.open_calls) == (inf, True, ())
+    assert watched.out.take() == []
