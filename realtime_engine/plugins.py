@@ -9,16 +9,49 @@ a dataclass from which the command line makes flags; both live in a module witho
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeGuard
 
 from realtime_engine.errors import UsageError
 from realtime_engine.link import Link
 from realtime_engine.machine import Machine
+from realtime_engine.options import SessionOptions
+from realtime_engine.show import Show
 
 TRANSPORTS = "realtime_engine.transports"
 UPSTREAMS = "realtime_engine.upstreams"
+
+
+class MachineFront(Protocol):
+    """A front without I/O of its own; it runs on the real clock and on the virtual one.
+
+    Attributes:
+        lead: How far ahead of the ear it wants audio, in seconds; None: as soon as it comes.
+        reports: Whether it says what was really heard.
+        example: Its flags in a typical call, for the help.
+    """
+
+    Options: ClassVar[type]
+    name: ClassVar[str]
+    lead: ClassVar[float | None]
+    reports: ClassVar[bool]
+    example: ClassVar[str]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its options ask for the virtual clock."""
+
+    @property
+    def uses_stdout(self) -> bool:
+        """Whether standard output carries its sound, so that words must go elsewhere."""
+
+    def open(self, session: SessionOptions, show: Show) -> AbstractContextManager[Machine]:
+        """A new machine for one conversation; what it needs is checked first, and complete when the block ends.
+
+        Raises:
+            EngineError: At the beginning: it cannot begin. At the end: what went wrong.
+        """
 
 
 class MachineUpstream(Protocol):
@@ -48,7 +81,7 @@ class LinkUpstream(Protocol):
 Upstream: TypeAlias = MachineUpstream | LinkUpstream
 
 
-def is_machine(upstream: Upstream) -> bool:
+def is_machine(upstream: Upstream) -> TypeGuard[MachineUpstream]:
     """Whether an upstream can be simulated."""
     return hasattr(upstream, "connect")
 

@@ -1,0 +1,71 @@
+"""What the session is asked to be: the settings of a file, and the flags, which count more."""
+
+import tomllib
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Raw
+
+from realtime_engine.errors import UsageError
+from realtime_engine.objects import Json
+from realtime_engine.options import NO_SETTINGS, ToolSchema
+
+_Object: TypeAlias = dict[str, Json]
+
+
+def session_settings(
+    file: Path | None,
+    *,
+    model: str | None = None,
+    voice: str | None = None,
+    instructions: str | None = None,
+    tools: tuple[ToolSchema, ...] = (),
+) -> Raw:
+    """The ``session`` object of ``session.update`` (protocol.md, section 5); null: nothing was asked for.
+
+    Raises:
+        UsageError: The file cannot be read, or is no such object.
+    """
+    settings = _read(file) if file is not None else {}
+    if model is not None:
+        settings["model"] = model
+    if voice is not None:
+        _inner(_inner(settings, "audio"), "output")["voice"] = voice
+    if instructions is not None:
+        settings["instructions"] = instructions
+    if tools:
+        given = settings.get("tools")
+        settings["tools"] = [*(given if isinstance(given, list) else []), *map(_tool, tools)]
+    return Raw(msgspec.json.encode({"type": "realtime"} | settings)) if settings else NO_SETTINGS
+
+
+def _read(file: Path) -> _Object:
+    is_toml = file.suffix.lower() == ".toml"
+    try:
+        text = file.read_text("utf-8")
+        read: Json = tomllib.loads(text) if is_toml else msgspec.json.decode(text)
+    except OSError as error:
+        raise UsageError(f"--session {file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--session {file}: not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"--session {file}: not TOML: {error}") from error
+    except msgspec.DecodeError as error:
+        raise UsageError(f"--session {file}: not JSON: {error} (TOML files end in .toml)") from error
+    if not isinstance(read, dict):
+        raise UsageError(f"--session {file}: not a session: it must be a JSON object")
+    return read
+
+
+def _inner(outer: _Object, name: str) -> _Object:
+    """The object in an object, made if it is not there."""
+    inner = outer.get(name)
+    if not isinstance(inner, dict):
+        inner = outer[name] = {}
+    return inner
+
+
+def _tool(tool: ToolSchema) -> Json:
+    parameters: Json = msgspec.json.decode(tool.parameters)
+    return {"type": "function", "name": tool.name, "description": tool.description, "parameters": parameters}

@@ -1,0 +1,96 @@
+"""An upstream for tests of the command line: a scripted model, and the command run in this process."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from cli.app import main
+from realtime_engine import plugins
+from realtime_engine.inputs import Side
+from realtime_engine.link import Link
+from realtime_engine.machine import Machine
+from realtime_engine.machine_link import open_machine
+from tests.script import Script, created, session_created
+from tests.transports.wav_script import written
+
+
+@dataclass(frozen=True)
+class FakeOptions:
+    """What the fake is made from.
+
+    Attributes:
+        patience: How many
+            seconds it waits, ``inf`` too.
+        loud: Whether it shouts.
+    """
+
+    patience: float = 1.5
+    loud: bool = False
+
+
+class Fake:
+    """A scripted model; the script is set by the test."""
+
+    Options: ClassVar[type] = FakeOptions
+    name: str = "fake"
+    model: ClassVar[Callable[[], Script]]
+    options: ClassVar[FakeOptions]
+
+    def __init__(self, options: FakeOptions) -> None:
+        Fake.options = options
+
+    def connect(self) -> Machine:
+        return Fake.model()
+
+
+@dataclass(frozen=True)
+class PathOptions:
+    """What a reading upstream is made from."""
+
+    path: Path
+
+
+class Reading(Fake):
+    """One that needs a path."""
+
+    Options = PathOptions
+    name = "reading"
+
+
+class Wired:
+    """One that lives in real time."""
+
+    Options: ClassVar[type] = FakeOptions
+    name: str = "wired"
+
+    def __init__(self, options: FakeOptions) -> None: ...
+
+    def open(self, clock: Callable[[], float]) -> AbstractAsyncContextManager[Link]:
+        return open_machine(Side.UPSTREAM, polite(), clock)
+
+
+def polite() -> Script:
+    """A model that answers whatever is typed."""
+    model = Script().on("connected", session_created())
+    model.on("session.update", lambda event: [session_created() | {"type": "session.updated"}])
+    return model.on("response.create", created(), written("Good day."))
+
+
+def fake_plugins(monkeypatch: pytest.MonkeyPatch, model: Callable[[], Script] = polite) -> None:
+    """Let the command line find them."""
+    fakes = {"fake": Fake, "reading": Reading, "wired": Wired}
+    monkeypatch.setattr(Fake, "model", staticmethod(model), raising=False)
+
+    def find(group: str, name: str) -> type[Any]:
+        return fakes.get(name) or plugins.find(group, name)
+
+    monkeypatch.setattr("cli.run.find", find)
+
+
+def engine(*tokens: str | Path) -> int:
+    """Run the command."""
+    return main([str(token) for token in tokens])

@@ -1,0 +1,287 @@
+"""``engine run``: a conversation, from flags to exit status."""
+
+import json
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.run import RunOptions
+from cli.talk import _Stoppable
+from realtime_engine.errors import Stalled
+from tests.cli.fake import Fake, FakeOptions, engine, fake_plugins, polite
+from tests.script import Script, created, session_created, speech_started, speech_stopped
+from tests.transports.wav_script import called, loud, loud_stretches, samples_of, speech_file, spoken, written
+
+FAST = ("--speed", "max")
+
+
+@pytest.fixture(autouse=True)
+def _fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake_plugins(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, model: Script) -> Script:
+    monkeypatch.setattr(Fake, "model", staticmethod(lambda: model))
+    return model
+
+
+def the_recording(folder: Path) -> dict[str, Any]:
+    """What `recording.json` of the only recording says."""
+    (recording,) = folder.iterdir()
+    about: dict[str, Any] = json.loads((recording / "recording.json").read_text())
+    return about
+
+
+def test_an_upstream_that_lives_in_real_time_answers_in_real_time(capsys: pytest.CaptureFixture[str]) -> None:
+    assert engine("run", "--upstream", "wired", "--text", "Hello?") == 0
+    assert "Good day." in capsys.readouterr().out
+
+
+def test_without_an_upstream_the_embedded_model_answers_which_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert engine("run", "--text", "Hello?", *FAST, "--speech", "tones") == 0
+
+    told = capsys.readouterr()
+    assert told.err == "engine: no --upstream was named: 'local' answers, the embedded model; it needs no key\n"
+    assert "model  You said: Hello?" in told.out
+
+
+def test_nobody_to_move_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stall(*args: object, **more: object) -> None:
+        front = more["front"]
+        assert isinstance(front, _Stoppable)
+        raise Stalled(f"the front waits for {front.waits_for}")
+
+    monkeypatch.setattr("cli.talk.simulate", stall)
+
+    assert engine("run", "--upstream", "fake", "--text", "Hello?", *FAST) == 3
+    assert capsys.readouterr().err == "engine: the front waits for the session\n"
+
+
+@pytest.mark.parametrize("speed", ["max", "realtime"])
+def test_a_typed_question_is_answered_and_shown(speed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert engine("run", "--upstream", "fake", "--text", "Hello?", "--speed", speed) == 0
+
+    told = capsys.readouterr()
+    assert [line.split(maxsplit=2)[2] for line in told.out.splitlines()] == ["you    Hello?", "model  Good day."]
+    assert told.err == ""
+
+
+def test_a_spoken_question_is_answered_into_files_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = speech_file(tmp_path / "question.wav", 1.0)
+    model = scripted(monkeypatch, Script().on("connected", session_created()))
+    model.at(0.3, speech_started()).at(1.2, speech_stopped(), {"type": "input_audio_buffer.committed", "item_id": "u"})
+    model.at(1.5, created(), loud(2.0), spoken(words="Well."))
+    wav = ("--transport", "wav", "--input", question, "--output", "answer.wav", "--mix", "mix.wav")
+
+    assert engine("run", *wav, "--upstream", "fake", "--record", "recordings", *FAST) == 0
+
+    assert loud_stretches(samples_of(tmp_path / "answer.wav")[:, 0]) == [(0.0, 2.0)]
+    assert loud_stretches(samples_of(tmp_path / "mix.wav")[:, 1]) == [(1.5, 3.5)]
+    about = the_recording(tmp_path / "recordings")
+    assert (about["front"], about["upstream"], about["ended"]["complete"]) == ("wav", "fake", True)
+    assert about["options"]["mode"] == "managed"
+    assert about["options"]["lead"] == 1.0
+    assert about["options"]["reports"] is True
+    (folder,) = (tmp_path / "recordings").iterdir()
+    assert capsys.readouterr().out.splitlines()[-1] == f"recorded: engine inspect recordings/{folder.name}"
+
+
+def test_turns_come_in_the_order_of_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    speech_file(tmp_path / "b.wav", 0.1)
+
+    engine("run", "--upstream", "fake", "--text", "one", "--input", "b.wav", "--text", "three", *FAST)
+
+    said = [line.split()[3] for line in capsys.readouterr().out.splitlines() if "you" in line.split()[:3]]
+    assert said == ["one", "♪", "three"]
+
+
+def test_a_turn_without_an_answer_is_status_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted(monkeypatch, Script().on("connected", session_created()))
+
+    assert engine("run", "--upstream", "fake", "--text", "Hello?", *FAST) == 3
+
+    told = capsys.readouterr()
+    assert "no answer to turn 1 within 10 s" in told.out
+    assert told.err == "engine: no answer to turn 1 within 10 s\n"
+
+
+def test_a_conversation_in_which_nobody_moves_is_status_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted(monkeypatch, Script().on("response.create", created()).on("connected", session_created()))
+
+    assert engine("run", "--upstream", "fake", "--text", "Hello?", *FAST) == 3
+    assert "stopped" in capsys.readouterr().err
+
+
+def test_flags_and_file_set_the_session_and_the_flags_count_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "session.toml").write_text(
+        'instructions = "Be long."\nmax_output_tokens = 100\n[audio.output]\nvoice = "alloy"\nspeed = 1.2\n'
+    )
+    (tmp_path / "house.py").write_text('def lamp(on: bool) -> None:\n    """Switch the lamp."""\n')
+    model = scripted(monkeypatch, polite())
+    flags = ("--model", "gpt-realtime", "--voice", "marin", "--instructions", "Be short.", "--tools", "house.py")
+
+    assert engine("run", "--upstream", "fake", "--text", "x", "--session", "session.toml", *flags, *FAST) == 0
+
+    assert model.all("session.update")[0]["session"] == {
+        "type": "realtime",
+        "model": "gpt-realtime",
+        "instructions": "Be short.",
+        "max_output_tokens": 100,
+        "audio": {"output": {"voice": "marin", "speed": 1.2}},
+        "tools": [
+            {
+                "type": "function",
+                "name": "lamp",
+                "description": "Switch the lamp.",
+                "parameters": {
+                    "type": "object",
+                    "properties": {"on": {"type": "boolean"}},
+                    "required": ["on"],
+                    "additionalProperties": False,
+                },
+            }
+        ],
+    }
+
+
+def test_without_settings_none_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = scripted(monkeypatch, polite())
+
+    engine("run", "--upstream", "fake", "--text", "x", *FAST)
+
+    assert model.types() == ["conversation.item.create", "response.create"]
+
+
+@pytest.mark.parametrize("speed", ["max", "realtime"])
+def test_the_model_calls_functions_of_the_module(
+    speed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sky.py").write_text("async def weather(city: str) -> str:\n    return f'rain in {city}'\n")
+    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "weather", "arguments": '{"city":"Ulm"}'}
+    answers = [[created(), *called(call)], [created("resp_2"), written("Rain.", "resp_2")]]
+    model = scripted(monkeypatch, polite()).on("response.create", lambda event: answers.pop(0))
+    model.on("conversation.item.create", lambda event: [{"type": "conversation.item.added", "item": event["item"]}])
+
+    assert engine("run", "--upstream", "fake", "--text", "Ulm?", "--tools", "sky.py", "--speed", speed) == 0
+
+    assert [line.split(maxsplit=2)[2] for line in capsys.readouterr().out.splitlines()] == [
+        "you    Ulm?",
+        'tool   weather({"city":"Ulm"})',
+        "tool   → rain in Ulm",
+        "model  Rain.",
+    ]
+
+
+@pytest.mark.parametrize("speed", ["max", "realtime"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_conversation_in_good_order(
+    speed: str, number: int, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(event: object) -> list[dict[str, Any]]:
+        signal.raise_signal(number)
+        return [created(), loud(5.0)]
+
+    scripted(monkeypatch, polite()).on("response.create", interrupt)
+    before = signal.getsignal(number)
+    files = ("--output", "answer.wav", "--record", "recordings")
+
+    assert engine("run", "--upstream", "fake", "--text", "Hello?", *files, "--speed", speed) == status
+
+    assert signal.getsignal(number) is before
+    assert the_recording(tmp_path / "recordings")["ended"]["complete"]
+    assert samples_of(tmp_path / "answer.wav").shape[0] < 24_000
+
+
+def test_ctrl_c_before_the_conversation_is_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*args: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.settings.session_settings", interrupt)
+
+    assert engine("run", "--upstream", "fake", "--text", "Hello?") == 130
+
+
+def test_the_flags_of_the_chosen_plug_ins_are_made_from_their_options() -> None:
+    assert engine("run", "--upstream", "fake", "--text", "x", *FAST) == 0
+    assert Fake.options == FakeOptions()
+
+    assert engine("run", "--upstream", "fake", "--text", "x", *FAST, "--patience", "2.5", "--loud") == 0
+    assert Fake.options == FakeOptions(patience=2.5, loud=True)
+
+
+def test_a_path_stands_behind_a_colon(tmp_path: Path) -> None:
+    assert engine("run", "--upstream", f"reading:{tmp_path}/a:b", "--text", "x", *FAST) == 0
+
+    assert vars(Fake.options) == {"path": tmp_path / "a:b"}
+
+
+def test_the_help_shows_the_flags_of_the_chosen_plug_ins_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    assert engine("run", "--upstream", "fake", "--help") == 0
+
+    out = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "engine run --transport wav --input question.wav --output answer.wav" in out
+    assert "--patience FLOAT How many seconds it waits, inf too. [default: 1.5]" in out
+    assert "--input --text FILE|TEXT What the person does, turn after turn" in out
+    assert "[choices: realtime, max] [default: realtime]" in out
+    assert "--script" not in out, "a flag of another upstream"
+
+
+def test_a_flag_that_two_plug_ins_claim_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Fake, "Options", RunOptions)
+
+    assert engine("run", "--upstream", "fake", "--text", "x") == 2
+    assert "have a flag --transport" in capsys.readouterr().err
+
+
+def test_notes_of_the_session_are_logged_with_v(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted(monkeypatch, polite().on("response.create", b"what?", created(), written("Well.")))
+
+    assert engine("run", "--upstream", "fake", "--text", "x", *FAST) == 0
+    assert capsys.readouterr().err == ""
+    assert engine("run", "--upstream", "fake", "--text", "x", *FAST, "-v") == 0
+    assert "binary frame" in capsys.readouterr().err
+
+
+def test_a_signal_counts_more_than_what_went_wrong_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt_the_second(event: dict[str, Any]) -> list[dict[str, Any]]:
+        if event["item"]["content"][0]["text"] == "Hello?":
+            signal.raise_signal(signal.SIGINT)
+        return []
+
+    model = scripted(monkeypatch, Script().on("connected", session_created()))
+    model.on("conversation.item.create", interrupt_the_second)
+
+    assert engine("run", "--upstream", "fake", "--text", "Anybody?", "--text", "Hello?", *FAST) == 130
+
+
+def test_the_models_name_goes_to_an_upstream_that_must_know_it_when_it_connects(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @dataclass(frozen=True)
+    class Options:
+        model_name: str = "mini"
+
+    monkeypatch.setattr(Fake, "Options", Options)
+
+    engine("run", "--upstream", "fake", "--text", "x", *FAST)
+    assert vars(Fake.options) == {"model_name": "mini"}
+    engine("run", "--upstream", "fake", "--text", "x", *FAST, "--model", "maxi")
+    assert vars(Fake.options) == {"model_name": "maxi"}
