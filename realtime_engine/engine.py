@@ -120,11 +120,10 @@ class _Conversation:
                 async with open_upstream(self.now) as link:
                     self._links[Side.UPSTREAM] = link
                     self._step(Opened(Side.UPSTREAM, connection))
-                    closed = await self._listen(Side.UPSTREAM, link)
-                    del self._links[Side.UPSTREAM]
+                    self._step(await self._listen(Side.UPSTREAM, link))
+                    del self._links[Side.UPSTREAM]  # from here on the session says nothing to it
             except UpstreamError as error:
-                closed = Closed(Side.UPSTREAM, connection, FAILED, str(error))
-            self._step(closed)
+                self._step(Closed(Side.UPSTREAM, connection, FAILED, str(error)))
 
     async def _listen(self, side: Side, link: Link) -> Closed:
         """Step the session with all that one side says, until it ends."""

@@ -95,18 +95,27 @@ class RecentAudio:
         self.format = format
         self._seconds = seconds
         self._chunks: deque[bytes] = deque()
-        self._start = 0  # bytes, the oldest kept
-        self._stop = 0  # bytes, all there ever were
+        self._base_ms = 0.0  # what was written in a format that is no more
+        self._start = 0  # bytes since then, the oldest kept
+        self._stop = 0  # bytes since then, all there ever were
 
     @property
     def start_ms(self) -> float:
         """The oldest millisecond that is kept."""
-        return self.format.ms(self._start)
+        return self._base_ms + self.format.ms(self._start)
 
     @property
     def stop_ms(self) -> float:
         """The end of all that was written."""
-        return self.format.ms(self._stop)
+        return self._base_ms + self.format.ms(self._stop)
+
+    def use(self, format: AudioFormat) -> None:  # noqa: A002
+        """Audio comes in this format from now on; what was kept in another is let go of, and its time still counts."""
+        if format != self.format:
+            self._base_ms = self.stop_ms
+            self.format = format
+            self._chunks.clear()
+            self._start = self._stop = 0
 
     def append(self, audio: bytes) -> None:
         """Keep audio, and let go of the oldest that is too much, by whole pieces."""
@@ -118,6 +127,8 @@ class RecentAudio:
 
     def between(self, start_ms: int, stop_ms: int) -> bytes:
         """What is still kept of the audio between two offsets, in milliseconds."""
-        start = max(start_ms * self.format.bytes_per_ms - self._start, 0)
-        stop = max(stop_ms * self.format.bytes_per_ms - self._start, 0)
-        return b"".join(self._chunks)[start:stop]
+        return b"".join(self._chunks)[self._offset(start_ms) : self._offset(stop_ms)]
+
+    def _offset(self, ms: int) -> int:
+        """Where a millisecond stands in what is kept."""
+        return max(int((ms - self._base_ms) * self.format.bytes_per_ms) - self._start, 0)

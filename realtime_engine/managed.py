@@ -9,6 +9,7 @@ from math import inf
 from typing import Any, Final
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from realtime_engine import events as ev
 from realtime_engine.audio import decode_base64
@@ -62,6 +63,7 @@ class Managed:
             self._microphone.deadline,
             self._playback.release_at,
             self._interruption.deadline,
+            self._responses.deadline,
             self._next_stop(),
         )
 
@@ -71,10 +73,9 @@ class Managed:
             self._send_microphone(self._microphone.flush())
         while (speech := self._playback.release(now)) is not None:
             self._send_speech(speech)
-        for truncation in self._interruption.due(now):
-            self._out.to_upstream(truncation)
+        self._send_truncations(self._interruption.due(now))
         self._stop_finished(now)
-        self._create_if_possible()
+        self._create_if_possible(now)
 
     def _next_stop(self) -> float:
         if not self._finishing:
@@ -103,8 +104,7 @@ class Managed:
 
     def front_left(self) -> None:
         """The rest of the microphone's audio goes upstream."""
-        if self._out.upstream_open:
-            self._send_microphone(self._microphone.stop())
+        self._send_microphone(self._microphone.stop())
 
     def upstream_left(self, now: float) -> None:
         """What was held goes to the front; nothing more will come of what was under way."""
@@ -122,7 +122,7 @@ class Managed:
         if message.kind is Kind.BINARY:
             self._hear(now, message.raw)
             return
-        verdict = judge(message.raw, self._options.policy, managed=True, our_calls=self._responses.open_calls)
+        verdict = judge(message.raw, self._options.policy, managed=True, our_calls=self._responses.our_calls)
         if isinstance(verdict, Refused):
             self._out.refuse(verdict)
             return
@@ -130,9 +130,12 @@ class Managed:
         if isinstance(verdict, Changed):
             raw = verdict.raw
             self._out.note(f"not for the front to set: {', '.join(verdict.removed)}")
-        event = message.event
+        event = message.event if raw is message.raw else ev.decode(raw)
         if isinstance(event, ev.ResponseCreate) and not is_out_of_band(event):
-            self._ask(bytes(raw))
+            self._ask(now, bytes(raw))
+            return
+        if isinstance(event, ev.ResponseCancel) and event.response_id in (UNSET, self._responses.active):
+            self._interrupt(now, cancel=True)
             return
         handle = _FRONT.get(event.type)
         if handle is not None:
@@ -141,7 +144,7 @@ class Managed:
             self._out.forward(message) if raw is message.raw else self._out.send_upstream(raw)
 
     def _hear(self, now: float, audio: bytes) -> None:
-        if self._turn_detection is None:  # manual turns: who speaks during the answer means to interrupt it
+        if self._turn_detection is None and audio:  # manual turns: who speaks during the answer means to interrupt it
             self._interrupt(now, cancel=True)
         self._send_microphone(self._microphone.append(now, audio))
 
@@ -178,7 +181,7 @@ class Managed:
             )
             self._send_truncations(truncations)
         self._stop_finished(now)
-        self._create_if_possible()
+        self._create_if_possible(now)
 
     # --- from the upstream ----------------------------------------------------------------------------------
 
@@ -204,7 +207,8 @@ class Managed:
             handle(self, now, event)
 
     def _speech(self, now: float, message: Message, speech: ev.Speech) -> None:
-        response_id, item_id, content_index, size = speech
+        response_id = speech.response_id or self._responses.active or ""  # xAI leaves it out
+        _, item_id, content_index, size = speech
         span = Span(self._spoken, self._spoken + size)
         self._spoken = span.stop
         if self._interruption.drops(response_id):
@@ -225,7 +229,10 @@ class Managed:
         if session.turn_detection is not UNSET:
             self._turn_detection = session.turn_detection
         if session.input_format is not UNSET:
-            self._microphone.format = self.recent_audio.format = session.input_format
+            if session.input_format != self._microphone.format:
+                self._send_microphone(self._microphone.stop())
+            self._microphone.format = session.input_format
+            self.recent_audio.use(session.input_format)
         if session.output_format is not UNSET:
             self._playback.format = session.output_format
 
@@ -251,7 +258,11 @@ class Managed:
         if record.response_id in self._sounding:
             self._finishing[record.response_id] = None
             self._stop_finished(now)
-        self._go_on(record)
+        self._go_on(now, record)
+
+    def _output_item_added(self, now: float, event: ev.ResponseOutputItemAdded) -> None:
+        if event.item.type == "function_call" and text(event.item.name) in self._tools:
+            self._responses.claim(text(event.item.call_id))
 
     def _output_item_done(self, now: float, event: ev.ResponseOutputItemDone) -> None:
         item, response_id = event.item, text(event.response_id)
@@ -263,11 +274,11 @@ class Managed:
             self._out.do(RunTool(call_id, name, text(item.arguments)))
 
     def _failed(self, now: float, event: ev.Error) -> None:
-        self._create_if_possible()
+        self._create_if_possible(now)
 
     # --- tools and responses --------------------------------------------------------------------------------
 
-    def tool_ended(self, result: ToolResult) -> None:
+    def tool_ended(self, now: float, result: ToolResult) -> None:
         """The model gets the result, and is asked to go on when it was the last of its response."""
         record = self._responses.answered(result.call_id)
         if record is None:
@@ -275,21 +286,21 @@ class Managed:
             return
         item = Item(type="function_call_output", call_id=result.call_id, output=result.output)
         self._out.to_upstream(ev.ConversationItemCreate(event_id=self._out.invent_id(), item=item))
-        self._go_on(record)
+        self._go_on(now, record)
 
-    def _go_on(self, record: ResponseRecord) -> None:
+    def _go_on(self, now: float, record: ResponseRecord) -> None:
         if record.take_answer():
-            self._ask(ev.encode(ev.ResponseCreate(event_id=self._out.invent_id())))
+            self._ask(now, ev.encode(ev.ResponseCreate(event_id=self._out.invent_id())))
         else:
-            self._create_if_possible()
+            self._create_if_possible(now)
 
-    def _ask(self, create: bytes) -> None:
+    def _ask(self, now: float, create: bytes) -> None:
         if not self._responses.ask(create):
             raise Overfull("too many response.create wait for the active response")
-        self._create_if_possible()
+        self._create_if_possible(now)
 
-    def _create_if_possible(self) -> None:
-        if not self._interruption.waiting and (create := self._responses.next_create()) is not None:
+    def _create_if_possible(self, now: float) -> None:
+        if not self._interruption.waiting and (create := self._responses.next_create(now)) is not None:
             self._out.send_upstream(create)
 
     def _in_conversation(self, response_id: str) -> bool:
@@ -320,7 +331,7 @@ class Managed:
 
     def _interrupt(self, now: float, *, cancel: bool) -> None:
         """Cut what is unheard; with ``cancel`` the model is told to stop, which it else does by itself."""
-        running = self._responses.running
+        running = [each for each in self._responses.running if not self._interruption.drops(each)]
         heard = self._playback.cut(now, running)
         cleared = dict.fromkeys([*(each.response_id for each in heard), *self._sounding])
         if not running and not cleared:
@@ -328,20 +339,20 @@ class Managed:
         self._interruption.cut([*running, *cleared])
         self._sounding.clear()
         self._finishing.clear()
-        cleared_ids = [self._out.invent_id() for _ in cleared]
-        for event_id, response_id in zip(cleared_ids, cleared, strict=True):
+        cleared_ids = {response_id: self._out.invent_id() for response_id in cleared}
+        for response_id, event_id in cleared_ids.items():
             self._out.to_front(ev.OutputAudioBufferCleared(event_id=event_id, response_id=response_id))
         for response_id in running if cancel else ():
             self._out.to_upstream(ev.ResponseCancel(event_id=self._out.invent_id(), response_id=response_id))
         heard = [each for each in heard if self._in_conversation(each.response_id)]
         if heard and self._options.reports:
-            self._interruption.await_report(now, cleared_ids[0], heard)
+            self._interruption.await_report(now, cleared_ids[heard[0].response_id], heard)
         else:
             self._send_truncations(self._interruption.truncate(heard))
 
     def _send_truncations(self, truncations: Sequence[ev.ConversationItemTruncate]) -> None:
         for truncation in truncations:
-            self._out.to_upstream(truncation)
+            self._out.to_upstream(replace(truncation, event_id=self._out.invent_id()))
 
 
 _FRONT: Final[dict[str, Callable[[Managed, float, Any], None]]] = {  # each takes its own event, or an unknown
@@ -351,7 +362,6 @@ _FRONT: Final[dict[str, Callable[[Managed, float, Any], None]]] = {  # each take
     "input_audio_buffer.clear": Managed._front_cleared,
     "output_audio_buffer.clear": Managed._front_interrupts,
     "output_audio_buffer.played": Managed._front_played,
-    "response.cancel": Managed._front_interrupts,
 }
 
 _FRONT_PASSED_ON: Final = frozenset({"input_audio_buffer.commit", "input_audio_buffer.clear"})
@@ -365,6 +375,7 @@ _UPSTREAM: Final[dict[type[ev.Event], Callable[[Managed, float, Any], None]]] = 
     ev.InputAudioBufferCleared: Managed._speech_over,
     ev.ResponseCreated: Managed._response_created,
     ev.ResponseDone: Managed._response_done,
+    ev.ResponseOutputItemAdded: Managed._output_item_added,
     ev.ResponseOutputItemDone: Managed._output_item_done,
     ev.Error: Managed._failed,
 }

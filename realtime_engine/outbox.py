@@ -4,6 +4,7 @@ It knows whether the upstream is there: what is said to it before waits here, bo
 """
 
 from collections import deque
+from enum import Enum, auto
 from typing import Final
 
 from realtime_engine.commands import FORWARD, Command, Note, Send, Span
@@ -21,15 +22,23 @@ class Overfull(Exception):  # noqa: N818 - a state, not a mistake
     """A buffer is full: the conversation ends, with this text as its reason."""
 
 
+class Upstream(Enum):
+    """Whether the upstream can be spoken to."""
+
+    AWAITED = auto()  # what is said to it waits
+    OPEN = auto()
+    GONE = auto()  # for good: what is said to it is said to nobody
+
+
 class Outbox:
     """The commands of the step under way.
 
     Attributes:
-        upstream_open: Whether the upstream can be spoken to.
+        upstream: Whether the upstream can be spoken to.
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.upstream_open = False
+        self.upstream = Upstream.AWAITED
         self._limits = limits
         self._pending_bytes = 0
         self._commands: list[Command] = []
@@ -48,9 +57,9 @@ class Outbox:
 
     def forward(self, message: Message) -> None:
         """Pass on the message that is being stepped."""
-        if message.side is Side.UPSTREAM or self.upstream_open:
+        if message.side is Side.UPSTREAM or self.upstream is Upstream.OPEN:
             self._commands.append(FORWARD)
-        else:
+        elif self.upstream is Upstream.AWAITED:
             self._wait(Send(Side.UPSTREAM, bytes(message.raw), message.kind))
 
     def to_front(self, event: Event) -> None:
@@ -64,9 +73,9 @@ class Outbox:
     def send_upstream(self, raw: bytes, kind: Kind = Kind.TEXT, audio: Span | None = None) -> None:
         """Send a frame to the model, now or when it is there."""
         send = Send(Side.UPSTREAM, raw, kind, audio)
-        if self.upstream_open:
+        if self.upstream is Upstream.OPEN:
             self._commands.append(send)
-        else:
+        elif self.upstream is Upstream.AWAITED:
             self._wait(send)
 
     def send_pending(self) -> None:

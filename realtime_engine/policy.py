@@ -9,7 +9,7 @@ Source: design.md, section 6.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import isfinite
 from typing import Final, NamedTuple, TypeAlias, cast
 
@@ -100,8 +100,8 @@ def is_plain_append(raw: bytes) -> bool:
     )
 
 
-def judge(raw: bytes, policy: Policy, *, managed: bool, our_calls: Sequence[str] = ()) -> Verdict:
-    """Decide about one text frame of a front. ``our_calls`` are the open calls that the engine answers itself."""
+def judge(raw: bytes, policy: Policy, *, managed: bool, our_calls: Collection[str] = ()) -> Verdict:
+    """Decide about one text frame of a front. ``our_calls`` are those that the engine answers itself."""
     if is_plain_append(raw):
         return PASS
     event: JsonObject = {}
@@ -128,7 +128,7 @@ def judge(raw: bytes, policy: Policy, *, managed: bool, our_calls: Sequence[str]
     return PASS
 
 
-def _judge_settings(event: JsonObject, holder: str, policy: Policy, our_calls: Sequence[str]) -> Verdict:
+def _judge_settings(event: JsonObject, holder: str, policy: Policy, our_calls: Collection[str]) -> Verdict:
     settings = _get(event, holder)
     if not isinstance(settings, dict):
         return PASS  # the server says what is wrong with it
@@ -198,7 +198,7 @@ def _judge_tools(tools: Json, path: str) -> None:
             raise _PolicyError("not_allowed", "Only function tools may be set by a client.", f"{path}[{n}].type")
 
 
-def _judge_output(item: Json, path: str, our_calls: Sequence[str]) -> None:
+def _judge_output(item: Json, path: str, our_calls: Collection[str]) -> None:
     if isinstance(item, dict) and _get(item, "type") == "function_call_output" and _get(item, "call_id") in our_calls:
         raise _PolicyError("not_allowed", "This call is answered by the engine.", f"{path}.call_id")
 

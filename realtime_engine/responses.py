@@ -8,7 +8,9 @@ Source: protocol.md, sections 7 (function call) and 8.
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 import msgspec
@@ -16,6 +18,9 @@ from msgspec import UNSET, Raw
 
 from realtime_engine.events import Error, ResponseCreate, ResponseCreated, ResponseDone
 from realtime_engine.objects import Response
+
+ANSWER_SECONDS: Final = 10.0
+"""How long a ``response.create`` waits for its ``response.created``; so long the clients wait too (protocol.md, 13)."""
 
 COLLISION: Final = "conversation_already_has_active_response"
 _WAITING = 64  # response.create that may wait; a client that wants more is not listening
@@ -54,15 +59,17 @@ class Responses:
         self._records: dict[str, ResponseRecord] = {}
         self._out_of_band: dict[str, None] = {}  # those under way
         self._waiting: deque[bytes] = deque()
-        self._asked = False  # a create was sent, and its response is not there yet
+        self._asked = inf  # until when the response to the last create is waited for; inf: none is
         self._unconfirmed: bytes | None = None  # the last create; it may still turn out to have collided
         self._expected = False  # a turn has ended, and the server answers by itself
         self._calls: dict[str, ResponseRecord] = {}  # open call -> its response, however long ago that was
+        self._our_calls: dict[str, None] = {}
 
     @property
     def under_way(self) -> bool:
         """Whether a response is active, asked for, or expected, or a call is open."""
-        return bool(self.active or self._out_of_band or self._waiting or self._asked or self._expected or self._calls)
+        asked = self._asked < inf
+        return bool(self.active or self._out_of_band or self._waiting or asked or self._expected or self._calls)
 
     @property
     def running(self) -> list[str]:
@@ -73,6 +80,11 @@ class Responses:
     def open_calls(self) -> list[str]:
         """The calls that the engine runs now."""
         return list(self._calls)
+
+    @property
+    def our_calls(self) -> Collection[str]:
+        """The calls that are the engine's to answer: those announced, those that run, and those answered."""
+        return self._our_calls.keys()
 
     def get(self, response_id: str) -> ResponseRecord | None:
         """What is known of a response."""
@@ -93,12 +105,19 @@ class Responses:
         self._waiting.append(raw)
         return True
 
-    def next_create(self) -> bytes | None:
+    @property
+    def deadline(self) -> float:
+        """When a ``response.create`` has waited in vain, and the next may be sent; or ``inf``."""
+        return self._asked
+
+    def next_create(self, now: float) -> bytes | None:
         """The ``response.create`` that may be sent now."""
-        if not self._waiting or self.active or self._asked:
+        if now >= self._asked:
+            self._asked = inf
+        if not self._waiting or self.active or self._asked < inf:
             return None
         raw = self._waiting.popleft()
-        self._asked, self._unconfirmed = True, raw
+        self._asked, self._unconfirmed = now + ANSWER_SECONDS, raw
         return raw
 
     def created(self, event: ResponseCreated) -> None:
@@ -110,7 +129,7 @@ class Responses:
             self._out_of_band[response.id] = None
             _forget_oldest(self._out_of_band)
         else:
-            self.active, self._asked, self._expected = response.id, False, False
+            self.active, self._asked, self._expected = response.id, inf, False
 
     def done(self, event: ResponseDone) -> ResponseRecord:
         """A response has ended."""
@@ -119,7 +138,7 @@ class Responses:
         record.status = response.status or "completed"
         self._out_of_band.pop(response.id, None)
         if not record.out_of_band and self.active in (None, response.id):
-            self.active, self._asked, self._unconfirmed, self._expected = None, False, None, False
+            self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, False
         return record
 
     def collided(self, event: Error) -> bool:
@@ -129,11 +148,16 @@ class Responses:
         """
         if event.error.code == COLLISION and self._unconfirmed is not None:
             self._waiting.appendleft(self._unconfirmed)
-            self._unconfirmed, self._asked = None, False
+            self._unconfirmed, self._asked = None, inf
             return True
         if event.error.event_id in (None, UNSET) or event.error.event_id == _event_id(self._unconfirmed):
-            self._asked = False
+            self._asked = inf
         return False
+
+    def claim(self, call_id: str) -> None:
+        """A call is announced that the engine will run: nobody else may answer it."""
+        self._our_calls[call_id] = None
+        _forget_oldest(self._our_calls)
 
     def call(self, response_id: str, call_id: str, *, ours: bool) -> bool:
         """A response calls a function, which is ours to run, or the front's. True if it is to be run now."""
@@ -141,6 +165,7 @@ class Responses:
         if not ours:
             record.foreign_calls += 1
             return False
+        self.claim(call_id)
         if call_id in self._calls:
             return False
         record.open_calls.add(call_id)
@@ -157,7 +182,7 @@ class Responses:
 
     def connection_lost(self) -> None:
         """The upstream is gone: nothing of what was under way will end. Calls that run are still known."""
-        self.active, self._asked, self._unconfirmed, self._expected = None, False, None, False
+        self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, False
         self._out_of_band.clear()
         self._waiting.clear()
 

@@ -19,7 +19,7 @@ from realtime_engine.inputs import Closed, Input, Message, Opened, Side, Stop, T
 from realtime_engine.limits import Meter
 from realtime_engine.managed import Managed
 from realtime_engine.options import NO_SETTINGS, SessionOptions
-from realtime_engine.outbox import Outbox, Overfull
+from realtime_engine.outbox import Outbox, Overfull, Upstream
 from realtime_engine.transparent import Transparent
 
 NORMAL: Final = 1000
@@ -58,7 +58,7 @@ class Manner(Protocol):
     def upstream_said(self, now: float, message: Message) -> None:
         """A message of the upstream."""
 
-    def tool_ended(self, result: ToolResult) -> None:
+    def tool_ended(self, now: float, result: ToolResult) -> None:
         """A tool has its result."""
 
     def front_left(self) -> None:
@@ -170,37 +170,41 @@ class Session:
 
     def _happened(self, now: float, given: Opened | Closed | ToolResult | Stop) -> None:
         match given:
-            case Opened(side=Side.FRONT):
-                self._meter.started(now)
-                self._manner.opened()
-                self._connection += 1
-                self._out.do(Connect(self._connection))
-            case Opened(side=Side.UPSTREAM):
-                self._upstream_opened()
-            case Closed(side=Side.FRONT):
-                self._manner.front_left()
-                ours = given.code == TRY_LATER  # the driver gave it up
-                self._hang_up(given.code if ours else NORMAL, given.reason if ours else "the front has left")
-            case Closed(side=Side.UPSTREAM):
-                self._upstream_closed(now, given)
+            case Opened(side=side):
+                self._front_opened(now) if side is Side.FRONT else self._upstream_opened()
+            case Closed(side=side):
+                self._front_closed(given) if side is Side.FRONT else self._upstream_closed(now, given)
             case ToolResult():
-                self._manner.tool_ended(given)
+                self._manner.tool_ended(now, given)
             case Stop():
                 latest = microseconds(now + given.grace)
                 self._ending = _Ending(GOING_AWAY, given.reason, latest, speech_only=False)
             case _ as never:
                 assert_never(never)
 
+    def _front_opened(self, now: float) -> None:
+        self._meter.started(now)
+        self._manner.opened()
+        self._connection += 1
+        self._out.do(Connect(self._connection))
+
+    def _front_closed(self, closed: Closed) -> None:
+        self._manner.front_left()
+        if closed.code == TRY_LATER:  # the driver gave it up
+            self._hang_up(TRY_LATER, closed.reason)
+        else:
+            self._hang_up(NORMAL, "the front has left")
+
     def _upstream_opened(self) -> None:
         """The settings go first, then all that has waited."""
-        self._out.upstream_open = True
+        self._out.upstream = Upstream.OPEN
         if bytes(self.options.settings) != bytes(NO_SETTINGS):
             self._out.to_upstream(SessionUpdate(event_id=self._out.invent_id(), session=self.options.settings))
         self._out.send_pending()
 
     def _upstream_closed(self, now: float, closed: Closed) -> None:
         """The front hears the answer to its end; then it is told that there will be no more."""
-        self._out.upstream_open = False
+        self._out.upstream = Upstream.GONE
         if closed.code == NORMAL:
             reason = closed.reason or "the upstream has ended the conversation"
             self._ending = _Ending(NORMAL, reason, inf, speech_only=True)

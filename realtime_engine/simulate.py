@@ -186,9 +186,7 @@ class _Simulation:
                 self._end = Run(step.at, code, reason)
 
     def _deliver(self, side: Side, raw: bytes, kind: Kind) -> None:
-        peer = self._peers.get(side)
-        if peer is not None:
-            peer.inbox.append(Frame(raw, kind))
+        self._peers[side].inbox.append(Frame(raw, kind))
 
     def _part(self, side: Side, code: int, reason: str) -> None:
         """Give a peer its last words, and the end."""

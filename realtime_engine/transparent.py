@@ -88,7 +88,7 @@ class Transparent:
             self._running.discard(event.response.id)
             self._meter.responded(event.response)
 
-    def tool_ended(self, result: ToolResult) -> None:
+    def tool_ended(self, now: float, result: ToolResult) -> None:
         """No tool was run here."""
 
     def front_left(self) -> None:

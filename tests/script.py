@@ -105,6 +105,10 @@ class Script:
         """All events of a type that were heard."""
         return [heard.event for heard in self.heard if heard.type == kind]
 
+    def truncations(self) -> list[tuple[str, int]]:
+        """The items that were truncated, and to how many milliseconds."""
+        return [(said["item_id"], said["audio_end_ms"]) for said in self.all("conversation.item.truncate")]
+
 
 # --- the words of a server ------------------------------------------------------------------------------------
 
@@ -163,7 +167,3 @@ def speech_stopped(ms: int = 0, item: str = "item_u") -> dict[str, Any]:
 def function_call(call: str, name: str, arguments: str, status: str = "completed") -> dict[str, Any]:
     item = {"type": "function_call", "call_id": call, "name": name, "arguments": arguments, "status": status}
     return {"type": "response.output_item.done", "response_id": "resp_1", "item": {"id": f"item_{call}", **item}}
-
-
-def truncate(item: str, ms: int) -> dict[str, Any]:
-    return {"type": "conversation.item.truncate", "item_id": item, "content_index": 0, "audio_end_ms": ms}

@@ -21,7 +21,7 @@ from realtime_engine.machine_link import open_machine
 from realtime_engine.memory import MemoryLink, memory_pair
 from realtime_engine.options import SessionOptions, ToolSchema
 from realtime_engine.session import Session
-from tests.script import Script, created, done, function_call, speech, speech_started, truncate
+from tests.script import Script, created, done, function_call, speech, speech_started
 
 Clock = Callable[[], float]
 Opener = Callable[[Clock], AbstractAsyncContextManager[Link]]
@@ -63,7 +63,7 @@ async def test_a_conversation_goes_in_real_time_as_it_does_in_virtual_time(
         (1.5, "input_audio_buffer.append"),
         (2.5, "conversation.item.truncate"),
     ]
-    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 2500)]
+    assert upstream.truncations() == [("item_1", 2500)]
     assert front.types()[-2:] == ["input_audio_buffer.speech_started", "output_audio_buffer.cleared"]
     assert upstream.ended is not None
     assert upstream.ended.code == 1000
@@ -145,6 +145,25 @@ async def test_an_upstream_that_refuses_reaches_the_front_as_an_error(autojump_c
     assert end.code == 1011
     assert "the key was refused" in end.reason
     assert "the key was refused" in front.all("error")[0]["error"]["message"]
+
+
+async def test_a_connection_that_takes_its_time_to_end_disturbs_nobody(autojump_clock: trio.testing.MockClock) -> None:
+    upstream = Script().at(1, created(), speech(5.0), Close(1000, "bye"))
+
+    @asynccontextmanager
+    async def slow_to_end(clock: Clock) -> AsyncIterator[Link]:
+        async with open_machine(Side.UPSTREAM, upstream, clock) as end:
+            yield end
+        await trio.sleep(3)
+
+    end = await converse(
+        Session(SessionOptions()),
+        open_front=machine(Side.FRONT, Script().at(2, bytes(9000)).at(3, "output_audio_buffer.clear")),
+        open_upstream=slow_to_end,
+    )
+
+    assert end == (3.0, 1000, "bye")
+    assert upstream.heard == []
 
 
 async def test_notes_are_handed_on(autojump_clock: trio.testing.MockClock) -> None:

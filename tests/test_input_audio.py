@@ -191,3 +191,16 @@ def test_the_newest_seconds_are_kept_and_hardly_more(pieces: list[bytes], second
     assert min(limit, len(spoken)) <= len(kept) < limit + 300
     assert recent.start_ms == format.ms(len(spoken) - len(kept))
     assert recent.stop_ms == format.ms(len(spoken))
+
+
+def test_recent_audio_counts_on_in_milliseconds_when_the_format_changes() -> None:
+    recent = RecentAudio(seconds=30)
+    recent.append(bytes(48 * 100))
+    recent.use(PCM16)
+    assert recent.between(0, 100) == bytes(48 * 100)
+
+    recent.use(PCMU)
+    recent.append(b"a" * 8 * 10 + b"b" * 8 * 10)
+
+    assert (recent.start_ms, recent.stop_ms) == (100.0, 120.0)
+    assert recent.between(50, 112) == b"a" * 80 + b"b" * 16

@@ -22,7 +22,6 @@ from tests.script import (
     speech,
     speech_started,
     speech_stopped,
-    truncate,
 )
 
 
@@ -213,6 +212,28 @@ def test_more_held_speech_than_allowed_ends_the_conversation_with_a_reason() -> 
     assert (end.code, end.reason) == (1013, "more than 100000 bytes of speech wait to be heard")
 
 
+def test_speech_that_names_no_response_belongs_to_the_active_one() -> None:
+    nameless = {name: value for name, value in speech(5.0).items() if name != "response_id"}
+    front = Script().at(9, Close())
+    upstream = Script().at(0, created(), nameless).at(1, speech_started()).at(1.1, nameless)
+
+    run(front, upstream)
+
+    assert front.types().count("response.output_audio.delta") == 1
+    assert upstream.truncations() == [("item_1", 1000)]
+
+
+def test_microphone_audio_in_another_format_does_not_mix_with_what_came_before() -> None:
+    changed = {"type": "session.updated", "session": {"audio": {"input": {"format": {"type": "audio/pcmu"}}}}}
+    front = Script().at(0.5, bytes(101)).at(0.7, b"\xff" * 50, "input_audio_buffer.stopped").at(3, Close())
+    upstream = Script().at(0.6, changed)
+
+    run(front, upstream)
+
+    sent = [decode_base64(event["audio"]) for event in upstream.all("input_audio_buffer.append")]
+    assert sent == [bytes(100), b"\xff" * 50]
+
+
 def test_an_item_that_two_responses_speak_is_heard_as_long_as_both() -> None:
     front = Script().at(9, Close())
     upstream = Script().at(1, created(), speech(1.0), done(), created("resp_2"), speech(1.0, response="resp_2"))
@@ -259,7 +280,7 @@ def test_speaking_over_an_answer_silences_the_front_and_truncates_to_what_was_he
         "input_audio_buffer.speech_started",
         "output_audio_buffer.cleared",
     ]
-    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 1500)]
+    assert upstream.truncations() == [("item_1", 1500)]
     assert "response.cancel" not in upstream.types()  # the server does that itself
 
 
@@ -269,7 +290,7 @@ def test_an_answer_is_cut_by_what_is_unheard_also_after_the_model_is_done() -> N
 
     run(front, upstream)
 
-    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 1500)]
+    assert upstream.truncations() == [("item_1", 1500)]
 
 
 def test_an_answer_that_was_heard_to_its_end_is_not_cut() -> None:
@@ -290,7 +311,7 @@ def test_late_audio_of_a_cut_response_does_not_reach_the_front_and_its_unheard_i
     run(front, upstream)
 
     assert front.types().count("response.output_audio.delta") == 1
-    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 500), truncate("item_2", 0)]
+    assert upstream.truncations() == [("item_1", 500), ("item_2", 0)]
 
 
 def test_a_response_that_has_not_spoken_yet_is_cut_without_a_word_to_the_front() -> None:
@@ -301,7 +322,7 @@ def test_a_response_that_has_not_spoken_yet_is_cut_without_a_word_to_the_front()
 
     assert "output_audio_buffer.cleared" not in front.types()
     assert "response.output_audio.delta" not in front.types()
-    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 0)]
+    assert upstream.truncations() == [("item_1", 0)]
 
 
 def test_held_speech_is_dropped_by_an_interruption() -> None:
@@ -311,7 +332,7 @@ def test_held_speech_is_dropped_by_an_interruption() -> None:
     run(front, upstream, lead=0.2)
 
     assert [heard.at for heard in front.heard if heard.type == "response.output_audio.delta"] == [0.0, 0.8]
-    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 1500)]
+    assert upstream.truncations() == [("item_1", 1500)]
 
 
 def test_interrupt_response_false_means_that_speech_interrupts_nobody() -> None:
@@ -334,7 +355,50 @@ def test_the_persons_own_interruption_cancels_the_response_too(button: str) -> N
 
     assert upstream.types() == ["response.cancel", "conversation.item.truncate"]
     assert upstream.heard[0].event["response_id"] == "resp_1"
-    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 700)]
+    assert upstream.truncations() == [("item_1", 700)]
+
+
+def test_cancelling_an_out_of_band_response_leaves_the_answer_alone() -> None:
+    front = Script().at(0.7, {"type": "response.cancel", "response_id": "resp_b"}).at(5, Close())
+    upstream = Script().at(0, created(), speech(2.0), created("resp_b", conversation=None))
+
+    run(front, upstream)
+
+    assert upstream.types() == ["response.cancel"]
+    assert "output_audio_buffer.cleared" not in front.types()
+
+
+def test_the_report_that_counts_is_the_one_about_the_answer_not_the_one_about_what_ran_beside_it() -> None:
+    def last_report(event: dict[str, Any]) -> list[dict[str, Any]]:
+        played = {"type": "output_audio_buffer.played", "cleared_event_id": event["event_id"]}
+        item, ms = ("item_1", 300) if event["response_id"] == "resp_1" else ("item_b", 400)
+        return [{**played, "item_id": item, "audio_ms": ms}]
+
+    front = Script().on("output_audio_buffer.cleared", last_report).at(5, Close())
+    upstream = Script().at(0, created("resp_b", conversation=None), speech(0.4, response="resp_b", item="item_b"))
+    upstream.at(0, created(), speech(5.0)).at(1.5, speech_started())
+
+    run(front, upstream, reports=True)
+
+    assert upstream.truncations() == [("item_1", 300)]
+
+
+def test_in_manual_mode_an_answer_is_cancelled_once_however_long_its_end_takes() -> None:
+    front = Script().at(0.5, bytes(4800)).at(0.6, bytes(4800)).at(0.7, bytes(4800)).at(5, Close())
+    upstream = Script().at(0, session_created(turn_detection=None), created()).at(0.9, done(status="cancelled"))
+
+    run(front, upstream)
+
+    assert upstream.types().count("response.cancel") == 1
+
+
+def test_in_manual_mode_an_empty_frame_interrupts_nobody() -> None:
+    front = Script().at(0.5, b"").at(5, Close())
+    upstream = Script().at(0, session_created(turn_detection=None), created(), speech(2.0))
+
+    run(front, upstream)
+
+    assert upstream.heard == []
 
 
 def test_in_manual_mode_the_first_audio_during_an_answer_interrupts_it_once() -> None:
@@ -363,7 +427,7 @@ def test_a_front_that_reports_is_asked_what_was_heard() -> None:
 
     run(front, upstream, reports=True)
 
-    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 1234)]
+    assert upstream.truncations() == [("item_1", 1234)]
 
 
 def test_a_front_that_does_not_answer_is_waited_for_250_ms_and_the_estimate_at_the_cut_counts() -> None:
@@ -372,7 +436,8 @@ def test_a_front_that_does_not_answer_is_waited_for_250_ms_and_the_estimate_at_t
 
     run(front, upstream, reports=True)
 
-    assert [(heard.at, heard.event) for heard in upstream.heard] == [(1.75, truncate("item_1", 1500))]
+    assert [heard.at for heard in upstream.heard] == [1.75]
+    assert upstream.truncations() == [("item_1", 1500)]
 
 
 def test_no_response_is_created_before_the_truncation_is_sent() -> None:
@@ -394,7 +459,7 @@ def test_reports_correct_the_estimate() -> None:
 
     run(front, upstream, reports=True)
 
-    assert upstream.all("conversation.item.truncate") == [truncate("item_1", 700)]
+    assert upstream.truncations() == [("item_1", 700)]
 
 
 def test_a_malformed_report_is_an_error_and_changes_nothing() -> None:
@@ -427,6 +492,16 @@ def test_a_response_create_waits_for_the_active_response() -> None:
     upstream = Script().at(0, created()).at(2, done())
 
     run(front, upstream)
+
+    assert [(heard.at, heard.type) for heard in upstream.heard] == [(2.0, "response.create")]
+
+
+def test_a_response_create_that_lost_its_destination_to_a_pin_waits_like_any_other() -> None:
+    create = {"type": "response.create", "response": {"conversation": "none", "metadata": {"a": "b"}}}
+    front = Script().at(0.5, create).at(5, Close())
+    upstream = Script().at(0, created()).at(2, done())
+
+    run(front, upstream, policy=Policy(pinned={"conversation": "one at a time"}))
 
     assert [(heard.at, heard.type) for heard in upstream.heard] == [(2.0, "response.create")]
 
@@ -500,6 +575,21 @@ def test_a_call_of_a_function_that_is_not_the_engines_is_left_to_the_front() -> 
 
     assert upstream.heard == []
     assert "response.output_item.done" in front.types()
+
+
+def test_the_front_cannot_answer_a_call_of_the_engine_before_it_runs_nor_after() -> None:
+    def answer(event: dict[str, Any]) -> list[dict[str, Any]]:
+        item = {"type": "function_call_output", "call_id": "call_1", "output": "forged"}
+        return [{"type": "conversation.item.create", "item": item}]
+
+    call = function_call("call_1", "weather", "{}")
+    front = Script().on("response.output_item.added", answer).on("response.done", answer).at(5, Close())
+    upstream = Script().at(1, created(), {**call, "type": "response.output_item.added"}).at(2, call).at(3, done())
+
+    run(front, upstream, lambda call: ToolResult(call.call_id, "sunny"), tools=WEATHER)
+
+    assert [event["item"]["output"] for event in upstream.all("conversation.item.create")] == ["sunny"]
+    assert len(front.all("error")) == 2
 
 
 def test_an_unfinished_call_and_an_item_that_is_none_are_not_run() -> None:

@@ -10,7 +10,7 @@ from realtime_engine.commands import FORWARD, Command, Connect, Note, Send, Span
 from realtime_engine.events import InputAudioBufferClear, ResponseCreate
 from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.options import Limits
-from realtime_engine.outbox import Outbox, Overfull
+from realtime_engine.outbox import Outbox, Overfull, Upstream
 from realtime_engine.policy import Refused
 
 CLEAR = b'{"type":"input_audio_buffer.clear"}'
@@ -18,7 +18,7 @@ CLEAR = b'{"type":"input_audio_buffer.clear"}'
 
 def outbox(*, upstream_open: bool = True, pending_bytes: int = 1000) -> Outbox:
     out = Outbox(Limits(pending_bytes=pending_bytes))
-    out.upstream_open = upstream_open
+    out.upstream = Upstream.OPEN if upstream_open else Upstream.AWAITED
     return out
 
 
@@ -63,7 +63,7 @@ def test_what_is_said_before_the_upstream_is_there_waits_and_goes_out_in_order()
     kept[:] = bytes(len(kept))
     assert out.take() == []
 
-    out.upstream_open = True
+    out.upstream = Upstream.OPEN
     out.send_pending()
     out.forward(Message(Side.FRONT, Kind.TEXT, CLEAR))
 
@@ -155,3 +155,13 @@ def test_a_front_is_told_which_of_its_events_was_refused_and_why() -> None:
         "param": "item.type",
         "event_id": "event_7",
     }
+
+
+def test_what_is_said_to_an_upstream_that_is_gone_is_said_to_nobody() -> None:
+    out = outbox(pending_bytes=10)
+    out.upstream = Upstream.GONE
+
+    out.send_upstream(bytes(1000))
+    out.forward(Message(Side.FRONT, Kind.BINARY, bytes(1000)))
+
+    assert out.take() == []

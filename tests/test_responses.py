@@ -1,6 +1,7 @@
 """Responses do not collide, and tool calls lead to one answer."""
 
 import json
+from math import inf
 from typing import Any, Final
 
 import pytest
@@ -37,34 +38,45 @@ def asking(*creates: bytes) -> Responses:
 
 
 def test_a_wish_goes_out_at_once_when_no_response_is_active() -> None:
-    assert asking(FIRST).next_create() == FIRST
+    assert asking(FIRST).next_create(0.0) == FIRST
 
 
 def test_a_wish_waits_for_the_active_response() -> None:
     responses = asking(FIRST)
     responses.created(begun())
 
-    assert responses.next_create() is None
+    assert responses.next_create(0.0) is None
     responses.done(ended())
-    assert responses.next_create() == FIRST
+    assert responses.next_create(0.0) == FIRST
+
+
+def test_a_wish_that_nobody_answers_holds_up_the_next_for_ten_seconds_only() -> None:
+    responses = asking(FIRST, SECOND)
+    responses.next_create(1.0)
+
+    assert (responses.deadline, responses.under_way) == (11.0, True)
+    assert responses.next_create(10.9) is None
+    assert responses.next_create(11.0) == SECOND
+    assert responses.next_create(21.0) is None
+    assert (responses.deadline, responses.under_way) == (inf, False)
 
 
 def test_a_wish_waits_for_the_response_to_the_wish_before_it() -> None:
     responses = asking(FIRST, SECOND)
-    responses.next_create()
+    responses.next_create(0.0)
 
-    assert responses.next_create() is None
+    assert responses.next_create(0.0) is None
     responses.created(begun())
-    assert responses.next_create() is None
+    assert responses.next_create(0.0) is None
     responses.done(ended())
-    assert responses.next_create() == SECOND
+    assert responses.next_create(0.0) == SECOND
 
 
 def test_a_response_beside_the_conversation_holds_nothing_up() -> None:
     responses = asking(FIRST)
     responses.created(begun("resp_beside", conversation=None))
 
-    assert responses.next_create() == FIRST
+    assert responses.next_create(0.0) == FIRST
     responses.created(begun("resp_1"))
     assert responses.running == ["resp_1", "resp_beside"]
     responses.done(ended("resp_beside", conversation=None))
@@ -86,7 +98,7 @@ def test_only_so_many_wishes_may_wait() -> None:
     responses = asking(*[FIRST] * 64)
 
     assert not responses.ask(SECOND)
-    responses.next_create()
+    responses.next_create(0.0)
     assert responses.ask(SECOND)
 
 
@@ -102,12 +114,12 @@ def test_the_end_of_a_response_that_is_not_the_active_one_changes_nothing_for_th
 
 def test_the_end_of_a_response_whose_beginning_was_not_seen_is_an_end() -> None:
     responses = asking(FIRST, SECOND)
-    responses.next_create()
+    responses.next_create(0.0)
 
     record = responses.done(ended("resp_9", "failed"))
 
     assert (record.response_id, record.status, record.out_of_band) == ("resp_9", "failed", False)
-    assert responses.next_create() == SECOND
+    assert responses.next_create(0.0) == SECOND
 
 
 def test_a_response_that_ends_without_a_status_is_complete() -> None:
@@ -122,23 +134,23 @@ def test_a_response_that_ends_without_a_status_is_complete() -> None:
 
 def test_a_wish_that_met_a_response_of_the_servers_own_waits_for_its_end() -> None:
     responses = asking(FIRST)
-    responses.next_create()
+    responses.next_create(0.0)
     responses.created(begun("resp_of_the_server"))
 
     assert responses.collided(error(event_id="event_1"))
-    assert responses.next_create() is None
+    assert responses.next_create(0.0) is None
     responses.done(ended("resp_of_the_server"))
-    assert responses.next_create() == FIRST
+    assert responses.next_create(0.0) == FIRST
 
 
 def test_a_wish_that_collided_goes_before_those_that_came_later() -> None:
     responses = asking(FIRST, SECOND)
-    responses.next_create()
+    responses.next_create(0.0)
     responses.created(begun())
     responses.collided(error())
     responses.done(ended())
 
-    assert responses.next_create() == FIRST
+    assert responses.next_create(0.0) == FIRST
 
 
 def test_a_collision_that_nobody_here_caused_is_an_error_like_any_other() -> None:
@@ -148,18 +160,18 @@ def test_a_collision_that_nobody_here_caused_is_an_error_like_any_other() -> Non
 @pytest.mark.parametrize("ids", [{"event_id": "event_1"}, {"event_id": None}, {}])
 def test_an_error_that_may_answer_a_wish_ends_the_wait_for_its_response(ids: dict[str, Any]) -> None:
     responses = asking(FIRST, SECOND)
-    responses.next_create()
+    responses.next_create(0.0)
 
     assert not responses.collided(error("invalid_value", **ids))
-    assert responses.next_create() == SECOND
+    assert responses.next_create(0.0) == SECOND
 
 
 def test_an_error_about_another_event_does_not() -> None:
     responses = asking(FIRST, SECOND)
-    responses.next_create()
+    responses.next_create(0.0)
 
     assert not responses.collided(error("invalid_value", event_id="event_7"))
-    assert responses.next_create() is None
+    assert responses.next_create(0.0) is None
 
 
 # --- tool calls ---------------------------------------------------------------------------------------------
@@ -257,7 +269,7 @@ def test_a_response_is_under_way_from_the_wish_to_the_end() -> None:
     assert not under_way(responses)
     responses.ask(FIRST)
     assert under_way(responses)
-    responses.next_create()
+    responses.next_create(0.0)
     assert under_way(responses)
     responses.created(begun())
     assert under_way(responses)
@@ -287,7 +299,7 @@ def test_an_open_call_and_a_response_beside_the_conversation_are_under_way() -> 
 
 def test_when_the_connection_is_lost_nothing_is_under_way_but_the_calls() -> None:
     responses = asking(FIRST, SECOND)
-    responses.next_create()
+    responses.next_create(0.0)
     responses.created(begun("resp_1"))
     responses.created(begun("resp_2", conversation=None))
     responses.expect()
@@ -295,7 +307,7 @@ def test_when_the_connection_is_lost_nothing_is_under_way_but_the_calls() -> Non
 
     responses.connection_lost()
 
-    assert (responses.active, responses.running, responses.next_create()) == (None, [], None)
+    assert (responses.active, responses.running, responses.next_create(0.0)) == (None, [], None)
     assert under_way(responses)
     assert not responses.collided(error())
     responses.answered("call_1")

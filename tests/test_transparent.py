@@ -12,7 +12,7 @@ from realtime_engine.commands import FORWARD, Command, Note, Send
 from realtime_engine.inputs import Kind, Message, Side, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.options import Limits, Policy, SessionOptions
-from realtime_engine.outbox import Outbox
+from realtime_engine.outbox import Outbox, Upstream
 from realtime_engine.transparent import Transparent
 from tests.script import created, done, speech
 from tests.sessions import Frame, frames
@@ -27,7 +27,7 @@ class Watched:
     def __init__(self, policy: Policy = EVERYTHING, *, upstream_open: bool = True) -> None:
         self.meter = Meter(Limits())
         self.out = Outbox(Limits())
-        self.out.upstream_open = upstream_open
+        self.out.upstream = Upstream.OPEN if upstream_open else Upstream.AWAITED
         self.session = Transparent(SessionOptions(mode="transparent", policy=policy), self.out, self.meter)
 
     def front(self, event: Mapping[str, Any] | bytes, kind: Kind = Kind.TEXT) -> Sequence[Command]:
@@ -162,7 +162,7 @@ def test_nothing_is_ever_due_or_unheard_or_run() -> None:
     session = watched.session
     session.opened()
     session.advance(5.0)
-    session.tool_ended(ToolResult("call_1", "{}"))
+    session.tool_ended(5.0, ToolResult("call_1", "{}"))
     session.front_left()
 
     assert (session.deadline, session.silent(5.0), session.open_calls) == (inf, True, ())
