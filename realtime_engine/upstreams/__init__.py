@@ -1,0 +1,1 @@
+"""The model's side of a conversation: one plug-in a module."""
