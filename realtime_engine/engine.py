@@ -7,6 +7,7 @@ the *other* side has room: that is the backpressure.
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from math import inf
 from typing import Final, TypeAlias
 
 import trio
@@ -79,6 +80,7 @@ class _Conversation:
         self._start = trio.current_time()
         self._links: dict[Side, Link] = {}
         self._touched: dict[Side, Link] = {}
+        self._behind: dict[Side, tuple[float, int]] = {}  # by when each must have read, and what had left before
         self._connections = {Side.FRONT: 1, Side.UPSTREAM: 0}
         # Only the upstream's task waits here, and a session asks for one connection at a time.
         self._connect, self._connects = trio.open_memory_channel[int](1)
@@ -122,8 +124,8 @@ class _Conversation:
                     self._step(Opened(Side.UPSTREAM, connection))
                     self._step(await self._listen(Side.UPSTREAM, link))
                     del self._links[Side.UPSTREAM]  # from here on the session says nothing to it
-            except UpstreamError as error:
-                self._step(Closed(Side.UPSTREAM, connection, FAILED, str(error)))
+            except* UpstreamError as errors:
+                self._step(Closed(Side.UPSTREAM, connection, FAILED, _first(errors)))
 
     async def _listen(self, side: Side, link: Link) -> Closed:
         """Step the session with all that one side says, until it ends."""
@@ -136,21 +138,10 @@ class _Conversation:
                 self._flush()
                 other = self._links.get(side.other)
                 if other is not None and other.queued:
-                    await self._drain(side.other, other)
+                    await other.drain()
         except RemoteProtocolError as error:
             return Closed(side, number, error.close_code, str(error))
         return Closed(side, number, *link.closed)
-
-    async def _drain(self, side: Side, link: Link) -> None:
-        """Wait until a side has room, as long as it reads at all."""
-        while True:
-            before = link.queued
-            with trio.move_on_after(PROGRESS):
-                await link.drain()
-                return
-            if link.queued >= before:
-                self._give_up(side, f"too slow: nothing was read for {PROGRESS:g} s")
-                return
 
     async def _watch_the_clock(self) -> None:
         while True:
@@ -158,14 +149,16 @@ class _Conversation:
                 self._set_alarm()
                 await trio.sleep_forever()
             self._step(None)
+            self._watch_progress()
 
     async def _await_stop(self, stop: Callable[[], Awaitable[Stop]]) -> None:
         self._step(await stop())
 
-    async def _call(self, run_tool: Callable[[RunTool], Awaitable[ToolResult]], call: RunTool) -> None:
-        with trio.CancelScope() as self._calls[call.call_id]:
-            result = await run_tool(call)
-            self._step(result)
+    async def _call(
+        self, run_tool: Callable[[RunTool], Awaitable[ToolResult]], call: RunTool, scope: trio.CancelScope
+    ) -> None:
+        with scope:
+            self._step(await run_tool(call))
         del self._calls[call.call_id]
 
     async def _part(self, end: Run) -> None:
@@ -189,15 +182,31 @@ class _Conversation:
 
     def _flush(self) -> None:
         """One send for all that was written since the last; then see who has been left too far behind."""
-        for side, link in list(self._touched.items()):
+        while self._touched:
+            side, link = self._touched.popitem()
             link.flush()
             if link.queued > MOST_QUEUED:
                 self._give_up(side, f"too slow: {link.queued} bytes wait to be read")
-        self._touched.clear()
+            elif link.queued and side not in self._behind:
+                self._behind[side] = (self.now() + PROGRESS, link.sent)
         self._set_alarm()
 
+    def _watch_progress(self) -> None:
+        """Give up whoever is behind and has read nothing in all that time."""
+        for side, (deadline, sent) in list(self._behind.items()):
+            link = self._links.get(side)
+            if link is None or not link.queued:
+                del self._behind[side]
+            elif link.sent > sent:
+                self._behind[side] = (self.now() + PROGRESS, link.sent)
+            elif self.now() >= deadline:
+                del self._behind[side]
+                self._give_up(side, f"too slow: nothing was read for {PROGRESS:g} s")
+        self._flush()
+
     def _set_alarm(self) -> None:
-        deadline = self._start + whole_microseconds_after(self._session.deadline)
+        behind = min((deadline for deadline, _ in self._behind.values()), default=inf)
+        deadline = self._start + whole_microseconds_after(min(self._session.deadline, behind))
         if self._alarm.deadline != deadline:
             self._alarm.deadline = deadline
 
@@ -213,7 +222,8 @@ class _Conversation:
             case Connect(connection=connection):
                 self._connect.send_nowait(connection)
             case RunTool() if self._run_tool is not None:
-                self._nursery.start_soon(self._call, self._run_tool, command)
+                scope = self._calls[command.call_id] = trio.CancelScope()
+                self._nursery.start_soon(self._call, self._run_tool, command, scope)
             case CancelTool(call_id=call_id) if call_id in self._calls:
                 self._calls[call_id].cancel()
             case Note(text=text):
@@ -224,3 +234,11 @@ class _Conversation:
     def _write(self, side: Side, raw: bytes, kind: Kind) -> None:
         link = self._touched[side] = self._links[side]
         link.write(raw, kind)
+
+
+def _first(errors: BaseExceptionGroup[UpstreamError]) -> str:
+    """What the first of the errors says."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)

@@ -36,6 +36,10 @@ class Link(Protocol):
         """Bytes that are written and not yet sent."""
 
     @property
+    def sent(self) -> int:
+        """Bytes that have left since the connection began: a peer that reads makes it grow."""
+
+    @property
     def closed(self) -> tuple[int, str]:
         """The close code and reason, once `read` has given nothing; ``(1006, "")`` if there was none."""
 

@@ -27,6 +27,7 @@ class MachineLink:
         self._clock = clock
         self._said: list[Message] = []
         self._written: list[Frame] = []
+        self._sent = 0
         self._closed: tuple[int, str] | None = None
         self._news = trio.Event()
         self._give(Connected())
@@ -53,6 +54,7 @@ class MachineLink:
         """Give the machine all that was written."""
         written, self._written = self._written, []
         for frame in written:
+            self._sent += len(frame.raw)
             self._give(frame)
 
     async def drain(self) -> None:
@@ -62,6 +64,11 @@ class MachineLink:
     def queued(self) -> int:
         """Bytes that are written and not yet flushed."""
         return sum(len(frame.raw) for frame in self._written)
+
+    @property
+    def sent(self) -> int:
+        """Bytes that the machine was given."""
+        return self._sent
 
     @property
     def closed(self) -> tuple[int, str]:

@@ -4,7 +4,7 @@ It gathers microphone audio, lets speech out in time, cuts an answer that is spo
 sees to it that responses do not collide. It is put together from small machines, one file each.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import inf
 from typing import Any, Final
 
@@ -132,7 +132,7 @@ class Managed:
             self._out.note(f"not for the front to set: {', '.join(verdict.removed)}")
         event = message.event if raw is message.raw else ev.decode(raw)
         if isinstance(event, ev.ResponseCreate) and not is_out_of_band(event):
-            self._ask(now, bytes(raw))
+            self._ask(now, bytes(raw) if event.event_id is not UNSET else self._out.with_id(raw))
             return
         if isinstance(event, ev.ResponseCancel) and event.response_id in (UNSET, self._responses.active):
             self._interrupt(now, cancel=True)
@@ -244,7 +244,7 @@ class Managed:
     def _speech_stopped(self, now: float, event: ev.SpeechStopped) -> None:
         self._speaking = False
         if self._turn_detection is not None and self._turn_detection.create_response:
-            self._responses.expect()
+            self._responses.expect(now)
 
     def _speech_over(self, now: float, event: ev.Event) -> None:
         self._speaking = False
@@ -331,9 +331,9 @@ class Managed:
 
     def _interrupt(self, now: float, *, cancel: bool) -> None:
         """Cut what is unheard; with ``cancel`` the model is told to stop, which it else does by itself."""
-        running = [each for each in self._responses.running if not self._interruption.drops(each)]
-        heard = self._playback.cut(now, running)
+        heard = self._playback.cut(now, self._responses.running)
         cleared = dict.fromkeys([*(each.response_id for each in heard), *self._sounding])
+        running = [each for each in self._responses.running if self._is_cut_by_speech(each, cleared)]
         if not running and not cleared:
             return
         self._interruption.cut([*running, *cleared])
@@ -349,6 +349,11 @@ class Managed:
             self._interruption.await_report(now, cleared_ids[heard[0].response_id], heard)
         else:
             self._send_truncations(self._interruption.truncate(heard))
+
+    def _is_cut_by_speech(self, response_id: str, cleared: Collection[str]) -> bool:
+        """Whether a response that is under way is cut: the answer, once, and what runs beside it if it is heard."""
+        answers = response_id == self._responses.active and not self._interruption.drops(response_id)
+        return answers or response_id in cleared
 
     def _send_truncations(self, truncations: Sequence[ev.ConversationItemTruncate]) -> None:
         for truncation in truncations:

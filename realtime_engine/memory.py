@@ -27,20 +27,22 @@ class _Pipe:
         self.on_the_way: list[Message] = []
         self.closed: tuple[int, str] | None = None
         self._capacity = capacity
-        self._sent = 0
+        self.sent = 0  # ever
+        self._unread = 0
         self._news = trio.Event()
 
     def send(self) -> None:
         """Move what there is room for; a close comes after all that was queued before it."""
-        while self.queue and self._sent < self._capacity:
+        while self.queue and self._unread < self._capacity:
             message = self.queue.popleft()
             self.queued -= len(message.raw)
-            self._sent += len(message.raw)
+            self.sent += len(message.raw)
+            self._unread += len(message.raw)
             self.on_the_way.append(message)
         self.tell()
 
     def take(self) -> list[Message]:
-        taken, self.on_the_way, self._sent = self.on_the_way, [], 0
+        taken, self.on_the_way, self._unread = self.on_the_way, [], 0
         if self.queue:
             self.send()
         self.tell()
@@ -89,6 +91,11 @@ class MemoryLink:
     def queued(self) -> int:
         """Bytes that are written and not yet sent."""
         return self._writes.queued
+
+    @property
+    def sent(self) -> int:
+        """Bytes that have left."""
+        return self._writes.sent
 
     @property
     def closed(self) -> tuple[int, str]:

@@ -96,6 +96,10 @@ class Outbox:
         self._invented += 1
         return f"event_engine_{self._invented}"
 
+    def with_id(self, raw: bytes) -> bytes:
+        """An event that has no id, with one of the engine's own, so that an error can name it."""
+        return b'{"event_id":"%b",%b' % (self.invent_id().encode(), raw.lstrip()[1:])
+
     def error(
         self,
         code: str,

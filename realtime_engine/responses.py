@@ -14,10 +14,10 @@ from math import inf
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import Raw
 
 from realtime_engine.events import Error, ResponseCreate, ResponseCreated, ResponseDone
-from realtime_engine.objects import Response
+from realtime_engine.objects import Response, text
 
 ANSWER_SECONDS: Final = 10.0
 """How long a ``response.create`` waits for its ``response.created``; so long the clients wait too (protocol.md, 13)."""
@@ -61,15 +61,15 @@ class Responses:
         self._waiting: deque[bytes] = deque()
         self._asked = inf  # until when the response to the last create is waited for; inf: none is
         self._unconfirmed: bytes | None = None  # the last create; it may still turn out to have collided
-        self._expected = False  # a turn has ended, and the server answers by itself
+        self._expected = inf  # until when the server's own answer to a turn is waited for; inf: none is
         self._calls: dict[str, ResponseRecord] = {}  # open call -> its response, however long ago that was
         self._our_calls: dict[str, None] = {}
 
     @property
     def under_way(self) -> bool:
         """Whether a response is active, asked for, or expected, or a call is open."""
-        asked = self._asked < inf
-        return bool(self.active or self._out_of_band or self._waiting or asked or self._expected or self._calls)
+        awaited = self.deadline < inf
+        return bool(self.active or self._out_of_band or self._waiting or awaited or self._calls)
 
     @property
     def running(self) -> list[str]:
@@ -90,12 +90,12 @@ class Responses:
         """What is known of a response."""
         return self._records.get(response_id)
 
-    def expect(self) -> None:
+    def expect(self, now: float) -> None:
         """A spoken turn has ended, and the server will answer it."""
-        self._expected = True
+        self._expected = now + ANSWER_SECONDS
 
     def ask(self, raw: bytes) -> bool:
-        """Take a ``response.create`` to be sent when it may be.
+        """Take a ``response.create``, with an ``event_id``, to be sent when it may be.
 
         Returns:
             Whether there was room for it.
@@ -107,13 +107,19 @@ class Responses:
 
     @property
     def deadline(self) -> float:
-        """When a ``response.create`` has waited in vain, and the next may be sent; or ``inf``."""
-        return self._asked
+        """When a response has been waited for in vain (see `give_up`), or ``inf``."""
+        return min(self._asked, self._expected)
+
+    def give_up(self, now: float) -> None:
+        """Wait no longer for a response that should have begun by now."""
+        if now >= self._asked:
+            self._asked = inf
+        if now >= self._expected:
+            self._expected = inf
 
     def next_create(self, now: float) -> bytes | None:
         """The ``response.create`` that may be sent now."""
-        if now >= self._asked:
-            self._asked = inf
+        self.give_up(now)
         if not self._waiting or self.active or self._asked < inf:
             return None
         raw = self._waiting.popleft()
@@ -129,7 +135,7 @@ class Responses:
             self._out_of_band[response.id] = None
             _forget_oldest(self._out_of_band)
         else:
-            self.active, self._asked, self._expected = response.id, inf, False
+            self.active, self._asked, self._expected = response.id, inf, inf
 
     def done(self, event: ResponseDone) -> ResponseRecord:
         """A response has ended."""
@@ -138,21 +144,29 @@ class Responses:
         record.status = response.status or "completed"
         self._out_of_band.pop(response.id, None)
         if not record.out_of_band and self.active in (None, response.id):
-            self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, False
+            self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, inf
         return record
 
     def collided(self, event: Error) -> bool:
-        """An error came. True if it says that a create collided; the create then waits again.
+        """An error came. True if it says that our create collided; the create then waits again.
 
-        Any other error that may have been the answer to a create ends the wait for its response.
+        It names the create; a server that names none means the last one, if nothing has answered that. Any other
+        error that may have come in a response's place ends the wait for it.
         """
-        if event.error.code == COLLISION and self._unconfirmed is not None:
+        named = text(event.error.event_id)
+        ours = named == self._unconfirmed_id if named else self._asked < inf
+        if ours and event.error.code == COLLISION and self._unconfirmed is not None:
             self._waiting.appendleft(self._unconfirmed)
             self._unconfirmed, self._asked = None, inf
             return True
-        if event.error.event_id in (None, UNSET) or event.error.event_id == _event_id(self._unconfirmed):
-            self._asked = inf
+        if ours or not named:
+            self._asked = self._expected = inf
         return False
+
+    @property
+    def _unconfirmed_id(self) -> str:
+        """The event id of the last create, ``""`` if there is none; every create has one."""
+        return text(msgspec.json.decode(self._unconfirmed, type=_CreateId).event_id) if self._unconfirmed else ""
 
     def claim(self, call_id: str) -> None:
         """A call is announced that the engine will run: nobody else may answer it."""
@@ -182,7 +196,7 @@ class Responses:
 
     def connection_lost(self) -> None:
         """The upstream is gone: nothing of what was under way will end. Calls that run are still known."""
-        self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, False
+        self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, inf
         self._out_of_band.clear()
         self._waiting.clear()
 
@@ -217,7 +231,3 @@ def is_out_of_band(event: ResponseCreate) -> bool:
         return msgspec.json.decode(event.response, type=_Destination).conversation == "none"
     except msgspec.ValidationError:
         return False
-
-
-def _event_id(raw: bytes | None) -> str | None:
-    return msgspec.json.decode(raw, type=_CreateId).event_id if raw is not None else None

@@ -205,14 +205,18 @@ class Session:
     def _upstream_closed(self, now: float, closed: Closed) -> None:
         """The front hears the answer to its end; then it is told that there will be no more."""
         self._out.upstream = Upstream.GONE
-        if closed.code == NORMAL:
-            reason = closed.reason or "the upstream has ended the conversation"
-            self._ending = _Ending(NORMAL, reason, inf, speech_only=True)
-        else:
-            reason = f"the upstream has failed: {closed.reason or 'the connection is lost'} ({closed.code})"
-            self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
-            self._ending = _Ending(FAILED, reason, inf, speech_only=True)
         self._manner.upstream_left(now)
+        code, reason = closed.code, closed.reason
+        if code == NORMAL:
+            reason = reason or "the upstream has ended the conversation"
+        else:
+            code = TRY_LATER if code == TRY_LATER else FAILED
+            reason = f"the upstream has failed: {reason or 'the connection is lost'} ({closed.code})"
+            self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
+        if code == TRY_LATER:  # the driver gave it up
+            self._hang_up(code, reason)
+        elif self._ending is None:
+            self._ending = _Ending(code, reason, inf, speech_only=True)
 
     def _check(self, now: float) -> None:
         """End the conversation if it is time."""

@@ -35,7 +35,7 @@ async def test_a_machine_hears_what_is_written_when_it_is_flushed(autojump_clock
         link.flush()
         await link.drain()
 
-        assert (script.types(), link.queued) == (["ask"], 0)
+        assert (script.types(), link.queued, link.sent) == (["ask"], 0, 14)
         assert [message.raw for message in await link.read()] == [b'{"type":"answer"}']
 
 

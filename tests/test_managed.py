@@ -473,6 +473,15 @@ def test_a_malformed_report_is_an_error_and_changes_nothing() -> None:
     assert [heard.at for heard in front.heard if heard.type == "output_audio_buffer.stopped"] == [2.0]
 
 
+def test_who_speaks_does_not_cancel_what_runs_beside_the_conversation_unheard() -> None:
+    front = Script().at(0.7, "output_audio_buffer.clear").at(5, Close())
+    upstream = Script().at(0, created("resp_b", conversation=None), created(), speech(2.0))
+
+    run(front, upstream)
+
+    assert [event["response_id"] for event in upstream.all("response.cancel")] == ["resp_1"]
+
+
 def test_an_out_of_band_answer_is_silenced_but_not_truncated_for_it_has_no_item() -> None:
     front = Script().at(0.7, "output_audio_buffer.clear").at(5, Close())
     upstream = Script().at(0, created("resp_b", conversation=None), speech(2.0, response="resp_b"))
@@ -517,15 +526,34 @@ def test_an_out_of_band_response_create_does_not_wait() -> None:
 
 
 def test_a_create_that_collided_waits_for_the_response_it_met_and_the_front_hears_nothing_of_it() -> None:
-    collision = {"type": "error", "error": {"code": "conversation_already_has_active_response", "message": ""}}
+    met = iter([True, False])
+
+    def collide(event: dict[str, Any]) -> list[dict[str, Any]]:
+        """The server's own response begins while the create is on its way."""
+        error = {"code": "conversation_already_has_active_response", "event_id": event["event_id"]}
+        return [created(), {"type": "error", "error": error}] if next(met) else []
+
     front = Script().at(0.5, "response.create").at(5, Close())
-    upstream = Script().at(0.5, created()).at(0.6, collision).at(2, done())
+    upstream = Script().on("response.create", collide).at(2, done())
 
     steps = run(front, upstream)
 
     assert [heard.at for heard in upstream.heard] == [0.5, 2.0]
+    assert upstream.heard[0].raw == upstream.heard[1].raw
     assert "error" not in front.types()
     assert len(notes(steps)) == 1
+
+
+@pytest.mark.parametrize("named", [None, "event_of_another"])
+def test_a_collision_that_is_not_ours_sends_no_create_twice(named: str | None) -> None:
+    collision = {"code": "conversation_already_has_active_response", "event_id": named}
+    front = Script().at(0.5, {"type": "response.create", "event_id": "mine"}).at(5, Close())
+    upstream = Script().at(0.6, created()).at(0.7, {"type": "error", "error": collision}).at(2, done())
+
+    run(front, upstream)
+
+    assert upstream.types() == ["response.create"]
+    assert "error" in front.types()
 
 
 def test_an_error_reaches_the_front_and_frees_the_next_create() -> None:
@@ -670,6 +698,22 @@ def test_the_session_is_idle_only_when_nothing_is_under_way() -> None:
     simulate(session, front=front, connect=lambda: upstream, record=lambda step: idle.append((step.at, session.idle)))
 
     assert [at for at, is_idle in idle if is_idle] == [0.0, 0.0, 6.0, 7.0, 9.0]
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_spoken_turn_that_is_not_answered_after_all_leaves_the_session_idle(refused: bool) -> None:
+    session = Session(SessionOptions())
+    idle: list[tuple[float, bool]] = []
+    upstream = Script().at(1, speech_started()).at(2, speech_stopped())
+    if refused:
+        upstream.at(3, {"type": "error", "error": {"code": "server_error"}})
+    front = Script().at(11, {"type": "conversation.item.delete", "item_id": "x"}).at(13, bytes(2)).at(14, Close())
+
+    simulate(session, front=front, connect=lambda: upstream, record=lambda step: idle.append((step.at, session.idle)))
+
+    assert dict(idle) == {0.0: True, 1.0: False, 2.0: False, 11.0: refused, 13.0: True, 14.0: True} | (
+        {3.0: True} if refused else {}
+    )
 
 
 def test_a_spoken_turn_that_the_server_will_not_answer_leaves_the_session_idle() -> None:

@@ -147,7 +147,7 @@ def test_a_wish_that_collided_goes_before_those_that_came_later() -> None:
     responses = asking(FIRST, SECOND)
     responses.next_create(0.0)
     responses.created(begun())
-    responses.collided(error())
+    responses.collided(error(event_id="event_1"))
     responses.done(ended())
 
     assert responses.next_create(0.0) == FIRST
@@ -279,7 +279,7 @@ def test_a_response_is_under_way_from_the_wish_to_the_end() -> None:
 
 def test_a_response_that_the_server_will_make_by_itself_is_under_way() -> None:
     responses = Responses()
-    responses.expect()
+    responses.expect(0.0)
     assert under_way(responses)
     responses.created(begun())
     responses.done(ended())
@@ -302,7 +302,7 @@ def test_when_the_connection_is_lost_nothing_is_under_way_but_the_calls() -> Non
     responses.next_create(0.0)
     responses.created(begun("resp_1"))
     responses.created(begun("resp_2", conversation=None))
-    responses.expect()
+    responses.expect(0.0)
     responses.call("resp_1", "call_1", ours=True)
 
     responses.connection_lost()

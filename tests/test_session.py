@@ -126,6 +126,25 @@ def test_a_stop_lets_the_answer_be_heard_but_waits_no_longer_than_its_grace() ->
     assert [(at, hang_up(commands)) for at, commands in long.advance(99)] == [(11.0, HangUp(1001, "restart"))]
 
 
+def test_a_stop_keeps_its_deadline_when_the_upstream_goes_too() -> None:
+    session = opened()
+    session.step(0, event(Side.UPSTREAM, speech(30)))
+    session.step(1, Stop("restart", grace=1))
+    session.step(1.5, Closed(Side.UPSTREAM, 1, 1000, "bye"))
+
+    assert [(at, hang_up(commands)) for at, commands in session.advance(99)] == [(2.0, HangUp(1001, "restart"))]
+
+
+def test_an_upstream_that_the_driver_has_given_up_ends_the_conversation_at_once() -> None:
+    session = opened()
+    session.step(0, event(Side.UPSTREAM, speech(30)))
+
+    commands = session.step(1, Closed(Side.UPSTREAM, 1, 1013, "too slow"))
+
+    assert errors(commands) == ["upstream_closed"]
+    assert hang_up(commands) == HangUp(1013, "the upstream has failed: too slow (1013)")
+
+
 @pytest.mark.parametrize("raw", [b"no json", b"[1]", b'{"type":', b"\xff\xfe", b'"text"', b""])
 def test_an_upstream_that_does_not_speak_json_ends_the_conversation(raw: bytes) -> None:
     end = hang_up(opened().step(1, Message(Side.UPSTREAM, Kind.TEXT, raw)))
@@ -316,18 +335,16 @@ def test_no_audio_of_a_cut_response_reaches_the_front_after_the_cut(
         now = microseconds(now + gap)
         for step in steps(session, now, each, ignore):
             for command in step.commands:
-                raw = _to_front(command, step.input)
-                if raw is None:
-                    continue
-                said = json.loads(raw)
-                if said["type"] == "output_audio_buffer.cleared":
+                said = json.loads(raw) if (raw := _sent(command, step.input)) is not None else {"type": ""}
+                if said["type"] in ("output_audio_buffer.cleared", "response.cancel"):
                     cut.add(said["response_id"])
                 if said["type"] == "response.output_audio.delta":
                     assert said["response_id"] not in cut
 
 
-def _to_front(command: Command, given_: Input | None) -> bytes | None:
-    if isinstance(command, Send) and command.side is Side.FRONT:
+def _sent(command: Command, given_: Input | None) -> bytes | None:
+    """What goes to the front, or is the session's own word to the upstream."""
+    if isinstance(command, Send):
         return command.raw
     if isinstance(command, Forward) and isinstance(given_, Message) and given_.side is Side.UPSTREAM:
         return given_.raw
