@@ -1,0 +1,41 @@
+import pytest
+
+from realtime_engine.errors import (
+    EngineError,
+    RecordingError,
+    RemoteProtocolError,
+    Stalled,
+    UpstreamError,
+    UsageError,
+)
+from realtime_engine.inputs import Side
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (EngineError("x"), 3),
+        (UsageError("x"), 2),
+        (RecordingError("x"), 2),
+        (RemoteProtocolError("x", side=Side.FRONT), 3),
+        (UpstreamError("x"), 3),
+        (Stalled("x"), 3),
+    ],
+)
+def test_an_error_knows_the_exit_status_of_the_command_line(error: EngineError, status: int) -> None:
+    assert error.exit_status == status
+
+
+def test_an_error_of_a_recording_names_the_line() -> None:
+    error = RecordingError("line 7 is torn", line=7)
+
+    assert (str(error), error.line) == ("line 7 is torn", 7)
+    assert RecordingError("no such folder").line is None
+
+
+def test_an_error_of_a_peer_names_the_peer_and_the_close_code() -> None:
+    error = RemoteProtocolError("a reserved bit is set", side=Side.UPSTREAM)
+
+    assert str(error) == "upstream: a reserved bit is set"
+    assert (error.side, error.close_code) == (Side.UPSTREAM, 1002)
+    assert RemoteProtocolError("too big", side=Side.FRONT, close_code=1009).close_code == 1009
