@@ -553,6 +553,7 @@ class _Type(Struct, gc=False):
 
 
 _decode_type = msgspec.json.Decoder(_Type).decode
+_decode_speech = msgspec.json.Decoder(ResponseOutputAudioDelta).decode
 _encode = msgspec.json.Encoder().encode
 _START: Final = b'{"type":"'
 _DELTA: Final = b',"delta":"'
@@ -625,14 +626,16 @@ def read_speech(raw: bytes) -> Speech | None:
     start = raw.find(_DELTA) + len(_DELTA)
     end = len(raw) - 2
     if start > len(_DELTA) and raw.find(b'"', start) == end and raw.endswith(b'"}') and raw.find(b"\\") < 0:
-        event = decode(b"%b}" % raw[: start - len(_DELTA)])
         size = (end - start) // 4 * 3 - raw.count(b"=", end - 2, end)
-    else:
-        event = decode(raw)
-        size = base64_size(event.delta) if isinstance(event, ResponseOutputAudioDelta) else 0
+        try:
+            head = _decode_speech(b"%b}" % raw[: start - len(_DELTA)])
+            return Speech(text(head.response_id), head.item_id, head.content_index, size)
+        except (msgspec.DecodeError, *_UNREADABLE):
+            pass  # what is wrong with it shows below
+    event = decode(raw)
     if not isinstance(event, ResponseOutputAudioDelta):
         return None
-    return Speech(text(event.response_id), event.item_id, event.content_index, size)
+    return Speech(text(event.response_id), event.item_id, event.content_index, base64_size(event.delta))
 
 
 def _check_object(raw: bytes) -> None:
