@@ -124,6 +124,7 @@ class _Conversation:
                     self._step(Opened(Side.UPSTREAM, connection))
                     self._step(await self._listen(Side.UPSTREAM, link))
                     del self._links[Side.UPSTREAM]  # from here on the session says nothing to it
+                    self._behind.pop(Side.UPSTREAM, None)
             except* UpstreamError as errors:
                 self._step(Closed(Side.UPSTREAM, connection, FAILED, _first(errors)))
 
