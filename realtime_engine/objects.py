@@ -9,7 +9,7 @@ Source: protocol.md, sections 5, 8 and 9.
 from typing import Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from realtime_engine.audio import AudioFormat
 
@@ -129,11 +129,17 @@ class Response(Struct, frozen=True, kw_only=True):
 
 
 class TurnDetection(Struct, frozen=True, kw_only=True):
-    """Who decides when a turn is over; null in its place means that the client does (manual turns)."""
+    """Who decides when a turn is over; null in its place means that the client does (manual turns).
+
+    ``prefix_padding_ms`` of audio before the detected speech belong to the turn, and the ``silence_duration_ms``
+    that ended it; None where that is not said.
+    """
 
     type: str = "server_vad"
     create_response: bool = True
     interrupt_response: bool = True
+    prefix_padding_ms: float | None = None
+    silence_duration_ms: float | None = None
 
 
 class InputAudioConfig(Struct, frozen=True, kw_only=True):
@@ -141,6 +147,7 @@ class InputAudioConfig(Struct, frozen=True, kw_only=True):
 
     format: AudioFormat | UnsetType = UNSET
     turn_detection: TurnDetection | None | UnsetType = UNSET
+    transcription: Raw | UnsetType = UNSET
 
 
 class OutputAudioConfig(Struct, frozen=True, kw_only=True):
@@ -177,6 +184,12 @@ class SessionConfig(Struct, frozen=True, kw_only=True):
         """``audio.input.format``."""
         given = self._input
         return UNSET if given is None else given.format
+
+    @property
+    def transcribes(self) -> bool:
+        """Whether what the user says is written down: ``audio.input.transcription`` is there, and not null."""
+        given = self._input
+        return given is not None and isinstance(given.transcription, Raw) and bytes(given.transcription) != b"null"
 
     @property
     def output_format(self) -> AudioFormat | UnsetType:

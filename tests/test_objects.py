@@ -22,7 +22,9 @@ def test_the_session_of_the_hosted_service_is_read() -> None:
     assert isinstance(event, SessionCreated)
     assert event.session.type == "realtime"
     assert event.session.input_format == event.session.output_format == PCM16
-    assert event.session.turn_detection == TurnDetection(type="server_vad")
+    assert event.session.turn_detection == TurnDetection(
+        type="server_vad", prefix_padding_ms=300, silence_duration_ms=200
+    )
 
 
 @pytest.mark.parametrize(

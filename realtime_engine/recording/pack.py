@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from realtime_engine.audio import PCM16
 from realtime_engine.errors import RecordingError
 from realtime_engine.recording.reader import Recording
-from realtime_engine.recording.sounds import HEAD, Flac, Sound, Wav
+from realtime_engine.recording.sounds import HEAD, NAME, Flac, Sound, Wav
 from realtime_engine.recording.wav import is_pcm16
 
 _BLOCK: Final = 1 << 17  # bytes that are packed, and compared, at once
@@ -31,7 +31,9 @@ class Packed(NamedTuple):
 
 
 def pack(folder: Path) -> list[Packed]:
-    """Pack the audio of a recording. A WAV goes only when its FLAC has been read back and is the same.
+    """Pack the audio of a recording, once every line of it, and all the audio they name, could be read.
+
+    A WAV goes only when its FLAC has been read back and is the same.
 
     Returns:
         What was packed; nothing if there is nothing to pack, or no more.
@@ -43,11 +45,15 @@ def pack(folder: Path) -> list[Packed]:
     with Recording(folder) as recording:
         if recording.end is None:
             raise RecordingError(f"{recording.name} is not complete ({recording.cut}): it cannot be packed")
+        for _ in recording.entries():
+            pass  # what is damaged raises here
     return [_pack(path) for path in sorted(folder.glob("*.wav")) if _can_be_packed(path)]
 
 
 def _can_be_packed(path: Path) -> bool:
-    """Whether it is PCM16, in whole samples: FLAC has nothing else."""
+    """Whether it is the recording's own, and PCM16 in whole samples: FLAC has nothing else."""
+    if not NAME.fullmatch(path.name):
+        return False
     with path.open("rb") as file:
         head = file.read(HEAD)
     return is_pcm16(head) and path.stat().st_size % 2 == 0

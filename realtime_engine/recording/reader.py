@@ -74,7 +74,9 @@ class Recording:
         if self.end is not None:
             return None
         ended = self.about.ended
-        return f"ended early: {ended.reason}" if ended else "cut off"
+        if ended is None:
+            return "cut off"
+        return f"{EVENTS} is cut off" if ended.complete else f"ended early: {ended.reason}"
 
     def close(self) -> None:
         """Close its files."""

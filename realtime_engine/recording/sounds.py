@@ -15,7 +15,8 @@ from realtime_engine.recording.frames import Place, Stored
 from realtime_engine.recording.tape import audio_name
 from realtime_engine.recording.wav import audio_start
 
-_NAME: Final = re.compile(r"(front|upstream)(-[0-9]+)?\.wav")
+NAME: Final = re.compile(r"(front|upstream)(-[0-9]+)?\.wav")
+"""What the engine calls its audio files, before they are packed."""
 HEAD: Final = 64
 """Bytes; every header of ours is shorter."""
 _AHEAD: Final = 1 << 16  # samples that are decoded at once
@@ -82,7 +83,7 @@ class Sounds:
 
     def _path(self, name: str) -> Path | None:
         """The file of this name, as it is now; a name that is not the engine's own leads nowhere."""
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             return None
         wav = self._folder / name
         return next((path for path in (wav, wav.with_suffix(".flac")) if path.is_file()), None)

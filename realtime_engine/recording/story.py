@@ -13,7 +13,7 @@ from realtime_engine.audio import PCM16, base64_size
 from realtime_engine.commands import Command, Forward, Note, Send, Step
 from realtime_engine.conversation import Conversation, Entry
 from realtime_engine.inputs import Kind, Message, Side
-from realtime_engine.objects import ErrorDetail, InputTokens, OutputTokens, Response, Usage, text
+from realtime_engine.objects import ErrorDetail, InputTokens, OutputTokens, Response, TurnDetection, Usage, text
 
 _ALL: Final = 1 << 40  # items: more than any conversation has
 
@@ -28,7 +28,12 @@ class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True):
         words: What was said, written, called or returned.
         latency: Seconds until it reached the front: since the upstream told the end of the user's speech, or since
             the response was asked for.
-        speech_ms: How much speech there is: of the model, as it came; of the user, as the upstream detected it.
+        speech_ms: How much speech there is: of the model, as it came; of the user, as the upstream detected it, without
+            padding and silence where the session tells how much of them there is.
+        start_ms, end_ms: Where the turn stands in the microphone audio of its connection, as the upstream said: with
+            padding and silence.
+        speech: From where to where in the same audio the user really spoke, in seconds; None where nobody spoke, or the
+            session does not tell the padding and the silence.
         interrupted_at: When it was cut off.
         heard_ms: How much of it was heard then.
         status: The upstream's word, unless it is ``completed``.
@@ -40,6 +45,9 @@ class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True):
     words: str = ""
     latency: float | None = None
     speech_ms: int | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    speech: tuple[float, float] | None = None
     interrupted_at: float | None = None
     heard_ms: int | None = None
     status: str = ""
@@ -102,6 +110,8 @@ class _Teller:
     def __init__(self) -> None:
         self._conversation = Conversation(keep=_ALL)
         self._format = PCM16
+        self._detection: TurnDetection | None = TurnDetection()
+        self._detected: dict[str, TurnDetection | None] = {}  # item whose speech was detected -> how
         self._at = 0.0
         self._begun: dict[str, float] = {}  # item -> when
         self._reached: dict[str, float] = {}  # item -> when its first words or sounds went to the front
@@ -143,8 +153,9 @@ class _Teller:
         self._conversation.apply(event)
         self._note_beginning(event)
         match event:
-            case ev.SpeechStopped():
+            case ev.SpeechStopped(item_id=item_id):
                 self._asked = self._at
+                self._detected[item_id] = self._detection
             case ev.ResponseCreated(response=response):
                 self._answers[response.id] = self._at if self._asked is None else self._asked
                 self._asked = None
@@ -155,6 +166,8 @@ class _Teller:
             case ev.SessionCreated(session=session) | ev.SessionUpdated(session=session):
                 if not isinstance(session.output_format, UnsetType):
                     self._format = session.output_format
+                if not isinstance(session.turn_detection, UnsetType):
+                    self._detection = session.turn_detection
             case ev.Error(error=error):
                 self._notes.append((self._at, f"error: {_problem(error)}"))
 
@@ -182,6 +195,7 @@ class _Teller:
         begun = self._begun.get(entry.id, 0.0)
         reached = self._reached.get(entry.id)
         asked = self._answers.get(entry.response_id)
+        speech = _speech(entry, self._detected.get(entry.id))
         interrupted_at, heard_ms = self._cut.get(entry.id, (None, entry.heard_ms))
         return Turn(
             item_id=entry.id,
@@ -189,7 +203,10 @@ class _Teller:
             at=begun if reached is None else reached,
             words=_words(entry),
             latency=None if reached is None or asked is None else round(reached - asked, 6),
-            speech_ms=_speech_ms(entry),
+            speech_ms=_speech_ms(entry, speech, detected=entry.id in self._detected),
+            start_ms=entry.start_ms,
+            end_ms=entry.end_ms,
+            speech=speech,
             interrupted_at=interrupted_at,
             heard_ms=heard_ms,
             status="" if entry.status == "completed" else entry.status,
@@ -206,9 +223,25 @@ def _event(message: Message) -> ev.Event | None:
         return None
 
 
-def _speech_ms(entry: Entry) -> int | None:
-    """How long was spoken: by the model, or by the user as the upstream detected it."""
-    if entry.start_ms is not None and entry.end_ms is not None:
+def _speech(entry: Entry, detection: TurnDetection | None) -> tuple[float, float] | None:
+    """From when to when the user really spoke, in seconds of microphone audio; None where that is not known.
+
+    A turn at the beginning of the audio may have less padding than the session says (protocol.md, section 6).
+    """
+    if detection is None or entry.start_ms is None or entry.end_ms is None:
+        return None
+    if detection.prefix_padding_ms is None or detection.silence_duration_ms is None:
+        return None
+    end_ms = entry.end_ms - detection.silence_duration_ms
+    return min(entry.start_ms + detection.prefix_padding_ms, end_ms) / 1000, end_ms / 1000
+
+
+def _speech_ms(entry: Entry, speech: tuple[float, float] | None, *, detected: bool) -> int | None:
+    """How long was spoken: by the user, as nearly as it is known, or by the model."""
+    if speech is not None:
+        start, end = speech
+        return round(1000 * (end - start))
+    if detected and entry.start_ms is not None and entry.end_ms is not None:
         return entry.end_ms - entry.start_ms
     return int(entry.audio_ms) or None
 

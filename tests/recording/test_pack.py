@@ -1,6 +1,7 @@
 """What is packed is the same to the last bit, and is read as before."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,26 @@ def test_an_incomplete_recording_is_not_packed(tmp_path: Path) -> None:
     assert (folder / "front.wav").exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "damage", "why"),
+    [
+        ("front.wav", lambda content: content[:50], r"line 4 of events\.jsonl .* front\.wav ends before byte 12"),
+        ("events.jsonl", lambda content: content.replace(b'{"n":5', b"{n:5", 1), r"line 8 of events\.jsonl"),
+    ],
+)
+def test_a_damaged_recording_is_not_packed(
+    tmp_path: Path, file: str, damage: Callable[[bytes], bytes], why: str
+) -> None:
+    folder = record(tmp_path / "talk")
+    (folder / file).write_bytes(damage((folder / file).read_bytes()))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    with pytest.raises(RecordingError, match=why):
+        pack(folder)
+
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
 def test_a_flac_that_is_not_the_same_is_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = record(tmp_path / "talk")
     monkeypatch.setattr(Flac, "read", lambda self, start, stop: bytes(stop - start))
@@ -124,3 +145,13 @@ def test_the_parrot_talk_packs_too(tmp_path: Path) -> None:
 
     with Recording(folder) as recording:
         assert [step.input for step in recording.steps() if step.input] == [given for _, given in TALK]
+
+
+def test_a_sound_that_is_not_of_the_recording_stays_as_it_is(tmp_path: Path) -> None:
+    folder = record(tmp_path / "talk")
+    mine = folder / "mine.wav"
+    soundfile.write(mine, [[0.1, 0.2]] * 100, 44_100)
+    before = mine.read_bytes()
+
+    assert [each.name for each in pack(folder)] == ["front.wav", "upstream.wav"]
+    assert mine.read_bytes() == before

@@ -116,6 +116,17 @@ def test_a_recording_that_ended_early_says_why(tmp_path: Path) -> None:
     assert warnings == [f"the recording {tmp_path} ends at 2.500 s: the disk is 8 MiB behind"]
 
 
+def test_a_complete_recording_that_has_lost_its_end_says_so(tmp_path: Path) -> None:
+    folder = record(tmp_path / "talk")
+    whole = (folder / EVENTS).read_bytes()
+
+    for size in (len(whole) // 2, len(whole) - 1):
+        (folder / EVENTS).write_bytes(whole[:size])
+        with Recording(folder) as recording:
+            assert recording.cut == "events.jsonl is cut off"
+            assert replay(Parrot(), recording.steps()) is None
+
+
 def test_a_header_that_is_older_than_its_file_does_not_matter(tmp_path: Path) -> None:
     folder = record(tmp_path / "talk")
     wav = folder / "front.wav"

@@ -91,7 +91,15 @@ def test_a_spoken_turn_has_its_times_its_words_and_its_latency() -> None:
 
     assert story.seconds == 9.0
     assert story.turns == (
-        Turn(item_id="item_1", who="user", at=0.5, words="What is the weather?", speech_ms=1700),
+        Turn(
+            item_id="item_1",
+            who="user",
+            at=0.5,
+            words="What is the weather?",
+            speech_ms=1700,
+            start_ms=200,
+            end_ms=1900,
+        ),
         Turn(item_id="item_2", who="assistant", at=2.35, words="It rains.", latency=0.35, speech_ms=750),
     )
     assert story.tokens == Tokens(
@@ -99,6 +107,67 @@ def test_a_spoken_turn_has_its_times_its_words_and_its_latency() -> None:
     )
     assert [(response.response_id, response.at, response.status) for response in story.responses] == [
         ("resp_1", 2.7, "completed")
+    ]
+
+
+SERVER_VAD = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 500}
+
+
+@pytest.mark.parametrize(
+    ("detection", "start_ms", "speech", "speech_ms"),
+    [
+        (SERVER_VAD, 200, (0.5, 1.4), 900),
+        (SERVER_VAD | {"silence_duration_ms": 0}, 200, (0.5, 1.9), 1400),
+        (SERVER_VAD, 1300, (1.4, 1.4), 0),  # less padding than usual: there was no more audio before it
+        (SERVER_VAD | {"silence_duration_ms": None}, 200, None, 1700),
+        ({"type": "server_vad", "silence_duration_ms": 500}, 200, None, 1700),
+        ({"type": "semantic_vad"}, 200, None, 1700),
+        (None, 200, None, 1700),
+    ],
+)
+def test_speech_is_told_without_the_padding_and_the_silence_of_the_session(
+    detection: object, start_ms: int, speech: tuple[float, float] | None, speech_ms: int
+) -> None:
+    story = tell(
+        [
+            model(0.0, "session.created", session={"audio": {"input": {"turn_detection": SERVER_VAD}}}),
+            model(0.1, "session.updated", session={"audio": {"input": {"turn_detection": detection}}}),
+            model(0.2, "session.updated", session={"audio": {"output": {}}}),
+            model(0.5, "input_audio_buffer.speech_started", item_id="item_1", audio_start_ms=start_ms),
+            model(2.0, "input_audio_buffer.speech_stopped", item_id="item_1", audio_end_ms=1900),
+            model(2.0, "input_audio_buffer.committed", item_id="item_1", previous_item_id=None),
+        ]
+    )
+
+    (turn,) = story.turns
+    assert (turn.start_ms, turn.end_ms) == (start_ms, 1900)
+    assert turn.speech == speech
+    assert turn.speech_ms == speech_ms
+
+
+def test_what_has_no_beginning_or_no_end_has_no_speech_and_neither_has_a_silence() -> None:
+    story = tell(
+        [
+            model(0.0, "session.created", session={"audio": {"input": {"turn_detection": SERVER_VAD}}}),
+            model(0.5, "input_audio_buffer.speech_started", item_id="item_1", audio_start_ms=200),
+            model(1.0, "input_audio_buffer.committed", item_id="item_1", previous_item_id=None),
+            model(2.0, "input_audio_buffer.speech_stopped", item_id="item_2", audio_end_ms=1900),
+            model(2.0, "input_audio_buffer.committed", item_id="item_2", previous_item_id="item_1"),
+            model(
+                9.0,
+                "input_audio_buffer.timeout_triggered",
+                item_id="item_3",
+                audio_start_ms=2000,
+                audio_end_ms=8000,
+            ),
+            model(9.0, "input_audio_buffer.committed", item_id="item_3", previous_item_id="item_2"),
+        ]
+    )
+
+    assert [(turn.start_ms, turn.end_ms, turn.speech, turn.speech_ms) for turn in story.turns] == [
+        (200, None, None, None),
+        (None, 1900, None, None),
+        (2000, 8000, None, None),
     ]
 
 

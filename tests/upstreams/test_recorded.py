@@ -1,6 +1,7 @@
 """The recorded upstream, and the recorded front: what they say again, and when; and what they take for the same."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,16 @@ from realtime_engine.upstreams.recorded import Recorded, RecordedOptions
 from realtime_engine.upstreams.recorded.front import LINGER, REACTION, RecordedFront, recorded_tools
 from realtime_engine.upstreams.recorded.model import DIFFERS, PATIENCE, RecordedModel
 from realtime_engine.upstreams.recorded.script import scripts
+from tests.cli.fake import engine
 from tests.script import Script, created, done, session_created, speech, speech_started
 from tests.transports.wav_script import Shown, samples_of
 from transports.wav import Spoken, Turn, Typed, Wav, WavOptions
 
 GOLDENS = Path(__file__).parents[2] / "recordings"
+COMMANDS = [
+    shlex.split(line)[1:] for line in (GOLDENS / "README.md").read_text("utf-8").splitlines() if "engine run" in line
+]
+"""The command lines of the golden recordings, as their README gives them, without the name of the program."""
 
 Event = str | bytes | Mapping[str, Any]
 
@@ -142,11 +148,11 @@ def test_the_gaps_count_from_when_the_connection_was_there() -> None:
 def test_an_answer_waits_for_its_question_and_for_the_gap_that_followed_it() -> None:
     client = Client(sent(1.0, "response.create"), said(1.4, "response.created"), said(1.9, "response.done"), end(3.0))
 
-    assert client.until(5.0).heard == []
+    assert client.until(4.0).heard == []
     assert client.model.waits_for == "response.create, which was sent at 1.000 s then"
-    client.sends(6.0, "response.create")
-    assert client.model.waits_for == "6.400 s, to go on"
-    assert client.until(9.0).types == [(6.4, "response.created"), (6.9, "response.done")]
+    client.sends(5.0, "response.create")
+    assert client.model.waits_for == "5.400 s, to go on"
+    assert client.until(9.0).types == [(5.4, "response.created"), (5.9, "response.done")]
     assert client.model.waits_for == "nothing: the recording is over"
 
 
@@ -422,10 +428,47 @@ def test_audio_is_counted_anew_after_each_turn() -> None:
 @pytest.mark.parametrize("later", ["response.create", audio(200)])
 def test_what_is_overtaken_and_does_not_follow_is_named(later: Event) -> None:
     then = [sent(1.0, audio(100)), sent(1.0, "response.cancel"), sent(2.0, later), said(2.5, "response.done"), end(3.0)]
-    client = Client(*then).sends(1.0, audio(100)).sends(2.0, later).sends(5.0, audio(2)).until(99.0)
+    client = Client(*then).sends(0.5, later).sends(2.0, audio(2)).until(99.0)
 
-    assert client.heard[-1][0] == 2.0 + PATIENCE
-    assert client.closed == ("response.cancel, sent at 1.000 s then, has not come within 5 s of what was sent after it")
+    assert client.heard[-1][0] == 0.5 + PATIENCE
+    assert client.closed == "response.cancel, sent at 1.000 s then, has not come within 5 s of its time"
+
+
+def test_what_is_not_sent_is_named_when_its_gap_and_some_patience_have_passed() -> None:
+    ask = "response.create"
+    client = Client(said(1.0, "a"), sent(3.0, ask), said(3.1, "b"), sent(4.0, ask), said(4.5, "c"), end(5.0))
+
+    client.sends(2.0, ask).until(99.0)
+
+    assert client.types == [(1.0, "a"), (2.1, "b")]
+    assert client.heard[-1][0] == pytest.approx(2.1 + 0.9 + PATIENCE)
+    assert client.closed == "response.create, sent at 4.000 s then, has not come within 5 s of its time"
+
+
+def test_a_session_that_is_not_set_as_it_was_is_named_with_what_mends_it() -> None:
+    update = {"type": "session.update", "session": {"type": "realtime", "tools": []}}
+    client = Client(sent(0.0, update), said(0.0, "session.created"), end(1.0)).until(99.0)
+
+    assert client.heard[-1][0] == PATIENCE
+    assert client.closed == (
+        "session.update, sent at 0.000 s then, has not come within 5 s of its time: "
+        "begin with the session and the tools of then (--session, --tools, …)"
+    )
+
+
+def test_after_its_last_words_the_model_waits_for_nothing() -> None:
+    client = Client(said(0.5, "a"), sent(1.0, "response.create"), end(2.0)).until(60.0)
+
+    assert client.sends(60.0, "response.create").until(99.0).closed is None
+
+
+def test_audio_may_take_its_time() -> None:
+    commit = "input_audio_buffer.commit"
+    then = [sent(1.0, audio(100)), sent(1.0, commit), said(1.5, "a"), end(2.0)]
+    client = Client(*then).sends(60.0, audio(50)).sends(120.0, audio(50))
+
+    assert client.closed is None
+    assert client.sends(121.0, commit).until(122.0).types == [(121.5, "a")]
 
 
 def test_what_is_overtaken_may_follow() -> None:
@@ -632,11 +675,21 @@ def test_a_front_is_told_how_it_differs_and_the_conversation_fails(tmp_path: Pat
     assert front.all("error")[0]["error"]["message"] == run.reason
 
 
-def test_a_front_that_never_asks_stalls_with_what_is_missing(tmp_path: Path) -> None:
+def test_a_front_that_never_asks_is_told_what_is_missing(tmp_path: Path) -> None:
     upstream = Recorded(RecordedOptions(a_short_talk(tmp_path)))
 
-    with pytest.raises(Stalled, match=r"upstream waits for response\.create, which was sent at 0\.500 s then"):
-        simulate(Session(SessionOptions()), front=Script().at(1.0, typed("Hello")), connect=upstream.connect)
+    run = simulate(Session(SessionOptions()), front=Script().at(1.0, typed("Hello")), connect=upstream.connect)
+
+    assert run.code == 1011
+    assert "not as recorded: response.create, sent at 0.500 s then, has not come within 5 s" in run.reason
+
+
+def test_a_front_that_never_speaks_stalls_with_how_much_audio_is_missing(tmp_path: Path) -> None:
+    upstream = Script().on("connected", session_created()).at(2.0, speech_started())
+    folder = record(tmp_path, SessionOptions(), Script().at(0.5, bytes(9600)).at(3.0, Close()), upstream)
+
+    with pytest.raises(Stalled, match=r"upstream waits for 9600 bytes of audio, of which it has 0"):
+        simulate(Session(SessionOptions()), front=Script(), connect=Recorded(RecordedOptions(folder)).connect)
 
 
 def test_each_connection_is_the_next_of_the_recording_and_after_the_last_none_is_left(tmp_path: Path) -> None:
@@ -716,6 +769,37 @@ def test_a_golden_recording_answers_a_wav_front(name: str, turn: Turn, tmp_path:
     assert shown.of(Who.MODEL)
     assert samples_of(tmp_path / "a.wav").any()
     assert from_model(now) == from_model(then)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[command.index("--upstream") + 1])
+def test_the_command_line_of_each_golden_recording_has_it_answer(
+    command: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = command[command.index("--upstream") + 1].removeprefix("recorded:recordings/")
+    monkeypatch.chdir(GOLDENS.parent)
+
+    status = engine(*command, "--record", tmp_path)
+
+    (folder,) = tmp_path.iterdir()
+    with Recording(folder) as anew, Recording(GOLDENS / name) as golden:
+        assert from_model(list(anew.steps())) == from_model(list(golden.steps()))
+    assert status == (3 if name == "failure" else 0)
+
+
+def test_every_golden_recording_has_its_command_line() -> None:
+    named = {command[command.index("--upstream") + 1] for command in COMMANDS}
+
+    assert named == {f"recorded:recordings/{about.parent.name}" for about in GOLDENS.glob(f"*/{ABOUT}")}
+
+
+def test_without_the_tools_of_then_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    upstream = f"recorded:{GOLDENS / 'tool-call'}"
+
+    assert engine("run", "--text", "What is the weather in Lisbon?", "--upstream", upstream, "--speed", "max") == 3
+
+    told = capsys.readouterr().err
+    assert "not as recorded: session.update, sent at 0.000 s then, has not come" in told
+    assert "--tools" in told
 
 
 def test_a_recorded_front_speaks_to_another_model() -> None:

@@ -8,6 +8,7 @@ from math import inf
 from typing import Final
 
 from realtime_engine.audio import microseconds
+from realtime_engine.events import SessionUpdate, type_of
 from realtime_engine.inputs import Kind
 from realtime_engine.machine import Close, Disconnected, Frame, MachineInput, MachineOutput
 from realtime_engine.upstreams.recorded.compare import Comparison, compare, rename
@@ -17,7 +18,10 @@ DIFFERS: Final = 4000
 """The close code when what is sent is not what was sent then: the request has the wrong shape (protocol.md, 1.2)."""
 
 PATIENCE: Final = 5.0
-"""Seconds that an event may come after something that was sent later than it then."""
+"""Seconds that an event may come later than it did then."""
+
+_REMEDIES: Final = {type_of(SessionUpdate): "begin with the session and the tools of then (--session, --tools, …)"}
+"""What mends it when an event of this type does not come."""
 
 
 class RecordedModel:
@@ -27,8 +31,9 @@ class RecordedModel:
     passed once more. Microphone audio is counted, however it is cut and whatever is said in it. Every other event must
     have been sent then: of all of its type that have not come yet it is the one it differs least from, and it must not
     differ at all (see `realtime_engine.upstreams.recorded.compare` for what is no difference). Events of
-    different types may come in another order, as they do when time is real; but what is overtaken must
-    follow within `PATIENCE`.
+    different types may come in another order, as they do when time is real. But what the machine waits for must come:
+    when all is there that came before it then, or something that came after it, within its gap and `PATIENCE`. Only
+    for audio it waits as long as it takes.
 
     At the first difference the machine closes the connection. Its reason names the difference, so the session tells
     the front that its upstream has failed, and why; there is no ``error`` event besides, for to a front that
@@ -50,7 +55,7 @@ class RecordedModel:
         self._ear = Ear()
         self._heard = len(script.heard)
         self._missing = dict(enumerate(script.heard))  # what has not come yet
-        self._overtaken: Heard | None = None
+        self._expected: Heard | None = None  # the oldest of that, if it is its turn
         self._overdue = inf  # when that must have come
         self._ids: dict[str, str] = {}
         self._renamed: dict[str, str] = {}
@@ -90,9 +95,8 @@ class RecordedModel:
         said: list[MachineOutput] = []
         while not self._over and self._due <= now:
             said.append(self._say())
-        if not self._over and self._overtaken is not None and self._overdue <= now:
-            what = f"{self._overtaken.sent.type}, sent at {self._overtaken.at:.3f} s then,"
-            said += self._differ(f"{what} has not come within {PATIENCE:g} s of what was sent after it")
+        if not self._over and self._expected is not None and self._overdue <= now:
+            said += self._differ(_not_come(self._expected))
         return said
 
     # --- what it says ---------------------------------------------------------------------------------------
@@ -171,10 +175,22 @@ class RecordedModel:
         return self._oldest >= count
 
     def _watch(self, now: float) -> None:
-        """See whether the oldest missing event could have come, and something that came after it then has."""
+        """See whether the oldest missing event is due: its gap begins when all that was before it is there."""
         missing = self._missing.get(self._oldest)
-        later = self._heard - len(self._missing) > self._oldest
-        if missing is None or self._said < missing.cues or not (later or self._ear.audio > missing.sent.audio):
-            self._overtaken, self._overdue = None, inf
-        elif missing is not self._overtaken:
-            self._overtaken, self._overdue = missing, microseconds(now + PATIENCE)
+        if missing is None or not self._is_due(missing):
+            self._expected, self._overdue = None, inf
+        elif missing is not self._expected:
+            self._expected, self._overdue = missing, microseconds(now + missing.gap + PATIENCE)
+
+    def _is_due(self, missing: Heard) -> bool:
+        """Whether all that led to the oldest missing event is there, and there is more to say or it was overtaken."""
+        overtaken = self._heard - len(self._missing) > self._oldest or self._ear.audio > missing.sent.audio
+        awaited = bool(self._cues) and self._ear.audio >= missing.sent.audio
+        return self._said >= missing.cues and (overtaken or awaited)
+
+
+def _not_come(expected: Heard) -> str:
+    """That an event is missing, and what mends that if it is known."""
+    kind = expected.sent.type
+    remedy = f": {_REMEDIES[kind]}" if kind in _REMEDIES else ""
+    return f"{kind}, sent at {expected.at:.3f} s then, has not come within {PATIENCE:g} s of its time{remedy}"

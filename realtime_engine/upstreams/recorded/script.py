@@ -48,9 +48,16 @@ class Sent(NamedTuple):
 
 
 class Heard(Struct, frozen=True):
-    """An event of the recording, when it was sent, in seconds, and after how many cues of the model."""
+    """An event of the recording.
+
+    Attributes:
+        at: When it was sent, in seconds.
+        gap: Seconds since whatever came before it, in either direction.
+        cues: How many cues of the model came before it.
+    """
 
     at: float
+    gap: float
     sent: Sent
     cues: int
 
@@ -166,10 +173,10 @@ class _Connection:
             case _:
                 self._batch = None
         for frame in sent(step, Side.UPSTREAM):
-            self._last = step.at
+            gap, self._last = microseconds(step.at - self._last), step.at
             event = self._ear.hear(frame)
             if event is not None:
-                self._heard.append(Heard(step.at, event, len(self._cues)))
+                self._heard.append(Heard(step.at, gap, event, len(self._cues)))
 
     def cut_off(self) -> None:
         """The recording ends, and the conversation had not."""
