@@ -1,7 +1,8 @@
 """The default conversation on the server's side: the items in their order, and what is said of them.
 
-A conversation keeps its newest `KEEP_ITEMS` items, and the newest `KEEP_AUDIO` bytes of their audio: what is
-older is forgotten as if it had been deleted, so that a conversation of days needs no more memory than one of an hour.
+A conversation keeps the `KEEP_ITEMS` items that were added last, wherever they stand, and of their audio the last
+`KEEP_AUDIO` bytes: what is older is forgotten as if it had been deleted, so that a conversation of days needs no more
+memory than one of an hour.
 """
 
 from collections.abc import Sequence
@@ -34,7 +35,8 @@ class Conversation:
         self.id = desk.ids.new("conv")
         self.spoken = False
         self._desk = desk
-        self._entries: list[Entry] = []
+        self._entries: list[Entry] = []  # as they stand
+        self._by_age: dict[str, Entry] = {}  # by id, as they were added
 
     @property
     def entries(self) -> Sequence[Entry]:
@@ -54,7 +56,7 @@ class Conversation:
 
     def find(self, item_id: str) -> Entry | None:
         """The item of an id, or None."""
-        return next((entry for entry in reversed(self._entries) if entry.id == item_id), None)
+        return self._by_age.get(item_id)
 
     def add(self, entry: Entry, *, after: str | None = None) -> None:
         """Add an item and announce it: at the end, at the front (``root``), or after an item.
@@ -70,6 +72,7 @@ class Conversation:
             )
         place = len(self._entries) if after is None else 0 if after == "root" else self._after(after)
         self._entries.insert(place, entry)
+        self._by_age[entry.id] = entry
         self._desk.send(ConversationItemAdded(previous_item_id=self.before(entry), item=entry.item))
         self._forget()
 
@@ -101,7 +104,7 @@ class Conversation:
         Raises:
             RequestError: There is none.
         """
-        self._entries.remove(self._existing(item_id, "delet", "item_delete_invalid_item_id"))
+        self._remove(self._existing(item_id, "delet", "item_delete_invalid_item_id"))
         self._desk.send(ConversationItemDeleted(item_id=item_id))
 
     def truncate(self, item_id: str, audio_end_ms: int) -> None:
@@ -141,11 +144,16 @@ class Conversation:
             )
         return entry
 
+    def _remove(self, entry: Entry) -> None:
+        self._entries.remove(entry)
+        del self._by_age[entry.id]
+
     def _forget(self) -> None:
         """Hold the bounds."""
-        del self._entries[: max(0, len(self._entries) - KEEP_ITEMS)]
+        if len(self._entries) > KEEP_ITEMS:
+            self._remove(next(iter(self._by_age.values())))
         room = KEEP_AUDIO
-        for entry in reversed(self._entries):
+        for entry in reversed(self._by_age.values()):
             room -= entry.size
             if room < 0:
                 entry.audio.clear()

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from realtime_engine.upstreams.local.settings import SemanticVad, TurnDetection
+from realtime_engine.upstreams.local.settings import SemanticVad, ServerVad, TurnDetection
 
 SILENCE_MS: Final = {"low": 2000, "medium": 1000, "auto": 1000, "high": 500}
 """Silence that ends a turn under ``semantic_vad``: a quarter of the longest wait of 8, 4 and 2 s (section 6)."""
@@ -30,10 +30,18 @@ class Hearing(Struct, frozen=True):
     interrupt: bool = True
 
 
-def hearing(detection: TurnDetection) -> Hearing | None:
-    """The same for both types of turn detection; None for manual turns."""
+def hearing(detection: TurnDetection, *, answers: bool = True) -> Hearing | None:
+    """The same for both types of turn detection; None for manual turns.
+
+    Without ``answers``, as in a transcription session, nothing is answered whatever the settings are.
+    """
     if detection is None:
         return None
+    found = _hearing(detection)
+    return found if answers else structs.replace(found, idle_ms=None, respond=False, interrupt=False)
+
+
+def _hearing(detection: ServerVad | SemanticVad) -> Hearing:
     if isinstance(detection, SemanticVad):
         return Hearing(
             silence_ms=SILENCE_MS[detection.eagerness],

@@ -3,6 +3,7 @@
 Source: protocol.md, section 9, and section 11 for the limits.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -35,7 +36,7 @@ class InputAudio(Strict, frozen=True, tag_field="type", tag="input_audio"):
 
 
 class InputImage(Strict, frozen=True, tag_field="type", tag="input_image"):
-    """A picture, as a data URI."""
+    """A picture, as a data URI of a PNG or JPEG. It is checked, and not looked at."""
 
     image_url: str
     detail: Literal["auto", "low", "high"] | UnsetType = UNSET
@@ -51,9 +52,9 @@ Part: TypeAlias = InputText | InputAudio | InputImage | OutputText
 
 
 class _Given(Strict, frozen=True, kw_only=True, tag_field="type"):
-    id: ItemId | UnsetType = UNSET
-    object: Literal["realtime.item"] | UnsetType = UNSET
-    status: Status | UnsetType = UNSET
+    id: ItemId | None = None
+    object: Literal["realtime.item"] | None = None
+    status: Status | None = None
 
 
 class Message(_Given, frozen=True, kw_only=True, tag="message"):
@@ -68,7 +69,7 @@ class FunctionCall(_Given, frozen=True, kw_only=True, tag="function_call"):
 
     name: str
     arguments: str
-    call_id: ItemId | UnsetType = UNSET
+    call_id: ItemId | None = None
 
 
 class FunctionCallOutput(_Given, frozen=True, kw_only=True, tag="function_call_output"):
@@ -173,9 +174,9 @@ def entry_of(given: GivenItem, ids: Ids, format: AudioFormat, *, root: str) -> E
         root: Where it stands in the request, for the message.
 
     Raises:
-        RequestError: A part does not suit the role, or its audio is no base64.
+        RequestError: A part does not suit the role, its audio is no base64, or its picture no PNG or JPEG.
     """
-    item_id = given.id if isinstance(given.id, str) else ids.new("item")
+    item_id = ids.new("item") if given.id is None else given.id
     match given:
         case FunctionCall():
             item = Item(
@@ -183,7 +184,7 @@ def entry_of(given: GivenItem, ids: Ids, format: AudioFormat, *, root: str) -> E
                 type="function_call",
                 status="completed",
                 name=given.name,
-                call_id=given.call_id if isinstance(given.call_id, str) else ids.new("call"),
+                call_id=ids.new("call") if given.call_id is None else given.call_id,
                 arguments=given.arguments,
             )
             return Entry(item, format)
@@ -206,6 +207,7 @@ def _message(given: Message, item_id: str, format: AudioFormat, *, root: str) ->
             case OutputText():
                 content.append(ContentPart(type="output_text", text=part.text))
             case InputImage():
+                _check_picture(part.image_url, param=f"{where}.image_url")
                 content.append(ContentPart(type="input_image", detail=part.detail))
             case _:
                 content.append(ContentPart(type="input_audio", transcript=part.transcript))
@@ -221,6 +223,20 @@ def _check_role(role: str, part: Part, *, param: str) -> None:
         known = " and ".join(f"'{kind.__struct_config__.tag}'" for kind in PARTS[role])
         wrong = part.__struct_config__.tag
         raise RequestError("invalid_value", f"Invalid value: '{wrong}'. Supported values are: {known}.", param=param)
+
+
+_PICTURE: Final = re.compile(r"data:image/(?:png|jpeg);base64,(?=.)", re.IGNORECASE)
+
+
+def _check_picture(url: str, *, param: str) -> None:
+    head = _PICTURE.match(url)
+    try:
+        if head is None:
+            raise ValueError
+        decode_base64(url[head.end() :])
+    except ValueError:
+        message = f"Invalid value for '{param}': expected a data URI of a PNG or JPEG, as in 'data:image/png;base64,…'."
+        raise RequestError("invalid_value", message, param=param) from None
 
 
 def read_audio(base64: str, *, param: str) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from realtime_engine.events import Error
 from realtime_engine.machine import (
@@ -35,10 +35,13 @@ from realtime_engine.upstreams.local.problems import RequestError
 from realtime_engine.upstreams.local.replies import Replier, parrot
 from realtime_engine.upstreams.local.responses import Answer, Studio, Voice
 from realtime_engine.upstreams.local.settings import (
+    AnySession,
     Session,
     SessionCreated,
     SessionUpdated,
+    TranscriptionSession,
     audio_format,
+    transcribing,
 )
 from realtime_engine.upstreams.local.updates import cannot_update_voice, updated
 
@@ -62,6 +65,7 @@ class Setting(Struct, frozen=True, kw_only=True):
         ids: Where ids come from.
         reply: Decides what is said.
         model: The model's name.
+        transcription: The session is one of transcription from the start, as ``?intent=transcription`` asks.
         pace: How fast audio comes, in times of real time.
         expires_after: Seconds a session may last; None: as long as it likes.
         epoch: When the session begins, in seconds since 1970, for ``expires_at``; needed with ``expires_after``.
@@ -72,6 +76,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     ids: Ids
     reply: Replier = parrot
     model: str = "local"
+    transcription: bool = False
     pace: float = 4.0
     expires_after: float | None = None
     epoch: int = 0
@@ -84,12 +89,8 @@ class Model:
         self._setting = setting
         self._desk = Desk(setting.ids)
         self._open = False
-        self._session = Session(
-            id=setting.ids.new("sess"),
-            model=setting.model,
-            instructions=INSTRUCTIONS,
-            expires_at=0 if setting.expires_after is None else int(setting.epoch + setting.expires_after),
-        )
+        self._session = _first_session(setting)
+        self._fresh = not setting.transcription  # nothing was updated or answered yet
         self._conversation = Conversation(self._desk)
         self._listener = Listener(
             self._desk,
@@ -151,22 +152,23 @@ class Model:
     def _connected(self, now: float) -> None:
         self._open = True
         self._desk.send(SessionCreated(session=self._session))
-        if self._setting.expires_after is not None:
-            self._desk.agenda.note(now + self._setting.expires_after, self._expire)
+        seconds = self._setting.expires_after
+        if seconds is not None:
+            self._desk.agenda.note(now + seconds, partial(self._expire, seconds))
 
-    def _expire(self, _at: float) -> None:
-        minutes = (self._setting.expires_after or 0) / 60
+    def _expire(self, seconds: float, _at: float) -> None:
+        """The session ends, as it has said it would; a close of 1000 tells nobody of a failure besides."""
         self._desk.send(
             Error(
                 error=ErrorDetail(
                     type="invalid_request_error",
                     code="session_expired",
-                    message=f"Your session hit the maximum duration of {minutes:g} minutes.",
+                    message=f"Your session hit the maximum duration of {_duration(seconds)}.",
                     event_id=None,
                 )
             )
         )
-        self._desk.tray.append(Close(1001, "session_expired"))
+        self._desk.tray.append(Close(1000, "session_expired"))
 
     # --- requests -----------------------------------------------------------------------------------------------
 
@@ -191,9 +193,9 @@ class Model:
             case ask.RetrieveItem() | ask.TruncateItem() | ask.DeleteItem():
                 self._look_at_item(request)
             case ask.CreateResponse():
-                self._create_response(now, request.response)
+                self._create_response(now, request.response or ask.Overrides())
             case _:
-                self._answers.cancel(now, None if request.response_id is UNSET else request.response_id)
+                self._answers.cancel(now, request.response_id)
 
     def _append(self, now: float, request: ask.Append) -> None:
         audio = read_audio(request.audio, param="audio")
@@ -209,16 +211,18 @@ class Model:
         self._session = updated(
             self._session,
             request.session,
+            fresh=self._fresh,
             responding=self._answers.active is not None,
             spoken=self._conversation.spoken,
         )
+        self._fresh = False
         self._configure()
         self._desk.send(SessionUpdated(session=self._session))
 
     def _configure(self) -> None:
         """Let the listener know how to hear; without an idle timeout nobody waits for one."""
         given = self._session.audio.input
-        self._hearing = hearing(given.turn_detection)
+        self._hearing = hearing(given.turn_detection, answers=isinstance(self._session, Session))
         self._listener.configure(self._hearing, audio_format(given.format), transcribe=given.transcription is not None)
         if self._hearing is None or self._hearing.idle_ms is None:
             self._disarm()
@@ -264,9 +268,14 @@ class Model:
 
     # --- answers ------------------------------------------------------------------------------------------------
 
+    def _order(self, overrides: ask.Overrides, *, idle: bool = False) -> Order:
+        if isinstance(self._session, TranscriptionSession):
+            message = "Invalid value: 'response.create'. A transcription session has no responses."
+            raise RequestError("invalid_value", message, param="type")
+        return order_of(self._session, overrides, self._conversation.id, idle=idle)
+
     def _create_response(self, now: float, overrides: ask.Overrides) -> None:
-        order = order_of(self._session, overrides, self._conversation.id)
-        usual = order_of(self._session, ask.Overrides(), self._conversation.id)
+        order, usual = self._order(overrides), self._order(ask.Overrides())
         if order.conversation_id is not None and order.voice != usual.voice and self._conversation.spoken:
             raise cannot_update_voice("response.audio.output.voice")
         given = audio_format(self._session.audio.input.format)
@@ -274,6 +283,7 @@ class Model:
 
     def _begin(self, at: float, order: Order, context: Sequence[Entry] | None = None) -> None:
         """Begin an answer; while there is one in the conversation, nobody is idle."""
+        self._fresh = False
         if self._answers.active is None:
             self._acknowledge()
         self._answers.begin(at, order, context)
@@ -294,8 +304,7 @@ class Model:
 
     def _turn_ended(self, at: float) -> None:
         if self._hearing is not None and self._hearing.respond:
-            order = order_of(self._session, ask.Overrides(), self._conversation.id)
-            self._try(partial(self._begin, at, order), None)
+            self._try(partial(self._begin, at, self._order(ask.Overrides())), None)
 
     def _arm(self, at: float, audio_seconds: float) -> None:
         """Wait for the user; the time counts from when the last answer's audio has been played."""
@@ -312,12 +321,29 @@ class Model:
         if self._listener.speaking:
             return
         self._listener.nudge(at, idle_ms)
-        order = order_of(self._session, ask.Overrides(), self._conversation.id, idle=True)
-        self._begin(at, order)
+        self._begin(at, self._order(ask.Overrides(), idle=True))
 
-    def _try(self, do: Callable[[], None], event_id: str | None | UnsetType) -> None:
+    def _try(self, do: Callable[[], None], event_id: str | None) -> None:
         """Do what was asked; what is wrong with it is told in one ``error`` event."""
         try:
             do()
         except RequestError as problem:
-            self._desk.send(problem.event(event_id if isinstance(event_id, str) else None))
+            self._desk.send(problem.event(event_id))
+
+
+def _first_session(setting: Setting) -> AnySession:
+    """The session before a client has changed it."""
+    session = Session(
+        id=setting.ids.new("sess"),
+        model=setting.model,
+        instructions=INSTRUCTIONS,
+        expires_at=0 if setting.expires_after is None else int(setting.epoch + setting.expires_after),
+    )
+    return transcribing(session) if setting.transcription else session
+
+
+def _duration(seconds: float) -> str:
+    """How long, in plain figures: ``0.5 seconds``, ``1 minute``, ``1.67 minutes``."""
+    number, unit = (seconds, "second") if seconds < 60 else (seconds / 60, "minute")
+    figure = f"{number:.2f}".rstrip("0").rstrip(".")
+    return f"{figure} {unit}" if figure == "1" else f"{figure} {unit}s"

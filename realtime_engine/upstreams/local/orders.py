@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from realtime_engine.audio import AudioFormat
 from realtime_engine.upstreams.local.conversation import Conversation
@@ -57,7 +57,7 @@ def order_of(session: Session, overrides: Overrides, conversation_id: str, *, id
     """What a request orders; without overrides, what the end of a turn does."""
     output = session.audio.output
     voice, wire = output.voice, output.format
-    if overrides.audio is not UNSET and overrides.audio.output is not UNSET:
+    if overrides.audio is not None and overrides.audio.output is not None:
         voice = _either(overrides.audio.output.voice, voice)
         wire = _either(overrides.audio.output.format, wire)
     return Order(
@@ -86,7 +86,7 @@ def context_of(
     Raises:
         RequestError: One of them is not as it must be, or refers to none.
     """
-    if overrides.input is UNSET:
+    if overrides.input is None:
         return None
     context = []
     for index, item in enumerate(overrides.input):
@@ -102,5 +102,5 @@ def context_of(
     return context
 
 
-def _either(given: T | UnsetType, default: T) -> T:
-    return default if isinstance(given, UnsetType) else given
+def _either(given: T | None, default: T) -> T:
+    return default if given is None else given

@@ -42,7 +42,9 @@ class RequestError(Exception):
         )
 
 
-_PATH: Final = re.compile(r" - at (?:`[^`]*` in )?`\$\.?(?P<path>.*?)(?:\[\.\.\.\])?`$")
+_PATH: Final = re.compile(r" - at (?:`[^`]*` in )?`\$\.?(?P<path>.*?)(?:\[\.\.\.\])*`$")
+
+NO_MCP: Final = "The embedded model reaches no network, and so no MCP server: use function tools instead."
 
 _MEANINGS: Final = tuple(
     (re.compile(pattern, re.DOTALL), code, message)
@@ -52,6 +54,11 @@ _MEANINGS: Final = tuple(
             r"Object missing required field `(?P<key>.*)`",
             "missing_required_parameter",
             "Missing required parameter: '{param}'.",
+        ),
+        (
+            r"Invalid value (?P<value>'mcp\w*')",
+            "invalid_value",
+            "Invalid value: {value}. " + NO_MCP + " Supported values are: {supported}.",
         ),
         (
             r"Invalid (?:enum )?value (?P<value>.*)",
@@ -82,6 +89,7 @@ _MEANINGS: Final = tuple(
             "invalid_type",
             "Invalid type for '{param}': expected {wanted}, but got {got} instead.",
         ),
+        (r"Integer value out of range", "invalid_value", "Invalid event: an integer in it is out of range."),
         (r"(?P<text>.*)", "invalid_value", "Invalid value for '{param}': {text}."),
     )
 )

@@ -68,6 +68,7 @@ class Prompt(Struct, frozen=True):
         instructions: The instructions in force.
         turn: How many messages the user has made so far, typed or spoken.
         text: What the user typed last; None if they spoke, or said nothing at all.
+        picture: There is a picture in what the user sent last.
         speech: What the user said last; None if they typed.
         output: What functions returned, if that is what came last.
         called: The names of those functions.
@@ -79,6 +80,7 @@ class Prompt(Struct, frozen=True):
     instructions: str = ""
     turn: int = 0
     text: str | None = None
+    picture: bool = False
     speech: Entry | None = None
     output: str | None = None
     called: tuple[str, ...] = ()
@@ -107,6 +109,7 @@ def prompt_of(
         instructions=instructions,
         turn=len(users),
         text=None if outputs or speech is not None or last is None else last.texts,
+        picture=last is not None and any(part.type == "input_image" for part in last.parts),
         speech=None if outputs else speech,
         output="\n".join(str(entry.item.output) for entry in outputs) if outputs else None,
         called=tuple(_name(context, entry) for entry in outputs),
@@ -148,7 +151,9 @@ def parrot(prompt: Prompt) -> Sequence[Act]:
         return tuple(_echo(prompt.speech))
     if prompt.text is None:
         return (Say("Hello."),)
-    return (Say(f"You said: {prompt.text}" if prompt.text else "You sent a picture. I cannot see."),)
+    if prompt.text.strip():
+        return (Say(f"You said: {prompt.text}"),)
+    return (Say("You sent a picture. I cannot see." if prompt.picture else "You said nothing."),)
 
 
 def _forced_call(prompt: Prompt) -> Call | None:

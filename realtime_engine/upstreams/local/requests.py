@@ -3,13 +3,15 @@
 Source: protocol.md, section 3 (client events), section 8 (``response.create``), section 10 (what is wrong with it).
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from realtime_engine.inputs import Kind
 from realtime_engine.machine import Frame
+from realtime_engine.objects import Json
 from realtime_engine.upstreams.local.items import GivenItem, ItemId, ItemReference
 from realtime_engine.upstreams.local.problems import RequestError, explain
 from realtime_engine.upstreams.local.settings import (
@@ -30,7 +32,7 @@ APPEND_BYTES: Final = 15 << 20  # audio of one append (protocol.md, section 11)
 class Request(Strict, frozen=True, kw_only=True, tag_field="type"):
     """The base of all requests."""
 
-    event_id: str | None | UnsetType = UNSET
+    event_id: str | None = None
 
 
 class SessionUpdate(Request, frozen=True, kw_only=True, tag="session.update"):
@@ -56,7 +58,7 @@ class Clear(Request, frozen=True, kw_only=True, tag="input_audio_buffer.clear"):
 class CreateItem(Request, frozen=True, kw_only=True, tag="conversation.item.create"):
     """Add an item: at the end, at the ``root``, or after another."""
 
-    previous_item_id: str | None | UnsetType = UNSET
+    previous_item_id: str | None = None
     item: GivenItem
 
 
@@ -83,14 +85,14 @@ class RetrieveItem(Request, frozen=True, kw_only=True, tag="conversation.item.re
 class VoiceOverride(Strict, frozen=True):
     """``audio.output`` of one response."""
 
-    format: WireFormat | UnsetType = UNSET
-    voice: Voice | UnsetType = UNSET
+    format: WireFormat | None = None
+    voice: Voice | None = None
 
 
 class AudioOverride(Strict, frozen=True):
     """``audio`` of one response."""
 
-    output: VoiceOverride | UnsetType = UNSET
+    output: VoiceOverride | None = None
 
 
 MetadataText: TypeAlias = Annotated[str, Meta(max_length=512)]
@@ -102,29 +104,29 @@ class Overrides(Strict, frozen=True, kw_only=True):
     """What one response does otherwise than the session."""
 
     conversation: Literal["auto", "none"] = "auto"
-    input: tuple[GivenItem | ItemReference, ...] | UnsetType = UNSET
-    instructions: str | UnsetType = UNSET
-    tools: tuple[FunctionTool, ...] | UnsetType = UNSET
-    tool_choice: ToolChoice | UnsetType = UNSET
-    output_modalities: Modalities | UnsetType = UNSET
-    audio: AudioOverride | UnsetType = UNSET
-    max_output_tokens: MaxTokens | UnsetType = UNSET
+    input: tuple[GivenItem | ItemReference, ...] | None = None
+    instructions: str | None = None
+    tools: tuple[FunctionTool, ...] | None = None
+    tool_choice: ToolChoice | None = None
+    output_modalities: Modalities | None = None
+    audio: AudioOverride | None = None
+    max_output_tokens: MaxTokens | None = None
     metadata: Metadata | None = None
     prompt: Prompt | None = None
-    reasoning: Reasoning | UnsetType = UNSET
-    parallel_tool_calls: bool | UnsetType = UNSET
+    reasoning: Reasoning | None = None
+    parallel_tool_calls: bool | None = None
 
 
 class CreateResponse(Request, frozen=True, kw_only=True, tag="response.create"):
     """Answer."""
 
-    response: Overrides = Overrides()
+    response: Overrides | None = None
 
 
 class CancelResponse(Request, frozen=True, kw_only=True, tag="response.cancel"):
     """Stop answering."""
 
-    response_id: ItemId | UnsetType = UNSET
+    response_id: ItemId | None = None
 
 
 AnyRequest: TypeAlias = (
@@ -140,7 +142,31 @@ AnyRequest: TypeAlias = (
     | CancelResponse
 )
 
-_decoder: Final = msgspec.json.Decoder(AnyRequest)
+_NULLS: Final = frozenset(
+    {
+        *("turn_detection", "transcription", "noise_reduction", "idle_timeout_ms", "language"),
+        *("tracing", "prompt", "include"),
+    }
+)
+"""Fields of a session in which null is a value: it switches them off."""
+_FREE: Final = frozenset({"parameters", "metadata", "variables"})
+"""Objects with keys of the client's own."""
+_KINDS: Final[Mapping[type, str]] = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+
+
+def _without_nulls(given: Json) -> Json:
+    """A request as if all that is null were absent: many clients write so what they have not set."""
+    match given:
+        case dict():
+            return {
+                key: value if key in _FREE else _without_nulls(value)
+                for key, value in given.items()
+                if value is not None or key in _NULLS
+            }
+        case list():
+            return [_without_nulls(value) for value in given]
+        case _:
+            return given
 
 
 def read(frame: Frame) -> AnyRequest:
@@ -152,7 +178,11 @@ def read(frame: Frame) -> AnyRequest:
     if frame.kind is Kind.BINARY:
         raise RequestError("invalid_event", "Expected a text WebSocket message; binary frames are not supported.")
     try:
-        request: AnyRequest = _decoder.decode(frame.raw)
+        given = _without_nulls(msgspec.json.decode(frame.raw))
+        if not isinstance(given, dict):
+            got = _KINDS.get(type(given), "a number")
+            raise RequestError("invalid_json", f"Invalid event: expected a JSON object, but got {got}.")
+        request: AnyRequest = msgspec.convert(given, AnyRequest)
     except msgspec.ValidationError as error:
         raise explain(error, AnyRequest) from None
     except (ValueError, RecursionError) as error:

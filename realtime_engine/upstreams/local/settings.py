@@ -189,6 +189,9 @@ class Reasoning(Strict, frozen=True):
     effort: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType = UNSET
 
 
+Include: TypeAlias = tuple[Literal["item.input_audio_transcription.logprobs"], ...]  # accepted and echoed
+
+
 class Session(Strict, frozen=True, kw_only=True, tag_field="type", tag="realtime"):
     """The whole effective session, keys in the order of the hosted service's ``session.created``."""
 
@@ -205,18 +208,47 @@ class Session(Strict, frozen=True, kw_only=True, tag_field="type", tag="realtime
     prompt: Prompt | None = None
     expires_at: int = 0
     audio: Audio = Audio()
-    include: tuple[Literal["item.input_audio_transcription.logprobs"], ...] | None = None
+    include: Include | None = None
     reasoning: Reasoning | UnsetType = UNSET
     parallel_tool_calls: bool | UnsetType = UNSET
+
+
+UNANSWERED: Final = ServerVad(create_response=False, interrupt_response=False)
+"""The turn detection of a transcription session: there is nothing to create, and nothing to interrupt."""
+
+
+class TranscriptionAudio(Strict, frozen=True):
+    """The one direction of a transcription session."""
+
+    input: AudioInput
+
+
+class TranscriptionSession(Strict, frozen=True, kw_only=True, tag_field="type", tag="transcription"):
+    """A session in which the user is transcribed and never answered."""
+
+    object: Literal["realtime.transcription_session"] = "realtime.transcription_session"
+    id: str
+    expires_at: int = 0
+    audio: TranscriptionAudio
+    include: Include | None = None
+
+
+AnySession: TypeAlias = Session | TranscriptionSession
+
+
+def transcribing(session: Session) -> TranscriptionSession:
+    """The transcription session that a session becomes; its own model transcribes until the client names another."""
+    given = AudioInput(transcription=Transcription(session.model), turn_detection=UNANSWERED)
+    return TranscriptionSession(id=session.id, expires_at=session.expires_at, audio=TranscriptionAudio(given))
 
 
 class SessionCreated(Event, frozen=True, kw_only=True, tag="session.created"):
     """The first event, with the whole session."""
 
-    session: Session
+    session: AnySession
 
 
 class SessionUpdated(Event, frozen=True, kw_only=True, tag="session.updated"):
     """The whole session after an update."""
 
-    session: Session
+    session: AnySession

@@ -126,6 +126,42 @@ def test_pictures_are_shown_without_their_data(client: Client) -> None:
     assert client.respond()["output"][0]["content"][0]["transcript"] == "You sent a picture. I cannot see."
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/a.png",
+        "data:image/gif;base64,AAAA",
+        "data:image/png,AAAA",
+        "data:image/png;base64,",
+        "data:image/jpeg;base64,A",
+        "",
+    ],
+)
+def test_a_picture_that_is_no_data_uri_of_a_png_or_jpeg_is_refused(client: Client, url: str) -> None:
+    parts = [{"type": "input_text", "text": "Look:"}, {"type": "input_image", "image_url": url}]
+
+    client.send("conversation.item.create", item=message(content=parts))
+
+    assert client.types == ["error"]
+    assert (client.error["code"], client.error["param"]) == ("invalid_value", "item.content[1].image_url")
+    assert "data URI of a PNG or JPEG" in client.error["message"]
+
+
+@pytest.mark.parametrize("content", [[], [{"type": "input_text", "text": ""}], [{"type": "input_text", "text": " \n"}]])
+def test_a_message_in_which_nothing_is_said_is_answered_as_such(client: Client, content: list[dict[str, str]]) -> None:
+    create(client, message(content=content))
+
+    assert client.respond()["output"][0]["content"][0]["transcript"] == "You said nothing."
+
+
+def test_a_picture_with_a_text_is_answered_by_the_text(client: Client) -> None:
+    picture = {"type": "input_image", "image_url": "data:image/jpeg;base64,AAAA"}
+
+    create(client, message(content=[picture, {"type": "input_text", "text": "Look!"}]))
+
+    assert client.respond()["output"][0]["content"][0]["transcript"] == "You said: Look!"
+
+
 def test_audio_is_shown_only_when_an_item_is_retrieved(client: Client) -> None:
     parts = [
         {"type": "input_text", "text": "Listen:"},
@@ -325,6 +361,32 @@ def test_a_conversation_keeps_its_newest_items(client: Client) -> None:
     assert client.types[-1] == "conversation.item.retrieved"
     client.send("conversation.item.retrieve", item_id="item 0")
     assert client.error["code"] == "item_retrieve_invalid_item_id"
+
+
+def test_an_item_at_the_front_of_a_full_conversation_is_kept_and_the_oldest_goes(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "KEEP_ITEMS", 3)
+    for name in "abc":
+        create(client, message(id=name))
+
+    for name in "de":
+        create(client, message(id=name), previous_item_id="root")
+
+    for name, kept in {"a": False, "b": False, "c": True, "d": True, "e": True}.items():
+        client.send("conversation.item.retrieve", item_id=name)
+        assert (client.types[-1] == "conversation.item.retrieved") is kept
+
+
+def test_audio_at_the_front_of_a_full_conversation_is_kept(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "KEEP_AUDIO", len(noise(4)))
+    part = {"type": "input_audio", "audio": encode_base64(noise(4)).decode()}
+    create(client, message(id="a", content=[part]))
+
+    create(client, message(id="b", content=[part]), previous_item_id="root")
+
+    assert "audio" not in retrieved(client, "a")
+    assert "audio" in retrieved(client, "b")
 
 
 def test_a_conversation_keeps_its_newest_audio(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

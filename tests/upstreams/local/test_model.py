@@ -4,12 +4,13 @@ import json
 from math import inf
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_engine.audio import encode_base64
 from realtime_engine.inputs import Kind
-from realtime_engine.machine import Connected, Disconnected, Done, Frame
+from realtime_engine.machine import Close, Connected, Disconnected, Done, Frame
 from realtime_engine.upstreams.local.model import Model
 from tests.upstreams.local.harness import SILENCE, Client, noise, setting
 
@@ -25,7 +26,27 @@ def test_a_session_expires_with_an_error_and_a_close() -> None:
     assert client.now == 90.0
     assert client.error["code"] == "session_expired"
     assert client.error["message"] == "Your session hit the maximum duration of 1.5 minutes."
-    assert client.closed is not None
+    assert client.closed == Close(1000, "session_expired")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.5, "0.5 seconds"),
+        (1.0, "1 second"),
+        (45.0, "45 seconds"),
+        (60.0, "1 minute"),
+        (100.0, "1.67 minutes"),
+        (3600.0, "60 minutes"),
+        (1e8, "1666666.67 minutes"),
+    ],
+)
+def test_how_long_a_session_may_last_is_said_in_plain_figures(seconds: float, said: str) -> None:
+    client = Client(expires_after=seconds)
+
+    client.run()
+
+    assert client.error["message"] == f"Your session hit the maximum duration of {said}."
 
 
 def test_a_session_does_not_expire_unless_it_is_told_to() -> None:
@@ -90,7 +111,7 @@ def test_waking_late_changes_nothing_but_the_time() -> None:
 
 # --- any client -------------------------------------------------------------------------------------------------
 
-ID = st.sampled_from(["a", "b", "root", "item_x", "", "x" * 33])
+ID = st.sampled_from(["a", "b", "root", "item_x", "", "x" * 33, None])
 TEXT = st.sampled_from(["", "Hello.", "\ud83d\ude00", "call"])
 AUDIO = st.sampled_from([b"", SILENCE * 3, noise(5), noise(40) + SILENCE * 20, b"\x01"]).map(
     lambda audio: encode_base64(audio).decode()
@@ -129,7 +150,7 @@ DETECTION = st.one_of(
     st.just({"type": "semantic_vad"}),
 )
 SESSION = st.fixed_dictionaries(
-    {"type": st.just("realtime")},
+    {"type": st.sampled_from(["realtime", "realtime", "transcription"])},
     optional={
         "instructions": TEXT,
         "output_modalities": st.sampled_from([["text"], ["audio"], []]),
@@ -231,3 +252,5 @@ def test_numbers_without_end_are_refused() -> None:
     for digits in (20, 5000):
         client.send_raw(truncate % (b"9" * digits))
         assert client.types[-1] == "error"
+    assert (client.error["code"], client.error["param"]) == ("invalid_value", None)
+    assert client.error["message"] == "Invalid event: an integer in it is out of range."

@@ -86,6 +86,46 @@ def test_null_switches_a_part_of_listening_off(field: str) -> None:
     assert client.last("session.updated")["session"]["audio"]["input"][field] is None
 
 
+def test_null_leaves_what_cannot_be_switched_off_as_it_is() -> None:
+    client = Client()
+    client.update(instructions="Be brief.", audio={"input": {"noise_reduction": {"type": "near_field", "strength": 1}}})
+    before = client.last("session.updated")["session"]
+
+    client.update(
+        **dict.fromkeys(("object", "id", "expires_at", "model", "instructions", "tools", "max_output_tokens")),
+        reasoning=None,
+        audio={
+            "input": {
+                "format": None,
+                "noise_reduction": {"type": None, "strength": None},
+                "turn_detection": {"type": "server_vad", "threshold": None},
+            },
+            "output": None,
+        },
+    )
+
+    assert client.last("session.updated")["session"] == before
+
+
+def test_null_in_turn_detection_of_another_type_means_the_default() -> None:
+    client = Client()
+
+    client.configure(turn_detection={"type": "semantic_vad", "eagerness": None, "threshold": None})
+
+    assert at(client.last("session.updated")["session"], *DETECTION)["eagerness"] == "auto"
+
+
+def test_a_tool_may_have_null_fields_and_its_schema_keeps_its_nulls() -> None:
+    client = Client()
+    schema = {"type": "object", "properties": {"a": {"default": None, "enum": [None, 1]}}}
+
+    client.update(tools=[{"type": "function", "name": "f", "description": None, "parameters": schema}])
+
+    assert client.last("session.updated")["session"]["tools"] == [
+        {"type": "function", "name": "f", "parameters": schema}
+    ]
+
+
 def test_the_strength_of_noise_reduction_outlives_a_change_of_its_type() -> None:
     client = Client()
     client.configure(noise_reduction={"type": "near_field", "strength": 0.5})
@@ -133,10 +173,11 @@ def test_a_transcription_is_echoed_with_language_and_prompt() -> None:
         ({"max_output_tokens": 4097}, "integer_above_max_value", "session.max_output_tokens"),
         ({"tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools[0].name"),
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "invalid_value", "session.tools[0].type"),
+        ({"tool_choice": {"type": "mcp", "server_label": "x"}}, "invalid_value", "session.tool_choice.type"),
         ({"tool_choice": "sometimes"}, "invalid_value", "session.tool_choice"),
         ({"model": "another"}, "invalid_value", "session.model"),
-        ({"type": "transcription"}, "invalid_value", "session.type"),
-        ({"instructions": None}, "invalid_type", "session.instructions"),
+        ({"type": "translation"}, "invalid_value", "session.type"),
+        ({"instructions": 7}, "invalid_type", "session.instructions"),
     ],
 )
 def test_a_wrong_update_gives_one_error_and_changes_nothing(session: dict[str, Any], code: str, param: str) -> None:
@@ -178,8 +219,19 @@ def test_the_error_names_the_values_that_would_do() -> None:
     client.configure(turn_detection={"type": "vad"})
     assert client.error["message"] == "Invalid value: 'vad'. Supported values are: 'server_vad' and 'semantic_vad'."
 
-    client.update(tools=[{"type": "mcp"}])
-    assert client.error["message"] == "Invalid value: 'mcp'. Supported values are: 'function'."
+    client.update(type="song")
+    assert client.error["message"] == "Invalid value: 'song'. Supported values are: 'realtime' and 'transcription'."
+
+
+def test_the_error_of_an_mcp_tool_says_why_there_is_none_and_what_to_use() -> None:
+    client = Client()
+
+    client.update(tools=[{"type": "mcp", "server_label": "x", "server_url": "https://example.org"}])
+
+    assert client.error["message"] == (
+        "Invalid value: 'mcp'. The embedded model reaches no network, and so no MCP server: use function tools "
+        "instead. Supported values are: 'function'."
+    )
 
 
 def test_the_voice_can_change_until_the_assistant_was_heard() -> None:
