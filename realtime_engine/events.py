@@ -137,6 +137,14 @@ class InputAudioBufferStopped(Event, frozen=True, kw_only=True, tag="input_audio
     """The microphone went off: what is buffered goes upstream now."""
 
 
+class EngineSpeechStarted(Event, frozen=True, kw_only=True, tag="engine.speech_started"):
+    """The front's own detector hears the person speak."""
+
+
+class EngineSpeechStopped(Event, frozen=True, kw_only=True, tag="engine.speech_stopped"):
+    """The front's own detector hears that the person has finished."""
+
+
 # --- what a server says -------------------------------------------------------------------------------------
 
 
@@ -480,7 +488,12 @@ CLIENT_EVENTS: Final[tuple[type[Event], ...]] = (
     ResponseCancel,
 )
 
-MANAGED_FRONT_EVENTS: Final[tuple[type[Event], ...]] = (OutputAudioBufferPlayed, InputAudioBufferStopped)
+MANAGED_FRONT_EVENTS: Final[tuple[type[Event], ...]] = (
+    OutputAudioBufferPlayed,
+    InputAudioBufferStopped,
+    EngineSpeechStarted,
+    EngineSpeechStopped,
+)
 
 SERVER_EVENTS: Final[tuple[type[Event], ...]] = (
     Error,

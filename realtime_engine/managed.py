@@ -49,7 +49,8 @@ class Managed:
         self._interruption = Interruption()
         self._responses = Responses()
         self._turn_detection: TurnDetection | None = TurnDetection()
-        self._speaking = False  # the user, by the server's word
+        self._speaking = False  # the user, by the server's word or by the front's
+        self._spoken_turn = False  # by the front's word, and not yet answered
         self._sounding: dict[str, None] = {}  # responses that the front plays
         self._finishing: dict[str, None] = {}  # those of them that the model is done with
         self._spoken = 0  # bytes of speech received since the conversation began
@@ -144,8 +145,8 @@ class Managed:
             self._out.forward(message) if raw is message.raw else self._out.send_upstream(raw)
 
     def _hear(self, now: float, audio: bytes) -> None:
-        if self._turn_detection is None and audio:  # manual turns: who speaks during the answer means to interrupt it
-            self._interrupt(now, cancel=True)
+        if self._turn_detection is None and audio and not self._options.detects_speech:
+            self._interrupt(now, cancel=True)  # manual turns: who speaks during the answer means to interrupt it
         self._send_microphone(self._microphone.append(now, audio))
 
     def _send_microphone(self, chunks: Sequence[Chunk]) -> None:
@@ -169,6 +170,23 @@ class Managed:
 
     def _front_interrupts(self, now: float, event: ev.Event) -> None:
         self._interrupt(now, cancel=True)
+
+    def _front_hears_speech(self, now: float, event: ev.Event) -> None:
+        self._speaking = self._spoken_turn = True
+        self._interrupt(now, cancel=True)
+
+    def _front_hears_silence(self, now: float, event: ev.Event) -> None:
+        """The turn is over: the server commits it when it hears so too; where turns are manual it is told."""
+        self._speaking = False
+        if self._turn_detection is None and self._spoken_turn:
+            self._send_microphone(self._microphone.flush())
+            self._out.to_upstream(ev.InputAudioBufferCommit(event_id=self._out.invent_id()))
+            self._answer_turn(now)
+
+    def _answer_turn(self, now: float) -> None:
+        """Ask for an answer to what the front's detector heard."""
+        self._spoken_turn = False
+        self._ask(now, ev.encode(ev.ResponseCreate(event_id=self._out.invent_id())))
 
     def _front_played(self, now: float, event: ev.OutputAudioBufferPlayed | ev.UnknownEvent) -> None:
         if isinstance(event, ev.UnknownEvent):
@@ -246,8 +264,13 @@ class Managed:
         if self._turn_detection is not None and self._turn_detection.create_response:
             self._responses.expect(now)
 
-    def _speech_over(self, now: float, event: ev.Event) -> None:
+    def _committed(self, now: float, event: ev.InputAudioBufferCommitted) -> None:
         self._speaking = False
+        if self._spoken_turn and self._turn_detection is not None and not self._turn_detection.create_response:
+            self._answer_turn(now)
+
+    def _cleared(self, now: float, event: ev.InputAudioBufferCleared) -> None:
+        self._speaking = self._spoken_turn = False
 
     def _response_created(self, now: float, event: ev.ResponseCreated) -> None:
         self._responses.created(event)
@@ -367,6 +390,8 @@ _FRONT: Final[dict[str, Callable[[Managed, float, Any], None]]] = {  # each take
     "input_audio_buffer.clear": Managed._front_cleared,
     "output_audio_buffer.clear": Managed._front_interrupts,
     "output_audio_buffer.played": Managed._front_played,
+    "engine.speech_started": Managed._front_hears_speech,
+    "engine.speech_stopped": Managed._front_hears_silence,
 }
 
 _FRONT_PASSED_ON: Final = frozenset({"input_audio_buffer.commit", "input_audio_buffer.clear"})
@@ -376,8 +401,8 @@ _UPSTREAM: Final[dict[type[ev.Event], Callable[[Managed, float, Any], None]]] = 
     ev.SessionUpdated: Managed._session_changed,
     ev.SpeechStarted: Managed._speech_started,
     ev.SpeechStopped: Managed._speech_stopped,
-    ev.InputAudioBufferCommitted: Managed._speech_over,
-    ev.InputAudioBufferCleared: Managed._speech_over,
+    ev.InputAudioBufferCommitted: Managed._committed,
+    ev.InputAudioBufferCleared: Managed._cleared,
     ev.ResponseCreated: Managed._response_created,
     ev.ResponseDone: Managed._response_done,
     ev.ResponseOutputItemAdded: Managed._output_item_added,

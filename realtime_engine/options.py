@@ -72,6 +72,8 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
         flush_seconds: See `FLUSH_SECONDS`.
         lead: How far ahead of the ear, in seconds, the front wants audio; None: as soon as it comes.
         reports: The front says what was really heard (``output_audio_buffer.played``).
+        detects_speech: The front has a detector of its own (``engine.speech_started``, ``engine.speech_stopped``).
+            The server is then to be told neither to interrupt nor to answer: the session does both.
         keep_items: How many of the newest items of the conversation are kept.
         keep_audio: Seconds of the newest microphone audio that are kept.
         tools: The functions that the engine runs for the model.
@@ -84,6 +86,7 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
     flush_seconds: float = FLUSH_SECONDS
     lead: float | None = None
     reports: bool = False
+    detects_speech: bool = False
     keep_items: int = 1000
     keep_audio: float = 30.0
     tools: tuple[ToolSchema, ...] = ()

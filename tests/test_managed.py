@@ -493,6 +493,67 @@ def test_an_out_of_band_answer_is_silenced_but_not_truncated_for_it_has_no_item(
     assert front.types().count("response.output_audio.delta") == 1
 
 
+# --- a front that hears speech by itself ----------------------------------------------------------------------
+
+ONLY_LISTENS = {"type": "server_vad", "create_response": False, "interrupt_response": False}
+
+
+def test_a_fronts_own_detector_cancels_and_truncates_the_answer_and_asks_for_the_next_when_the_turn_is_committed() -> (
+    None
+):
+    front = Script().at(1.5, "engine.speech_started").at(2.5, "engine.speech_stopped").at(5, Close())
+    upstream = Script().at(0, session_created(turn_detection=ONLY_LISTENS), created(), speech(5.0))
+    upstream.at(1.6, done(status="cancelled"), speech_started())
+    upstream.at(3, speech_stopped(), {"type": "input_audio_buffer.committed", "item_id": "item_u"})
+
+    run(front, upstream, detects_speech=True)
+
+    assert [(heard.at, heard.type) for heard in upstream.heard] == [
+        (1.5, "response.cancel"),
+        (1.5, "conversation.item.truncate"),
+        (3.0, "response.create"),
+    ]
+    assert upstream.truncations() == [("item_1", 1500)]
+
+
+def test_a_turn_that_only_the_server_heard_is_not_answered() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(0, session_created(turn_detection=ONLY_LISTENS), speech_started())
+    upstream.at(3, speech_stopped(), {"type": "input_audio_buffer.committed", "item_id": "item_u"})
+
+    run(front, upstream, detects_speech=True)
+
+    assert upstream.heard == []
+
+
+def test_in_manual_mode_a_fronts_own_detector_commits_the_turn_and_audio_alone_interrupts_nobody() -> None:
+    front = Script().at(0.5, bytes(4800)).at(1, "engine.speech_stopped").at(1.5, "engine.speech_started", bytes(4800))
+    upstream = Script().at(0, session_created(turn_detection=None), created(), speech(5.0), done())
+
+    run(front.at(2, "engine.speech_stopped").at(5, Close()), upstream, detects_speech=True)
+
+    assert [(heard.at, heard.type) for heard in upstream.heard] == [
+        (1.5, "input_audio_buffer.append"),
+        (1.5, "conversation.item.truncate"),
+        (2.0, "input_audio_buffer.append"),
+        (2.0, "input_audio_buffer.commit"),
+        (2.0, "response.create"),
+    ]
+
+
+def test_a_turn_that_the_front_takes_back_is_not_answered() -> None:
+    front = Script().at(1, "engine.speech_started", "input_audio_buffer.clear").at(2, "engine.speech_stopped")
+    upstream = (
+        Script()
+        .at(0, session_created(turn_detection=None))
+        .on("input_audio_buffer.clear", "input_audio_buffer.cleared")
+    )
+
+    run(front.at(5, Close()), upstream, detects_speech=True)
+
+    assert upstream.types() == ["input_audio_buffer.clear"]
+
+
 # --- responses and tools --------------------------------------------------------------------------------------
 
 

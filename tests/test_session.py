@@ -236,6 +236,8 @@ front_events = st.one_of(
             "input_audio_buffer.clear",
             "input_audio_buffer.stopped",
             "output_audio_buffer.clear",
+            "engine.speech_started",
+            "engine.speech_stopped",
         ]
     ).map(lambda kind: {"type": kind}),
     st.fixed_dictionaries(
@@ -282,6 +284,7 @@ session_options = st.builds(
     mode=st.sampled_from(["managed", "transparent"]),
     lead=st.sampled_from([None, 0.0, 0.2]),
     reports=st.booleans(),
+    detects_speech=st.booleans(),
     tools=st.just(TOOLS),
     settings=st.sampled_from([NO_SETTINGS, Raw(b'{"type":"realtime"}')]),
     limits=st.sampled_from([Limits(), Limits(duration=9, idle=4, tokens=5, pending_bytes=9000, held_bytes=40_000)]),
