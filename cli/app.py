@@ -1,33 +1,51 @@
 """The ``engine`` command: its commands, each loaded when it is called, and the one place where errors end.
 
-Exit status: 0; 1: a replay differs; 2: usage or input; 3: a peer failed; 130: interrupted.
+Exit status: 0; 1: a replay differs; 2: usage, input or output; 3: a peer failed; 130: interrupted; 141: nobody reads
+standard output any more (what SIGPIPE gives in a shell).
 """
 
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from errno import ENOSPC
 from importlib.metadata import version
 from typing import Annotated, Final
 
 from cyclopts import App, Parameter
-from cyclopts.exceptions import CycloptsError
+from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
+from cli.out import Out, abandon, flush
 from cli.run import SUMMARY, run_with
 from realtime_engine.errors import EngineError, UsageError
 
 INTERRUPTED: Final = 130
 """The exit status of what Ctrl-C has ended (128 + SIGINT)."""
 
+UNREAD: Final = 141
+"""The exit status when the reader of standard output has gone (128 + SIGPIPE): not all may have been looked at."""
+
 FAULT: Final = 70
 """The exit status of an error that the engine did not foresee (sysexits.h, EX_SOFTWARE)."""
 
 _HELP = """Spoken conversations with realtime AI models: from files, recorded, and replayed exactly."""
+
+LOADED_LATER: Final[Mapping[str, str]] = {
+    "replay": "Feed recordings to the engine of today; exit 1 if it does anything else.",
+    "inspect": "Show what happened in recorded conversations.",
+    "pack": "Pack the audio of finished recordings: smaller, and the same to the bit.",
+}
+"""The commands that are loaded when they are called, each with the first line of its help."""
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command; every error becomes one line, and the exit status. With ``-v`` it has its traceback."""
     given = list(sys.argv[1:] if tokens is None else tokens)
     try:
-        status = _app(given).meta(given, exit_on_error=False, print_error=False)
+        try:
+            status = _app(given).meta(given, exit_on_error=False, print_error=False)
+        finally:
+            flush()
     except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - here errors end
         return _end(error, verbose=bool({"-v", "--verbose"} & set(given)))
     return status if isinstance(status, int) else 0
@@ -35,17 +53,33 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 def _end(error: BaseException, *, verbose: bool) -> int:
     """Say what went wrong, and give the exit status."""
-    while isinstance(error, BaseExceptionGroup):  # from a nursery: the first tells
-        error = error.exceptions[0]
-    if isinstance(error, KeyboardInterrupt):
+    first = error
+    while isinstance(first, BaseExceptionGroup):  # from a nursery: the first tells
+        first = first.exceptions[0]
+    if isinstance(first, KeyboardInterrupt):
         return INTERRUPTED
-    if isinstance(error, CycloptsError):
-        return _say(str(error), UsageError.exit_status)
+    if isinstance(first, BrokenPipeError):
+        abandon(sys.stdout)
+        return UNREAD
+    if isinstance(first, CycloptsError):
+        return _say(_plain(first), UsageError.exit_status)
     if verbose:
-        raise error
-    if isinstance(error, EngineError):
-        return _say(str(error), error.exit_status)
-    return _say(f"a fault in the engine: {type(error).__name__}: {error} (-v shows where)", FAULT)
+        with suppress(OSError):
+            traceback.print_exception(error)
+    if isinstance(first, EngineError):
+        return _say(str(first), first.exit_status)
+    if isinstance(first, OSError) and first.errno == ENOSPC:
+        abandon(sys.stdout)
+        return _say(f"standard output cannot be written: {first.strerror}", UsageError.exit_status)
+    return _say(f"a fault in the engine: {type(first).__name__}: {first} (-v shows where)", FAULT)
+
+
+def _plain(error: CycloptsError) -> str:
+    """What was wrong with the command line, in plain words."""
+    if isinstance(error, UnusedCliTokensError):
+        command = " ".join(["engine", *(error.command_chain or ())])
+        return f"nothing asks for {' '.join(error.unused_tokens or ())!r}: see {command} --help"
+    return str(error)
 
 
 def _app(tokens: Sequence[str]) -> App:
@@ -54,15 +88,16 @@ def _app(tokens: Sequence[str]) -> App:
         name="engine",
         help=_HELP,
         help_format="plaintext",
+        console=Out(),
         version=lambda: f"engine {version('realtime-engine')}",
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
     app.register_install_completion_command(help="Let the shell complete commands and flags.")
+    called = _command(tokens)
     app.command(_run(tokens), name="run")
-    app.command("cli.replay:replay")
-    app.command("cli.inspect:inspect")
-    app.command("cli.pack:pack")
+    for name, summary in LOADED_LATER.items():
+        app.command(f"cli.{name}:{name}", help=None if name == called else summary)  # its docstring says it all
 
     app.meta.suppress_keyboard_interrupt = False
 
@@ -84,12 +119,17 @@ def _app(tokens: Sequence[str]) -> App:
 
 def _run(tokens: Sequence[str]) -> App | Callable[..., int]:
     """The ``run`` command, with all its flags where they are wanted."""
-    command = next((token for token in tokens if not token.startswith("-")), None)
-    if command == "run" or "--install-completion" in tokens:
+    if _command(tokens) == "run" or "--install-completion" in tokens:
         return run_with(tokens)
     return App(help=SUMMARY)
 
 
+def _command(tokens: Sequence[str]) -> str | None:
+    """The command that is called, before the command line is parsed."""
+    return next((token for token in tokens if not token.startswith("-")), None)
+
+
 def _say(problem: str, status: int) -> int:
-    print(f"engine: {' '.join(problem.split())}", file=sys.stderr)  # noqa: T201 - the command's own word
+    with suppress(OSError):  # the status tells it all the same
+        print(f"engine: {' '.join(problem.split())}", file=sys.stderr)  # noqa: T201 - the command's own word
     return status

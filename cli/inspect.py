@@ -1,17 +1,17 @@
 """``engine inspect``: what happened in a conversation."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.out import Out, lines
 from realtime_engine.commands import Step
 from realtime_engine.errors import RecordingError, UsageError
 from realtime_engine.recording.reader import Recording
@@ -23,37 +23,41 @@ Flag: TypeAlias = Annotated[bool, Parameter(negative=(), show_default=False)]
 _COLOURS = {"user": "cyan", "assistant": "green", "tool": "magenta", "system": "yellow"}
 
 
-def inspect(recording: Path, *, events: Flag = False, json: Flag = False) -> int:
-    """Show what happened in a recorded conversation.
+def inspect(*recordings: Path, events: Flag = False, json: Flag = False) -> int:
+    """Show what happened in recorded conversations.
 
-    Its turns with their times and words; how long each answer took to begin,
-    since the upstream told the end of the question; what was interrupted, and
-    how much of it was heard; what it cost.
+    Its turns with their times and words; where in the microphone's audio the
+    user spoke; how long each answer took to begin, since the upstream told the
+    end of the question; what was interrupted, and how much of it was heard;
+    what it cost.
 
-      engine inspect my-recordings/2026-11-20T19-31-07-a1b2c3
+      engine inspect my-recordings/*
 
       engine inspect my-recordings/2026-11-20T19-31-07-a1b2c3 --events
 
     Args:
-        recording: The folder of the recording.
+        recordings: The folders of the recordings.
         events: Every input and command instead, one a line, in order of time.
-        json: The same as the table, as JSON.
+        json: The same as the table, as JSON: each recording in one line.
     """
+    if not recordings:
+        raise UsageError("name a recording: engine inspect my-recordings/*")
     if events and json:
         raise UsageError("--events and --json do not go together: events.jsonl in the recording is both")
-    with Recording(recording) as opened:
-        if events:
-            return _show_events(opened)
-        steps = _Readable(opened.steps())
-        story = tell(steps)
-        report = _report(opened, story)
-        if json:
-            print(msgspec.json.format(msgspec.json.encode(report)).decode())  # noqa: T201 - for other programs
-        else:
-            _show(report)
-    if steps.damage is not None:
-        raise steps.damage
-    return 0
+    status = 0
+    for folder in recordings:
+        if len(recordings) > 1 and not json:
+            print(f"==> {folder} <==")  # noqa: T201 - as head and tail do
+        try:
+            with Recording(folder) as opened:
+                if events:
+                    _show_events(opened)
+                else:
+                    _tell(opened, _show_json if json else _show)
+        except RecordingError as error:
+            lines(stderr=True).print(f"engine: {error}")
+            status = error.exit_status
+    return status
 
 
 class Report(Struct, kw_only=True):
@@ -83,6 +87,18 @@ class _Readable:
             self.damage = error
 
 
+def _tell(opened: Recording, show: Callable[[Report], None]) -> None:
+    """Show what can be read.
+
+    Raises:
+        RecordingError: Afterwards: there is damage behind it.
+    """
+    steps = _Readable(opened.steps())
+    show(_report(opened, tell(steps)))
+    if steps.damage is not None:
+        raise steps.damage
+
+
 def _report(opened: Recording, story: Story) -> Report:
     about = opened.about
     return Report(
@@ -97,16 +113,19 @@ def _report(opened: Recording, story: Story) -> Report:
     )
 
 
-def _show_events(opened: Recording) -> int:
+def _show_events(opened: Recording) -> None:
     for came in opened.entries():
         print(entry(came))  # noqa: T201 - plain lines, to be searched and cut
     end = opened.end
     print(f"{end.at:12.6f}  the end: {end.reason}" if end else f"{'':12}  {opened.cut}")  # noqa: T201
-    return 0
+
+
+def _show_json(report: Report) -> None:
+    print(msgspec.json.encode(report).decode())  # noqa: T201 - for other programs
 
 
 def _show(report: Report) -> None:
-    out = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
+    out = Out(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
     story = report.story
     out.print(f"{report.name}: {report.front} and {report.upstream}, {report.started}, {story.seconds:.1f} s")
     if story.turns:
@@ -142,11 +161,14 @@ def _said(turn: Turn) -> str:
 
 
 def _remark(turn: Turn) -> str:
-    """What became of a turn, if it was anything else than heard to its end."""
+    """What became of a turn, if it was anything else than heard to its end; of the user's, where it was spoken."""
     if turn.heard_ms is not None:
         of = f" of {turn.speech_ms} ms" if turn.speech_ms is not None else " ms"
         when = f" at {turn.interrupted_at:.2f} s" if turn.interrupted_at is not None else ""
         return f"interrupted{when}: heard {turn.heard_ms}{of}"
+    if turn.speech is not None:
+        start, end = turn.speech
+        return f"spoken from {start:.2f} to {end:.2f} s"
     return turn.status
 
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
+from cli.out import lines
 from realtime_engine.errors import UsageError
 from realtime_engine.recording.pack import pack as pack_audio
 
@@ -13,7 +12,7 @@ def pack(*recordings: Path) -> int:
 
     FLAC takes the place of WAV, which goes only when the FLAC has been read
     back and compared. G.711 stays as it is. What is packed is replayed and
-    inspected as before.
+    inspected as before. An incomplete or damaged recording is left alone.
 
       engine pack my-recordings/*
 
@@ -22,7 +21,7 @@ def pack(*recordings: Path) -> int:
     """
     if not recordings:
         raise UsageError("name a recording: engine pack my-recordings/*")
-    out = Console(highlight=False, markup=False, soft_wrap=True)
+    out = lines()
     for folder in recordings:
         try:
             packed = pack_audio(folder)

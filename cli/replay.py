@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
-from rich.console import Console
 
+from cli.out import lines
 from realtime_engine.errors import RecordingError, UsageError
 from realtime_engine.recording.accept import accept as accept_today
 from realtime_engine.recording.check import Verdict, check
@@ -45,7 +45,7 @@ def _replay(folder: Path) -> int:
         verdict = check(folder, Session)
     except RecordingError as error:
         return _cannot(error)
-    out = _console()
+    out = lines()
     if verdict.difference is None:
         out.print(f"{verdict.name}: {_how_far(verdict)}")
         return 0
@@ -61,8 +61,8 @@ def _accept(folder: Path) -> int:
     except RecordingError as error:
         return _cannot(error)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
-    _console().print(f"{folder.name}: {'accepted' if changed else 'identical, nothing to accept'}")
+        return _cannot(UsageError(f"{folder} cannot be written: {error.strerror}"))
+    lines().print(f"{folder.name}: {'accepted' if changed else 'identical, nothing to accept'}")
     return 0
 
 
@@ -71,10 +71,7 @@ def _how_far(verdict: Verdict) -> str:
     return f"identical ({length})" if verdict.cut is None else f"identical as far as it goes ({length}): {verdict.cut}"
 
 
-def _cannot(error: RecordingError) -> int:
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(f"engine: {error}")
+def _cannot(error: UsageError) -> int:
+    """Say it, and go on with the next recording."""
+    lines(stderr=True).print(f"engine: {error}")
     return error.exit_status
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False, soft_wrap=True)

@@ -94,6 +94,8 @@ def _run(common: RunOptions, front: MachineFront, upstream: Upstream) -> int:
     from realtime_engine.options import SessionOptions
     from realtime_engine.tools import load_tools
 
+    if common.record is not None and common.record.is_file():
+        raise UsageError(f"--record {common.record}: this is a file; name a folder")
     tools = load_tools(common.tools) if common.tools is not None else None
     schemas = tools.schemas if tools is not None else ()
     options = SessionOptions(

@@ -1,12 +1,13 @@
 """Hold one conversation: on the virtual clock, or on the real one; recorded if that is wanted.
 
-Ctrl-C and SIGTERM end it in good order: the recording is complete, and the exit status says which it was.
+Ctrl-C and SIGTERM end it in good order: the recording is complete, and the exit status says which it was. On the
+virtual clock the second one ends it wherever it hangs.
 """
 
 import shlex
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,13 @@ import structlog
 import trio
 
 from cli.screen import Screen
+from realtime_engine.commands import RunTool
 from realtime_engine.driving import Record, ignore
 from realtime_engine.engine import Clock, converse
 from realtime_engine.errors import EngineError, UsageError
-from realtime_engine.inputs import Side, Stop
+from realtime_engine.inputs import Side, Stop, ToolResult
 from realtime_engine.link import Link
-from realtime_engine.machine import Close, Machine, MachineInput, MachineOutput
+from realtime_engine.machine import Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.options import SessionOptions
 from realtime_engine.plugins import LinkUpstream, MachineFront, MachineUpstream, Upstream, is_machine
@@ -35,7 +37,6 @@ from realtime_engine.tools import Tools
 RecorderT = TypeVar("RecorderT")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _WHY: Final = "interrupted"
-_GOING_AWAY: Final = 1001
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ class Talk:
                     self._simulate(machine, self.upstream)
                 else:
                     trio.run(self._converse, machine)
-        except EngineError:
+        except (EngineError, KeyboardInterrupt):
             if not self.signal:  # who interrupts a conversation knows that it is not whole
                 raise
         return 128 + self.signal if self.signal else 0
@@ -84,11 +85,13 @@ class Talk:
             if self.record is not None:
                 recorder = stack.enter_context(self._begin(create_recording, self.record))
                 record = recorder.record
+            stack.enter_context(self._heeding_signals())
             run = simulate(
                 Session(self.session),
-                front=stack.enter_context(self._stoppable(front)),
+                front=front,
                 connect=upstream.connect,
-                run_tool=self.tools.run if self.tools else None,
+                run_tool=partial(self._run_tool, self.tools) if self.tools else None,
+                stop=lambda: Stop(_WHY) if self.signal else None,
                 record=record,
                 note=_note,
             )
@@ -126,22 +129,42 @@ class Talk:
         return cast("LinkUpstream", self.upstream).open(clock)
 
     async def _stop(self) -> Stop:
+        """Wait for a signal."""
         with trio.open_signal_receiver(*_SIGNALS) as signals:
-            async for number in signals:
-                self.signal = number
-                break
+            if not self.signal:
+                self.signal = await anext(signals)
         return Stop(_WHY)
 
+    def _run_tool(self, tools: Tools, call: RunTool) -> ToolResult:
+        """Run a tool while the virtual clock stands still: to its end, or until a signal comes."""
+        return trio.run(self._run_tool_until_stopped, tools, call)
+
+    async def _run_tool_until_stopped(self, tools: Tools, call: RunTool) -> ToolResult:
+        result = ToolResult(call.call_id, _WHY, failed=True)
+
+        async def run(scope: trio.CancelScope) -> None:
+            nonlocal result
+            result = await tools.run_in_time(call)
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run, nursery.cancel_scope)
+            await self._stop()
+            nursery.cancel_scope.cancel()
+        return result
+
     @contextmanager
-    def _stoppable(self, front: Machine) -> Iterator[Machine]:
-        """A front that leaves when a signal comes; on a virtual clock nobody waits for signals."""
+    def _heeding_signals(self) -> Iterator[None]:
+        """Note the first signal, for nobody waits for one on a virtual clock; the second is not to be held up."""
 
         def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a signal handler is given
+            if self.signal:
+                raise KeyboardInterrupt
             self.signal = number
 
         before = [(number, signal.signal(number, note)) for number in _SIGNALS]
         try:
-            yield _Stoppable(front, self)
+            yield
         finally:
             for number, handler in before:
                 signal.signal(number, handler)
@@ -150,29 +173,6 @@ class Talk:
         self.screen.say(f"recorded: engine inspect {shlex.quote(str(folder))}")
 
 
-class _Stoppable:
-    """A machine, until its conversation is stopped."""
-
-    def __init__(self, machine: Machine, talk: Talk) -> None:
-        self._machine = machine
-        self._talk = talk
-
-    @property
-    def deadline(self) -> float:
-        return self._machine.deadline
-
-    @property
-    def waits_for(self) -> str:
-        return self._machine.waits_for
-
-    def step(self, now: float, given: MachineInput) -> Sequence[MachineOutput]:
-        outputs = self._machine.step(now, given)
-        return [Close(_GOING_AWAY, _WHY)] if self._talk.signal else outputs
-
-    def advance(self, now: float) -> Sequence[MachineOutput]:
-        outputs = self._machine.advance(now)
-        return [Close(_GOING_AWAY, _WHY)] if self._talk.signal else outputs
-
-
 def _note(text: str) -> None:
-    structlog.get_logger("engine").info(text)
+    with suppress(OSError):  # nobody reads the log any more
+        structlog.get_logger("engine").info(text)

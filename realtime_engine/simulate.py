@@ -1,7 +1,7 @@
 """The driver for virtual time: machines and a session on one clock that jumps to the next deadline.
 
-No Trio. Hours pass in seconds, and always the same way: what is due at one instant goes timers, front, upstream,
-tools, until nothing is.
+No Trio. Hours pass in seconds, and always the same way: what is due at one instant goes timers, operator, front,
+upstream, tools, until nothing is.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from realtime_engine.audio import whole_microseconds_after
 from realtime_engine.commands import CancelTool, Command, Connect, Forward, HangUp, Note, RunTool, Send, Step
 from realtime_engine.driving import Record, Run, do, ignore, steps
 from realtime_engine.errors import Stalled
-from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, ToolResult
+from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.machine import (
     Close,
     Connected,
@@ -30,6 +30,11 @@ ROUNDS: Final = 10_000
 """So often may the parties answer each other within one instant before they are said to have stalled."""
 
 ToolRunner: TypeAlias = Callable[[RunTool], ToolResult]
+StopAsked: TypeAlias = Callable[[], Stop | None]
+
+
+def never() -> None:
+    """The operator says nothing."""
 
 
 def simulate(
@@ -38,6 +43,7 @@ def simulate(
     front: Machine,
     connect: Callable[[], Machine],
     run_tool: ToolRunner | None = None,
+    stop: StopAsked = never,
     record: Record = ignore,
     note: Callable[[str], None] = ignore,
 ) -> Run:
@@ -48,13 +54,14 @@ def simulate(
         front: The front; it is connected at 0.0.
         connect: Gives a machine for each connection to the upstream.
         run_tool: Runs a tool, at once. None: no tool is run; a call then waits for ever.
+        stop: Asked before anybody acts, until it says that the operator wants the conversation to end.
         record: Takes every step.
         note: Takes what the session notes for the log.
 
     Raises:
         Stalled: Nobody will ever move again, or time stands still.
     """
-    return _Simulation(session, front, connect, run_tool, record, note).run()
+    return _Simulation(session, front, connect, run_tool, stop, record, note).run()
 
 
 class _Peer:
@@ -85,12 +92,14 @@ class _Simulation:
         front: Machine,
         connect: Callable[[], Machine],
         run_tool: ToolRunner | None,
+        stop: StopAsked,
         record: Record,
         note: Callable[[str], None],
     ) -> None:
         self._session = session
         self._connect = connect
         self._run_tool = run_tool
+        self._stop = stop
         self._record = record
         self._note = note
         self._now = 0.0
@@ -126,10 +135,11 @@ class _Simulation:
         raise Stalled(f"at {self._now:.3f} s time stands still: {ROUNDS} rounds, and still something is due")
 
     def _round(self) -> bool:
-        """Timers, front, upstream, tools, each once. False if nothing was due."""
-        if not (self._news or self._calls or self._session.deadline <= self._now or self._anybody_due()):
+        """Timers, operator, front, upstream, tools, each once. False if nothing was due."""
+        stop = self._asked_to_stop()
+        if not (stop or self._news or self._calls or self._session.deadline <= self._now or self._anybody_due()):
             return False
-        self._give(None)
+        self._give(stop)
         while self._news:  # an upstream is there before it says anything
             self._give(self._news.popleft())
         for side in Side:
@@ -139,6 +149,13 @@ class _Simulation:
         if self._calls and self._run_tool is not None:
             self._give(self._run_tool(self._calls.popleft()))
         return True
+
+    def _asked_to_stop(self) -> Stop | None:
+        """What the operator says; one word is enough."""
+        stop = self._stop()
+        if stop is not None:
+            self._stop = never
+        return stop
 
     def _anybody_due(self) -> bool:
         return any(peer.deadline <= self._now for peer in self._peers.values())

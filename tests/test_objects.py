@@ -98,3 +98,19 @@ def test_an_item_with_unknown_fields_and_content_is_read_as_far_as_it_is_known()
     assert (item.id, item.role, item.status) == ("i", "user", UNSET)
     assert item.content
     assert item.content[0].type == "hologram"
+
+
+@pytest.mark.parametrize(
+    ("audio", "transcribes"),
+    [
+        ("", False),
+        (',"audio":{"input":{}}', False),
+        (',"audio":{"input":{"transcription":null}}', False),
+        (',"audio":{"input":{"transcription":{"model":"whisper-1"}}}', True),
+    ],
+)
+def test_a_session_tells_whether_what_the_user_says_is_written_down(audio: str, transcribes: bool) -> None:
+    event = decode(b'{"type":"session.created","session":{"type":"realtime"%b}}' % audio.encode())
+
+    assert isinstance(event, SessionCreated)
+    assert event.session.transcribes is transcribes

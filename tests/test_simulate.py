@@ -6,9 +6,10 @@ import pytest
 
 from realtime_engine.commands import Note, RunTool, Step
 from realtime_engine.errors import Stalled
-from realtime_engine.inputs import Closed, Message, Opened, Side, ToolResult
+from realtime_engine.inputs import Closed, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.machine import Close, Connected, Disconnected, Done, MachineInput, MachineOutput, Work
 from realtime_engine.options import SessionOptions, ToolSchema
+from realtime_engine.recording.replay import replay
 from realtime_engine.session import Session
 from realtime_engine.simulate import simulate
 from tests.script import Script, created, done, frame, function_call, speech
@@ -150,3 +151,31 @@ def test_what_is_sent_to_a_peer_that_has_left_goes_nowhere() -> None:
     end = simulate(Session(SessionOptions()), front=front, connect=lambda: upstream)
 
     assert end.at == 1.0
+
+
+@pytest.mark.parametrize(("grace", "at"), [(0.0, 1.0), (0.5, 1.5), (60.0, 3.0)])
+def test_the_operator_can_stop_it_and_that_is_recorded_and_replayed_like_any_input(grace: float, at: float) -> None:
+    steps: list[Step] = []
+
+    def stop() -> Stop | None:
+        return Stop("enough", grace) if steps and steps[-1].at >= 1.0 else None
+
+    front = Script().at(1, bytes(100)).at(60, Close())
+    end = simulate(
+        Session(SessionOptions()),
+        front=front,
+        connect=lambda: Script().at(1, created(), speech(2.0), done()),
+        stop=stop,
+        record=steps.append,
+    )
+
+    assert end == (at, 1001, "enough")
+    assert [step.input for step in steps].count(Stop("enough", grace)) == 1
+    assert front.ended == Disconnected(1001, "enough")
+    assert replay(Session(SessionOptions()), steps, end.at) is None
+
+
+def test_a_conversation_that_is_stopped_before_it_begins_does_not_begin() -> None:
+    end = simulate(Session(SessionOptions()), front=Script(), connect=Script, stop=lambda: Stop("no"))
+
+    assert end == (0.0, 1001, "no")

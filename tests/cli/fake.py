@@ -1,5 +1,6 @@
 """An upstream for tests of the command line: a scripted model, and the command run in this process."""
 
+import io
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -71,6 +72,19 @@ class Wired:
 
     def open(self, clock: Callable[[], float]) -> AbstractAsyncContextManager[Link]:
         return open_machine(Side.UPSTREAM, polite(), clock)
+
+
+class Broken(io.StringIO):
+    """Cannot be written."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+        self.tried = 0
+
+    def write(self, text: str) -> int:
+        self.tried += 1
+        raise self.error
 
 
 def polite() -> Script:

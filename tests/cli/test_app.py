@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import realtime_engine
+from cli.app import LOADED_LATER
 from realtime_engine.errors import UpstreamError, UsageError
 from tests.cli.fake import engine, fake_plugins
 
@@ -45,6 +47,25 @@ def test_its_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None
     assert engine("--help") == 0
     out = capsys.readouterr().out
     assert {"run", "replay", "inspect", "pack", "--version", "--install-completion", "--verbose"} <= set(out.split())
+    words = " ".join(out.replace("│", " ").split())
+    assert all(f"{name} {summary}" in words for name, summary in LOADED_LATER.items())
+
+
+@pytest.mark.parametrize("name", LOADED_LATER)
+def test_a_command_says_of_itself_what_the_list_of_commands_says(name: str) -> None:
+    command = getattr(import_module(f"cli.{name}"), name)
+
+    assert LOADED_LATER[name] == command.__doc__.splitlines()[0]
+
+
+def test_the_list_of_commands_is_made_without_loading_them() -> None:
+    code = (
+        "import sys\nfrom cli.app import main\nassert main([]) == 0\n"
+        "print(sorted({'cli.replay', 'cli.inspect', 'cli.pack', 'trio', 'numpy'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+
+    assert run.stdout.splitlines()[-1] == "[]"
 
 
 def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,6 +78,11 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["bogus"], 'Unknown command "bogus"'),
         (["run", "--bogus"], "Unknown option: --bogus"),
+        (["run", "a.wav", "b.wav"], "nothing asks for 'a.wav b.wav': see engine run --help"),
+        (
+            ["run", "--upstream", "fake", "--text", "x", "--record", __file__],
+            f"{__file__}: this is a file; name a folder",
+        ),
         (["run", "--speed", "slow", "--text", "x"], "slow"),
         (["run", "--transport", "tin-can"], "unknown transport 'tin-can'; known: wav"),
         (["run", "--upstream", "oracle"], "unknown upstream 'oracle'; known: local, recorded"),
@@ -97,11 +123,16 @@ def test_a_wrong_use_is_one_line_and_status_2(
     assert what in told[0]
 
 
-def test_with_v_an_error_shows_where_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_v_an_error_shows_where_it_came_from_and_has_its_usual_line_and_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     fake_plugins(monkeypatch)
 
-    with pytest.raises(UsageError, match="nothing to say"):
-        engine("run", "-v", "--upstream", "fake")
+    assert engine("run", "-v", "--upstream", "fake") == 2
+
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "Traceback (most recent call last):"
+    assert last == "engine: there is nothing to say: give --input FILE or --text TEXT"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +142,11 @@ def test_with_v_an_error_shows_where_it_came_from(monkeypatch: pytest.MonkeyPatc
         (ExceptionGroup("tasks", [ExceptionGroup("more", [UsageError("no file")])]), 2, "engine: no file\n"),
         (BaseExceptionGroup("tasks", [KeyboardInterrupt()]), 130, ""),
         (KeyError("x"), 70, "engine: a fault in the engine: KeyError: 'x' (-v shows where)\n"),
+        (
+            PermissionError(13, "No"),
+            70,
+            "engine: a fault in the engine: PermissionError: [Errno 13] No (-v shows where)\n",
+        ),
     ],
 )
 def test_any_error_ends_in_one_line_and_its_status(

@@ -120,3 +120,41 @@ def test_two_forms_at_once_are_refused(tmp_path: Path, capsys: pytest.CaptureFix
 def test_what_is_no_recording_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert engine("inspect", tmp_path) == 2
     assert "is no recording" in capsys.readouterr().err
+
+
+def test_what_the_user_spoke_is_told_without_padding_and_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    golden = Path(__file__).parents[2] / "recordings" / "spoken-turn"
+
+    engine("inspect", golden, "--json")
+    turn = json.loads(capsys.readouterr().out)["story"]["turns"][0]
+    engine("inspect", golden)
+
+    start, end = (turn["start_ms"] + 300) / 1000, (turn["end_ms"] - 500) / 1000
+    assert turn["speech"] == [start, end]
+    assert turn["speech_ms"] == round(1000 * (end - start))
+    assert f"spoken from {start:.2f} to {end:.2f} s" in capsys.readouterr().out
+
+
+def test_several_recordings_are_shown_one_after_another_and_the_worst_status_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = converse(tmp_path / "first"), converse(tmp_path / "second")
+
+    assert engine("inspect", first, tmp_path / "none", second) == 2
+
+    told = capsys.readouterr()
+    heads = [line for line in told.out.splitlines() if line.startswith("==>")]
+    assert heads == [f"==> {folder} <==" for folder in (first, tmp_path / "none", second)]
+    assert [line.split(":")[0] for line in told.out.splitlines() if ": wav and local" in line] == ["first", "second"]
+    (line,) = told.err.splitlines()
+    assert line.startswith(f"engine: {tmp_path / 'none'} is no recording")
+
+    assert engine("inspect", first, second, "--events") == 0
+    assert capsys.readouterr().out.count("the end: the front has left") == 2
+
+
+def test_as_json_each_recording_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert engine("inspect", converse(tmp_path / "first"), converse(tmp_path / "second"), "--json") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["name"] for line in lines] == ["first", "second"]

@@ -9,17 +9,23 @@ import sys
 from pathlib import Path
 from typing import IO
 
+import pytest
 import soundfile
 
 ROOT = Path(__file__).parent.parent.parent
 LOCAL = ("--upstream", "local", "--speech", "tones")
 
 
-def start(*tokens: str | Path, cwd: Path, stdin: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+def start(
+    *tokens: str | Path,
+    cwd: Path,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "cli", *map(str, tokens)],
         stdin=stdin,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -75,3 +81,84 @@ def test_a_reader_that_has_gone_away_is_said(tmp_path: Path) -> None:
     assert process.returncode == 2
     assert "standard output: cannot be written any more: Broken pipe" in words
     assert "Traceback" not in words
+
+
+def test_who_watches_a_conversation_may_go_away(tmp_path: Path) -> None:
+    tokens = ("run", *LOCAL, "--text", "Hello?", "--speed", "max", "--record", "recordings")
+    with start(*tokens, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        words = process.stderr.read().decode()
+        process.wait(60)
+
+    assert (process.returncode, words) == (0, "")
+    (about,) = (tmp_path / "recordings").glob("*/recording.json")
+    assert json.loads(about.read_text())["ended"]["complete"]
+
+
+GONE = {
+    "inspect": ("inspect", "--events", ROOT / "recordings/barge-in"),
+    "table": ("inspect", ROOT / "recordings/barge-in"),
+    "json": ("inspect", "--json", ROOT / "recordings/barge-in"),
+    "replay": ("replay", ROOT / "recordings/barge-in"),
+    "help": ("run", "--help"),
+    "version": ("--version",),
+}
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_a_command_ends_quietly_when_nobody_reads_it_any_more(name: str, tmp_path: Path) -> None:
+    with start(*GONE[name], cwd=tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        words = process.stderr.read().decode()
+        process.wait(60)
+
+    assert (process.returncode, words) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
+@pytest.mark.parametrize("name", GONE)
+def test_a_full_disk_under_standard_output_is_one_line_and_status_2(name: str, tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full, start(*GONE[name], cwd=tmp_path, stdout=full) as process:
+        _, words = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert words.decode() == "engine: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk here that is always full")
+def test_a_conversation_goes_on_when_it_can_no_longer_be_shown(tmp_path: Path) -> None:
+    tokens = ("run", *LOCAL, "--text", "Hello?", "--speed", "max", "--record", "recordings")
+    with Path("/dev/full").open("wb") as full, start(*tokens, cwd=tmp_path, stdout=full) as process:
+        _, words = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert words.decode() == "engine: nothing more is shown: No space left on device\n"
+    (about,) = (tmp_path / "recordings").glob("*/recording.json")
+    assert json.loads(about.read_text())["ended"]["complete"]
+
+
+def test_without_standard_output_it_works_all_the_same(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m cli run --upstream local --speech tones --text Hello? --speed max >&-"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    run = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, check=False)
+
+    assert (run.returncode, run.stderr) == (0, b"")
+
+
+def test_ctrl_c_ends_a_function_that_hangs_on_the_virtual_clock(tmp_path: Path) -> None:
+    (tmp_path / "sleepy.py").write_text(
+        "import os, signal, time\n\ndef wait() -> None:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(600)\n"
+    )
+    (tmp_path / "replies.toml").write_text('[[reply]]\ncall = { name = "wait" }\n')
+    tokens = ("run", *LOCAL, "--script", "replies.toml", "--tools", "sleepy.py", "--text", "Wait!", "--speed", "max")
+    with start(*tokens, "--record", "recordings", cwd=tmp_path) as process:
+        _, words = process.communicate(timeout=60)
+
+    assert process.returncode == 130, words
+    (about,) = (tmp_path / "recordings").glob("*/recording.json")
+    assert json.loads(about.read_text())["ended"]["reason"] == "interrupted"

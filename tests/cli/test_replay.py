@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from realtime_engine.recording.accept import accept as accept_today
+from realtime_engine.session import Session
 from tests.cli.fake import engine
 from tests.recording.conversation import converse
 
@@ -98,7 +100,28 @@ def test_what_cannot_be_written_is_said(
     assert capsys.readouterr().err.count("No space left on device") == 2
 
 
-@pytest.mark.parametrize("command", ["replay", "pack"])
+def test_what_cannot_be_accepted_does_not_keep_the_next_from_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def accept(folder: Path, session: object) -> bool:
+        if folder.name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return accept_today(folder, Session)
+
+    monkeypatch.setattr("cli.replay.accept_today", accept)
+    damaged = converse(tmp_path / "damaged")
+    change(damaged, b'"from":"front","closed"', b'"from":"moon","closed"')
+
+    assert engine("replay", "--accept", tmp_path / "locked", damaged, converse(tmp_path / "talk")) == 2
+
+    told = capsys.readouterr()
+    locked, second = told.err.splitlines()
+    assert locked == f"engine: {tmp_path / 'locked'} cannot be written: Permission denied"
+    assert second.startswith("engine: damaged: ")
+    assert told.out == "talk: identical, nothing to accept\n"
+
+
+@pytest.mark.parametrize("command", ["replay", "pack", "inspect"])
 def test_without_a_recording_there_is_nothing_to_do(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert engine(command) == 2
     assert f"name a recording: engine {command}" in capsys.readouterr().err

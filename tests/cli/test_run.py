@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from cli.run import RunOptions
-from cli.talk import _Stoppable
 from realtime_engine.errors import Stalled
-from tests.cli.fake import Fake, FakeOptions, engine, fake_plugins, polite
+from tests.cli.fake import Broken, Fake, FakeOptions, engine, fake_plugins, polite
 from tests.script import Script, created, session_created, speech_started, speech_stopped
 from tests.transports.wav_script import called, loud, loud_stretches, samples_of, speech_file, spoken, written
+from transports.wav.front import WavFront
 
 FAST = ("--speed", "max")
 
@@ -54,7 +54,7 @@ def test_without_an_upstream_the_embedded_model_answers_which_is_said_in_one_lin
 def test_nobody_to_move_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def stall(*args: object, **more: object) -> None:
         front = more["front"]
-        assert isinstance(front, _Stoppable)
+        assert isinstance(front, WavFront)
         raise Stalled(f"the front waits for {front.waits_for}")
 
     monkeypatch.setattr("cli.talk.simulate", stall)
@@ -202,7 +202,9 @@ def test_a_signal_ends_the_conversation_in_good_order(
     assert engine("run", "--upstream", "fake", "--text", "Hello?", *files, "--speed", speed) == status
 
     assert signal.getsignal(number) is before
-    assert the_recording(tmp_path / "recordings")["ended"]["complete"]
+    ended = the_recording(tmp_path / "recordings")["ended"]
+    assert (ended["complete"], ended["reason"]) == (True, "interrupted")
+    assert engine("replay", *(tmp_path / "recordings").iterdir()) == 0
     assert samples_of(tmp_path / "answer.wav").shape[0] < 24_000
 
 
@@ -260,6 +262,15 @@ def test_notes_of_the_session_are_logged_with_v(
     assert "binary frame" in capsys.readouterr().err
 
 
+def test_a_conversation_goes_on_when_its_log_can_no_longer_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Broken(BrokenPipeError(32, "Broken pipe"))
+    monkeypatch.setattr("sys.stderr", broken)
+    scripted(monkeypatch, polite().on("response.create", b"what?", created(), written("Well.")))
+
+    assert engine("run", "--upstream", "fake", "--text", "x", *FAST, "-v") == 0
+    assert broken.tried > 0
+
+
 def test_a_signal_counts_more_than_what_went_wrong_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt_the_second(event: dict[str, Any]) -> list[dict[str, Any]]:
         if event["item"]["content"][0]["text"] == "Hello?":
@@ -285,3 +296,92 @@ def test_the_models_name_goes_to_an_upstream_that_must_know_it_when_it_connects(
     assert vars(Fake.options) == {"model_name": "mini"}
     engine("run", "--upstream", "fake", "--text", "x", *FAST, "--model", "maxi")
     assert vars(Fake.options) == {"model_name": "maxi"}
+
+
+@pytest.mark.parametrize("pause", ["time.sleep(60)", "await sleep(60)"])
+def test_a_signal_ends_a_function_that_hangs_on_the_virtual_clock(
+    pause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.py").write_text(
+        f"""import os, signal, time
+from trio import sleep
+
+{"async def" if "await" in pause else "def"} wait() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    {pause}
+"""
+    )
+    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "wait", "arguments": "{}"}
+    scripted(monkeypatch, polite()).on("response.create", created(), *called(call))
+    before = signal.getsignal(signal.SIGINT)
+    flags = ("--tools", "slow.py", "--record", "recordings")
+
+    assert engine("run", "--upstream", "fake", "--text", "Wait!", *flags, *FAST) == 130
+
+    assert signal.getsignal(signal.SIGINT) is before
+    ended = the_recording(tmp_path / "recordings")["ended"]
+    assert (ended["complete"], ended["reason"]) == (True, "interrupted")
+    (recording,) = (tmp_path / "recordings").iterdir()
+    assert '"result":{"call_id":"c","output":"interrupted","failed":true}' in (recording / "events.jsonl").read_text()
+    assert engine("replay", recording) == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_second_signal_ends_what_hangs_elsewhere(number: int, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(event: object) -> list[dict[str, Any]]:
+        signal.raise_signal(number)
+        signal.raise_signal(number)
+        raise AssertionError("it was not heeded")
+
+    scripted(monkeypatch, polite()).on("response.create", hang)
+
+    assert engine("run", "--upstream", "fake", "--text", "Hello?", *FAST) == status
+
+
+@pytest.mark.parametrize("speed", ["max", "realtime"])
+@pytest.mark.parametrize(
+    ("flags", "field"),
+    [
+        (["--voice", "nosuch"], "Invalid value: 'nosuch'"),
+        (["--session", "session.toml"], "session.audio.input.turn_detection.threshold"),
+    ],
+)
+def test_settings_that_the_model_refuses_are_status_2_before_the_first_word(
+    speed: str, flags: list[str], field: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "session.toml").write_text('[audio.input.turn_detection]\ntype = "server_vad"\nthreshold = "high"\n')
+
+    assert engine("run", "--upstream", "local", "--text", "Hello?", *flags, "--speed", speed) == 2
+
+    told = capsys.readouterr()
+    assert "Hello?" not in told.out
+    (line,) = told.err.splitlines()
+    assert line.startswith("engine: the model refuses the session as it was asked for: ")
+    assert field in line
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "no-sound", "no-samples"])
+def test_a_file_that_cannot_be_spoken_is_status_2_and_nothing_is_recorded(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / f"{damage}.wav"
+    whole = speech_file(path, 1.0).read_bytes()
+    contents = {"empty": b"", "truncated": whole[:-1000], "no-sound": b"Dear all,\n" * 100}
+    if damage in contents:
+        path.write_bytes(contents[damage])
+    else:
+        speech_file(path, 0.0)
+
+    assert engine("run", "--upstream", "local", "--input", path, "--record", "recordings", *FAST) == 2
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    why = {
+        "empty": "the file is empty",
+        "truncated": "the file is cut off",
+        "no-sound": "not a sound file",
+        "no-samples": "there is no sound in it",
+    }
+    assert line.startswith(f"engine: {path}: {why[damage]}")
+    assert not (tmp_path / "recordings").exists()

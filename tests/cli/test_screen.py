@@ -8,6 +8,7 @@ from rich.progress import Progress
 
 from cli.screen import Screen, open_screen
 from realtime_engine.show import Who
+from tests.cli.fake import Broken
 
 
 def test_a_line_says_when_who_and_what(capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,3 +84,35 @@ def test_a_terminal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "Hello?" in terminal.getvalue()
     assert "question.wav" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (BrokenPipeError(32, "Broken pipe"), ""),
+        (OSError(28, "No space left on device"), "engine: nothing more is shown: No space left on device\n"),
+    ],
+)
+def test_a_screen_that_cannot_be_written_falls_silent_and_the_conversation_goes_on(
+    error: OSError, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = Broken(error)
+    monkeypatch.setattr("sys.stdout", broken)
+
+    with open_screen(stdout_is_taken=False) as screen:
+        screen.line(0.0, Who.PERSON, "Hello?")
+        screen.line(1.0, Who.MODEL, "Hello!")
+        screen.say("that was it")
+
+    assert broken.tried == 1
+    assert capsys.readouterr().err == told
+
+
+def test_a_hint_that_nobody_can_read_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Broken(BrokenPipeError(32, "Broken pipe"))
+    monkeypatch.setattr("sys.stderr", broken)
+
+    with open_screen(stdout_is_taken=False) as screen:
+        screen.hint("by the way")
+
+    assert broken.tried == 1

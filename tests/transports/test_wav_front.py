@@ -36,8 +36,9 @@ COMMITTED = {"type": "input_audio_buffer.committed", "item_id": "item_u"}
 
 def test_a_spoken_question_is_answered_and_the_person_leaves_when_all_is_heard(tmp_path: Path) -> None:
     question = speech_file(tmp_path / "question.wav", 1.0)
-    model = Script().on("connected", session_created())
-    model.at(0.3, speech_started()).at(1.5, speech_stopped(), COMMITTED)
+    detection = {"type": "server_vad", "prefix_padding_ms": 300, "silence_duration_ms": 500}
+    model = Script().on("connected", session_created(turn_detection=detection))
+    model.at(0.3, speech_started(0)).at(1.5, speech_stopped(1700), COMMITTED)
     model.at(1.6, created(), loud(2.0), spoken(words="Good day."))
 
     talk = converse(model, question, output=tmp_path / "answer.wav", mix=tmp_path / "mix.wav")
@@ -47,7 +48,11 @@ def test_a_spoken_question_is_answered_and_the_person_leaves_when_all_is_heard(t
     assert loud_stretches(mix[:, 0]) == [(0.0, 1.0)]
     assert loud_stretches(mix[:, 1]) == [(1.6, 3.6)]
     assert talk.end.at == pytest.approx(4.6)  # a breath after the last sound
-    assert talk.shown.lines == [(0.0, Who.PERSON, "♪ question.wav (1.0 s)"), (3.6, Who.MODEL, "Good day.")]
+    assert talk.shown.lines == [
+        (0.0, Who.PERSON, "♪ question.wav (1.0 s)"),
+        (1.5, Who.PERSON, "(0.9 s of speech)"),
+        (3.6, Who.MODEL, "Good day."),
+    ]
 
 
 def test_speaking_again_during_the_answer_stops_it_in_the_mix_where_the_truncation_says(tmp_path: Path) -> None:
@@ -177,6 +182,7 @@ def test_typed_and_spoken_turns_come_in_the_order_given(tmp_path: Path) -> None:
         "Who is there?",
         "Hm.",
         "♪ question.wav (2.0 s)",
+        "(0.0 s of speech)",
         "Aha.",
         "And now?",
         "Hm.",
@@ -312,14 +318,29 @@ def test_the_person_begins_when_the_settings_have_been_taken(tmp_path: Path) -> 
     assert len(talk.frames()[0][1]) == 800
 
 
-def test_settings_that_are_refused_are_said_and_the_person_begins_all_the_same() -> None:
-    error = {"type": "error", "error": {"type": "invalid_request_error", "code": "unknown_parameter", "message": "No."}}
+@pytest.mark.parametrize(
+    ("param", "named"),
+    [("session.bogus", "session.bogus: No such thing"), ("such", "No such thing"), (None, "No such")],
+)
+def test_settings_that_are_refused_end_the_conversation_before_the_first_word(param: str | None, named: str) -> None:
+    error = {"type": "invalid_request_error", "code": "unknown_parameter", "message": "No such thing.", "param": param}
+    model = Script().on("connected", session_created()).on("session.update", {"type": "error", "error": error})
+
+    with pytest.raises(UsageError, match=f"the model refuses the session as it was asked for: {named}"):
+        converse(model, "Hello?", settings=Raw(b'{"type":"realtime","bogus":1}'))
+
+    assert model.types() == ["session.update"]
+    assert model.ended == Disconnected(1000, "the front has left")
+
+
+def test_another_error_before_the_settings_have_been_taken_does_not_refuse_them() -> None:
+    error = {"type": "error", "error": {"type": "server_error", "message": "Busy."}}
     model = Script().on("connected", session_created()).on("session.update", error)
-    model.on("response.create", created(), written("Yes."))
+    model.at(0.5, session_created() | {"type": "session.updated"}).on("response.create", created(), written("Yes."))
 
-    talk = converse(model, "Hello?", settings=Raw(b'{"type":"realtime","bogus":1}'))
+    talk = converse(model, "Hello?", settings=Raw(b'{"type":"realtime"}'))
 
-    assert talk.shown.of(Who.ENGINE) == ["error: No."]
+    assert talk.shown.of(Who.ENGINE) == ["error: Busy."]
     assert talk.shown.of(Who.MODEL) == ["Yes."]
 
 
@@ -376,18 +397,72 @@ def test_a_session_that_changes_on_the_way_keeps_its_sound(tmp_path: Path) -> No
     assert "input_audio_buffer.commit" in [kind for _, kind in talk.said()]
 
 
+def transcript(words: str, item: str = "item_u") -> dict[str, object]:
+    kind = "conversation.item.input_audio_transcription.completed"
+    return {"type": kind, "transcript": words, "item_id": item, "content_index": 0}
+
+
+def transcribing() -> Script:
+    return Script().on("connected", session_created(transcription={"model": "whisper-1"}))
+
+
 def test_what_the_person_said_is_shown_when_it_has_been_transcribed(tmp_path: Path) -> None:
-    model = Script().on("connected", session_created())
-    model.at(0.1, speech_started()).at(0.5, speech_stopped(), COMMITTED, created(), loud(0.5), spoken())
-    transcript = {"transcript": "Hello?", "item_id": "item_u", "content_index": 0}
-    model.at(0.7, {"type": "conversation.item.input_audio_transcription.completed", **transcript})
-    model.at(
-        0.8, {"type": "input_audio_buffer.timeout_triggered", "audio_start_ms": 0, "audio_end_ms": 1, "item_id": "u"}
-    )
+    model = transcribing().at(0.1, speech_started()).at(0.5, speech_stopped(400), COMMITTED, created())
+    model.at(0.6, loud(0.5), spoken()).at(0.7, transcript("Hello?"))
 
     talk = converse(model, speech_file(tmp_path / "question.wav", 0.3))
 
-    assert talk.shown.of(Who.PERSON)[1:] == ["Hello?", "(silent)"]
+    assert [text for _, _, text in talk.shown.lines[1:]] == ["Hello?", "Well."]
+
+
+def test_words_that_come_after_the_answer_are_not_waited_for(tmp_path: Path) -> None:
+    model = transcribing().at(0.1, speech_started()).at(0.5, speech_stopped(400), COMMITTED, created())
+    model.at(0.6, loud(0.5), spoken()).at(1.2, transcript("Hello?"))
+
+    talk = converse(model, speech_file(tmp_path / "question.wav", 0.3))
+
+    assert [text for _, _, text in talk.shown.lines[1:]] == ["(0.4 s of speech)", "Well.", "Hello?"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        transcript(""),
+        {
+            "type": "conversation.item.input_audio_transcription.failed",
+            "item_id": "item_u",
+            "error": {"message": "Too long."},
+        },
+    ],
+)
+def test_where_there_are_no_words_there_is_a_length(failure: dict[str, object], tmp_path: Path) -> None:
+    model = transcribing().at(0.1, speech_started()).at(0.5, speech_stopped(400), COMMITTED, created())
+    model.at(0.6, failure).at(0.7, loud(0.5), spoken())
+
+    talk = converse(model, speech_file(tmp_path / "question.wav", 0.3))
+
+    assert talk.shown.lines[1] == (0.6, Who.PERSON, "(0.4 s of speech)")
+    assert talk.shown.of(Who.PERSON)[2:] == []
+
+
+@pytest.mark.parametrize("transcription", [None, {"model": "whisper-1"}])
+def test_a_person_who_says_nothing_is_shown_once(transcription: object, tmp_path: Path) -> None:
+    model = Script().on("connected", session_created(transcription=transcription))
+    timeout = {"type": "input_audio_buffer.timeout_triggered", "audio_start_ms": 0, "audio_end_ms": 1}
+    model.at(0.8, timeout | {"item_id": "item_u"}, COMMITTED, created(), transcript(""), loud(0.5), spoken())
+
+    talk = converse(model, speech_file(tmp_path / "question.wav", 0.3))
+
+    assert talk.shown.of(Who.PERSON)[1:] == ["(silent)"]
+
+
+def test_with_manual_turns_the_length_is_what_was_sent(tmp_path: Path) -> None:
+    model = Script().on("connected", session_created(turn_detection=None))
+    model.on("input_audio_buffer.commit", COMMITTED).on("response.create", created(), loud(0.5), spoken())
+
+    talk = converse(model, speech_file(tmp_path / "a.wav", 0.5), speech_file(tmp_path / "b.wav", 1.2))
+
+    assert talk.shown.of(Who.PERSON)[1::2] == ["(0.5 s of speech)", "(1.2 s of speech)"]
 
 
 def test_an_answer_cut_before_the_model_is_done_with_it_is_shown_when_its_words_are_known(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ class Wav:
         """Check all files, then give the machine of one conversation; at the end the files are complete.
 
         Raises:
-            UsageError: A file cannot be read or written. Nothing has begun then.
+            UsageError: A file cannot be read or written. Nothing has begun then. At the end: the model has refused
+                the settings.
             UpstreamError: At the end: a turn was not answered, or an answer failed.
         """
         from transports.wav import sources, tape  # numpy and soundfile, only now

@@ -13,17 +13,17 @@ import msgspec
 
 from realtime_engine import events as ev
 from realtime_engine.audio import PCM16, AudioFormat, microseconds
-from realtime_engine.errors import EngineError, UpstreamError
+from realtime_engine.errors import EngineError, UpstreamError, UsageError
 from realtime_engine.inputs import Kind
 from realtime_engine.machine import Close, Connected, Disconnected, Done, Frame, MachineInput, MachineOutput
-from realtime_engine.objects import ContentPart, Item, SessionConfig, TurnDetection
+from realtime_engine.objects import ContentPart, ErrorDetail, Item, SessionConfig, TurnDetection, text
 from realtime_engine.options import NO_SETTINGS, SessionOptions
 from realtime_engine.show import Show, Who
 from transports.wav import Spoken, Turn
 from transports.wav.answers import ANSWER_WITHIN, SILENT_FOR, Answers, Reply
 from transports.wav.ear import Ear
 from transports.wav.files import Files
-from transports.wav.microphone import Microphone
+from transports.wav.microphone import FRAME, Microphone
 from transports.wav.narrator import Narrator
 from transports.wav.sources import Opener
 from transports.wav.tape import Tape
@@ -32,6 +32,7 @@ OPEN_WITHIN: Final = 10.0
 """Seconds within which the session must be there."""
 
 _STOPPED = 1001  # the close code when the operator ends a conversation
+_REFUSED = "invalid_request_error"  # the type of an error that the one who asked must mend (protocol.md, section 10)
 
 
 class Stage(Enum):
@@ -99,6 +100,7 @@ class WavFront:
         while (frame := self._microphone.frame(now)) is not None:
             self._out.append(Frame(frame.audio, Kind.BINARY))
             self._files.said(frame)
+            self._narrator.sent(FRAME)
             if self._stage is Stage.SPEAKING:
                 self._show.progress(str(self._turns[self._number - 1]), self._microphone.spoken, self._files.seconds)
         self._say(self._ear.report(now))
@@ -112,7 +114,7 @@ class WavFront:
         """Say what went wrong, as an error.
 
         Raises:
-            UsageError: A file could not be read or written to its end.
+            UsageError: A file could not be read or written to its end, or the settings were refused.
             UpstreamError: A turn was not answered, or an answer failed.
         """
         if problems := self._files.problems + self._problems:
@@ -129,8 +131,9 @@ class WavFront:
                 self._settle(session, ready=not self._updates)
             case ev.SessionUpdated(session=session):
                 self._settle(session, ready=True)
-            case ev.Error() if self._stage is Stage.OPENING:  # the update was refused: what was created holds
-                self._settle(SessionConfig(), ready=True)
+            case ev.Error(error=error) if self._stage is Stage.OPENING and error.type == _REFUSED:
+                self._problems.append(UsageError(f"the model refuses the session as it was asked for: {_named(error)}"))
+                self._leave("the settings were refused")
             case ev.ResponseOutputAudioDelta():
                 self._hear(now, event)
             case ev.OutputAudioBufferCleared(event_id=str(cleared)):
@@ -251,9 +254,9 @@ class WavFront:
         self._show.line(now, Who.ENGINE, problem)
         self._problems.append(UpstreamError(problem))
 
-    def _leave(self) -> None:
+    def _leave(self, why: str = "all is said and heard") -> None:
         self._gone()
-        self._out.append(Close(1000, "all is said and heard"))
+        self._out.append(Close(1000, why))
 
     def _hung_up(self, code: int, reason: str) -> None:
         """The conversation was ended by somebody else. To be stopped by the operator is no failure."""
@@ -272,3 +275,9 @@ class WavFront:
     def _say(self, event: ev.Event | None) -> None:
         if event is not None:
             self._out.append(Frame(ev.encode(event)))
+
+
+def _named(error: ErrorDetail) -> str:
+    """The message of an error, and the field that it is about."""
+    field = text(error.param)
+    return error.message if not field or field in error.message else f"{field}: {error.message}"
