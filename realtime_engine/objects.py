@@ -141,6 +141,17 @@ class TurnDetection(Struct, frozen=True, kw_only=True):
     prefix_padding_ms: float | None = None
     silence_duration_ms: float | None = None
 
+    def speech(self, start_ms: int, end_ms: int) -> tuple[float, float] | None:
+        """From when to when somebody really spoke in a turn, in seconds; None where that cannot be told.
+
+        ``start_ms`` and ``end_ms`` are those of ``speech_started`` and ``speech_stopped``. A turn at the beginning of
+        the audio may have less padding than the session says (protocol.md, section 6).
+        """
+        if self.prefix_padding_ms is None or self.silence_duration_ms is None:
+            return None
+        end = end_ms - self.silence_duration_ms
+        return min(start_ms + self.prefix_padding_ms, end) / 1000, end / 1000
+
 
 class InputAudioConfig(Struct, frozen=True, kw_only=True):
     """What the engine reads of ``session.audio.input``."""

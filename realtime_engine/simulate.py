@@ -71,7 +71,6 @@ class _Peer:
         self.side = side
         self.machine = machine
         self.inbox: deque[MachineInput] = deque([Connected()])
-        self.connected = True
 
     def take(self, now: float) -> Iterable[MachineOutput]:
         """All that the machine says now."""

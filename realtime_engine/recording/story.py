@@ -224,16 +224,10 @@ def _event(message: Message) -> ev.Event | None:
 
 
 def _speech(entry: Entry, detection: TurnDetection | None) -> tuple[float, float] | None:
-    """From when to when the user really spoke, in seconds of microphone audio; None where that is not known.
-
-    A turn at the beginning of the audio may have less padding than the session says (protocol.md, section 6).
-    """
+    """From when to when the user really spoke, in seconds of microphone audio; None where that is not known."""
     if detection is None or entry.start_ms is None or entry.end_ms is None:
         return None
-    if detection.prefix_padding_ms is None or detection.silence_duration_ms is None:
-        return None
-    end_ms = entry.end_ms - detection.silence_duration_ms
-    return min(entry.start_ms + detection.prefix_padding_ms, end_ms) / 1000, end_ms / 1000
+    return detection.speech(entry.start_ms, entry.end_ms)
 
 
 def _speech_ms(entry: Entry, speech: tuple[float, float] | None, *, detected: bool) -> int | None:

@@ -78,16 +78,15 @@ class Speech:
     """How long a turn is, in seconds: as the model detects speech, or else as it was sent."""
 
     def __init__(self) -> None:
-        self._around = 0.0  # milliseconds of padding and silence that the model counts in
+        self._detection = TurnDetection()
         self._start_ms = 0
         self._spoken: float | None = None  # in the turn under way
         self._sent = 0.0  # since the last turn
 
     def settle(self, session: SessionConfig) -> None:
         """The session is as it says."""
-        detection = session.turn_detection
-        if isinstance(detection, TurnDetection):
-            self._around = (detection.prefix_padding_ms or 0) + (detection.silence_duration_ms or 0)
+        if isinstance(session.turn_detection, TurnDetection):
+            self._detection = session.turn_detection
 
     def sent(self, seconds: float) -> None:
         """So much was spoken into the microphone."""
@@ -99,7 +98,8 @@ class Speech:
 
     def stopped(self, end_ms: int) -> None:
         """Speech ends here, with the silence that told."""
-        self._spoken = max(0.0, end_ms - self._start_ms - self._around) / 1000
+        start, end = self._detection.speech(self._start_ms, end_ms) or (self._start_ms / 1000, end_ms / 1000)
+        self._spoken = end - start
 
     def committed(self) -> float:
         """The turn is over: how long it is."""
