@@ -11,9 +11,10 @@ They are caught in two places: the edge of one conversation, and the command lin
 one line and an exit status (`EngineError.exit_status`).
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from realtime_engine.inputs import Side
+if TYPE_CHECKING:  # the command line needs its errors before it needs anything else
+    from realtime_engine.inputs import Side
 
 
 class EngineError(Exception):
@@ -48,7 +49,7 @@ class RemoteProtocolError(EngineError):
         close_code: The WebSocket code to close with (RFC 6455, section 7.4.1).
     """
 
-    def __init__(self, message: str, *, side: Side, close_code: int = 1002) -> None:
+    def __init__(self, message: str, *, side: "Side", close_code: int = 1002) -> None:
         super().__init__(f"{side.value}: {message}")
         self.side = side
         self.close_code = close_code

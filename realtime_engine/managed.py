@@ -227,8 +227,7 @@ class Managed:
     def _speech(self, now: float, message: Message, speech: ev.Speech) -> None:
         response_id = speech.response_id or self._responses.active or ""  # xAI leaves it out
         _, item_id, content_index, size = speech
-        span = Span(self._spoken, self._spoken + size)
-        self._spoken = span.stop
+        start, self._spoken = self._spoken, self._spoken + size
         if self._interruption.drops(response_id):
             if self._in_conversation(response_id):
                 self._send_truncations(self._interruption.late(item_id, content_index))
@@ -238,7 +237,7 @@ class Managed:
             self._start_sounding(response_id)
             self._out.forward(message)
         else:
-            self._playback.hold(HeldSpeech(bytes(message.raw), span, response_id))
+            self._playback.hold(HeldSpeech(bytes(message.raw), Span(start, self._spoken), response_id))
             if self._playback.held_bytes > self._options.limits.held_bytes:
                 raise Overfull(f"more than {self._options.limits.held_bytes} bytes of speech wait to be heard")
 

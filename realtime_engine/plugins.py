@@ -8,16 +8,21 @@ a dataclass from which the command line makes flags; both live in a module witho
     parrot = "parrot:Parrot"
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from __future__ import annotations
+
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar, Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeGuard
 
 from realtime_engine.errors import UsageError
-from realtime_engine.link import Link
-from realtime_engine.machine import Machine
-from realtime_engine.options import SessionOptions
-from realtime_engine.show import Show
+
+if TYPE_CHECKING:  # the flags of a plug-in are wanted long before a conversation is
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+
+    from realtime_engine.link import Link
+    from realtime_engine.machine import Machine
+    from realtime_engine.options import SessionOptions
+    from realtime_engine.show import Show
 
 TRANSPORTS = "realtime_engine.transports"
 UPSTREAMS = "realtime_engine.upstreams"

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from realtime_engine.errors import UsageError
-from realtime_engine.options import SessionOptions
-from realtime_engine.show import Show
 
 if TYPE_CHECKING:
+    from realtime_engine.options import SessionOptions
+    from realtime_engine.show import Show
     from transports.wav.front import WavFront
 
 STANDARD: Path = Path("-")
@@ -97,7 +97,7 @@ class Wav:
         return STANDARD in (self.options.output, self.options.mix)
 
     @contextmanager
-    def open(self, session: SessionOptions, show: Show) -> Iterator["WavFront"]:
+    def open(self, session: "SessionOptions", show: "Show") -> Iterator["WavFront"]:
         """Check all files, then give the machine of one conversation; at the end the files are complete.
 
         Raises:

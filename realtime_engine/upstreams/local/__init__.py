@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from realtime_engine.errors import UsageError
-from realtime_engine.machine import Machine
 
 if TYPE_CHECKING:
+    from realtime_engine.machine import Machine
     from realtime_engine.upstreams.local.replies import Replier
 
 
@@ -61,7 +61,7 @@ class Local:
         self._reply = _replier(options.script)
         self._connections = 0
 
-    def connect(self) -> Machine:
+    def connect(self) -> "Machine":
         """A new connection. The first, second, … of every `Local` with the same seed have the same ids."""
         from realtime_engine.upstreams.local.frames import Silero
         from realtime_engine.upstreams.local.ids import Ids

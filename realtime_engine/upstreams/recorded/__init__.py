@@ -5,9 +5,10 @@ This module is light: what reads recordings is imported when one is chosen.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from realtime_engine.machine import Machine
+if TYPE_CHECKING:
+    from realtime_engine.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Recorded:
             self._scripts = scripts(recording.steps())
         self._connections = 0
 
-    def connect(self) -> Machine:
+    def connect(self) -> "Machine":
         """The recording's first connection, the second, …; after the last, one that is refused."""
         from realtime_engine.upstreams.recorded.model import RecordedModel
         from realtime_engine.upstreams.recorded.script import refusal
