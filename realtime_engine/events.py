@@ -7,12 +7,12 @@ Source: protocol.md, sections 3 (client events) and 4 (server events); design.md
 managed front and the engine say to each other.
 """
 
-from typing import Final, NamedTuple, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from realtime_engine.audio import base64_size, encode_base64
+from realtime_engine.audio import encode_base64
 from realtime_engine.objects import (
     NO_RAW,
     ContentPart,
@@ -23,7 +23,6 @@ from realtime_engine.objects import (
     Response,
     SessionConfig,
     TranscriptionUsage,
-    text,
 )
 
 Maybe: TypeAlias = str | UnsetType
@@ -569,6 +568,7 @@ _decode_type = msgspec.json.Decoder(_Type).decode
 _decode_speech = msgspec.json.Decoder(ResponseOutputAudioDelta).decode
 _encode = msgspec.json.Encoder().encode
 _START: Final = b'{"type":"'
+_SPEECH_START: Final = b'{"type":"response.output_audio.delta"'
 _DELTA: Final = b',"delta":"'
 _UNREADABLE: Final = (UnicodeDecodeError, RecursionError)
 """What msgspec raises beside its own `msgspec.DecodeError`: text that is no UTF-8, or nested too deeply."""
@@ -619,36 +619,22 @@ def decode(raw: bytes) -> Event:
         raise msgspec.DecodeError(str(error)) from error
 
 
-class Speech(NamedTuple):
-    """A piece of the model's speech: what it belongs to, and how many bytes of audio it carries."""
+def read_plain_speech(raw: bytes) -> tuple[ResponseOutputAudioDelta, int] | None:
+    """Read a ``response.output_audio.delta`` without looking at its audio: the event, and the audio's size in bytes.
 
-    response_id: str
-    item_id: str
-    content_index: int
-    size: int
-
-
-def read_speech(raw: bytes) -> Speech | None:
-    """Read a ``response.output_audio.delta`` without looking at its audio; None: it is not in a known shape.
-
-    Every known server writes the audio last. Then the short beginning is decoded, and the rest is only measured.
-
-    Raises:
-        msgspec.DecodeError: The text is not a JSON object.
+    Every known server writes the type first and the audio last. Then the short beginning is decoded, and the rest is
+    only measured. None: it is not in that form, or is another event; `decode` tells.
     """
-    start = raw.find(_DELTA) + len(_DELTA)
-    end = len(raw) - 2
-    if start > len(_DELTA) and raw.find(b'"', start) == end and raw.endswith(b'"}') and raw.find(b"\\") < 0:
-        size = (end - start) // 4 * 3 - raw.count(b"=", end - 2, end)
-        try:
-            head = _decode_speech(b"%b}" % raw[: start - len(_DELTA)])
-            return Speech(text(head.response_id), head.item_id, head.content_index, size)
-        except (msgspec.DecodeError, *_UNREADABLE):
-            pass  # what is wrong with it shows below
-    event = decode(raw)
-    if not isinstance(event, ResponseOutputAudioDelta):
+    if not raw.startswith(_SPEECH_START):
         return None
-    return Speech(text(event.response_id), event.item_id, event.content_index, base64_size(event.delta))
+    head = raw.find(_DELTA)
+    start, end = head + len(_DELTA), len(raw) - 2
+    if head < 0 or raw.find(b'"', start) != end or not raw.endswith(b'"}') or raw.find(b"\\") >= 0:
+        return None
+    try:
+        return _decode_speech(b"%b}" % raw[:head]), (end - start) // 4 * 3 - raw.count(b"=", end - 2, end)
+    except (msgspec.DecodeError, *_UNREADABLE):
+        return None
 
 
 def _check_object(raw: bytes) -> None:

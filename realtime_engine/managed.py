@@ -12,7 +12,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from realtime_engine import events as ev
-from realtime_engine.audio import decode_base64
+from realtime_engine.audio import base64_size, decode_base64
 from realtime_engine.commands import RunTool, Send, Span
 from realtime_engine.conversation import Conversation
 from realtime_engine.input_audio import Chunk, InputAudio, RecentAudio
@@ -25,8 +25,6 @@ from realtime_engine.outbox import Outbox, Overfull
 from realtime_engine.playback import HeldSpeech, Playback
 from realtime_engine.policy import Changed, Refused, judge
 from realtime_engine.responses import ResponseRecord, Responses, is_out_of_band
-
-_SPEECH: Final = ev.type_of(ev.ResponseOutputAudioDelta)
 
 
 class Managed:
@@ -209,10 +207,14 @@ class Managed:
             self._out.note("the upstream sent a binary frame, which the protocol does not have: passed on")
             self._out.forward(message)
             return
-        if message.type == _SPEECH and (speech := ev.read_speech(message.raw)) is not None:
-            self._speech(now, message, speech)
+        plain = ev.read_plain_speech(message.raw)
+        if plain is not None:
+            self._speech(now, message, *plain)
             return
         event = message.event
+        if isinstance(event, ev.ResponseOutputAudioDelta):
+            self._speech(now, message, event, base64_size(event.delta))
+            return
         if isinstance(event, ev.UnknownEvent) and event.problem:
             self._out.note(f"{event.type} in an unknown shape, passed on: {event.problem}")
         if isinstance(event, ev.Error) and self._responses.collided(event):
@@ -224,9 +226,9 @@ class Managed:
         if handle is not None:
             handle(self, now, event)
 
-    def _speech(self, now: float, message: Message, speech: ev.Speech) -> None:
-        response_id = speech.response_id or self._responses.active or ""  # xAI leaves it out
-        _, item_id, content_index, size = speech
+    def _speech(self, now: float, message: Message, delta: ev.ResponseOutputAudioDelta, size: int) -> None:
+        response_id = text(delta.response_id) or self._responses.active or ""  # xAI leaves it out
+        item_id, content_index = delta.item_id, delta.content_index
         start, self._spoken = self._spoken, self._spoken + size
         if self._interruption.drops(response_id):
             if self._in_conversation(response_id):

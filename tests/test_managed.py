@@ -212,6 +212,16 @@ def test_more_held_speech_than_allowed_ends_the_conversation_with_a_reason() -> 
     assert (end.code, end.reason) == (1013, "more than 100000 bytes of speech wait to be heard")
 
 
+def test_speech_in_another_order_of_keys_is_speech_all_the_same() -> None:
+    audio = speech(2.0)
+    front = Script().at(9, Close())
+    upstream = Script().at(1, created(), {"delta": audio["delta"], **audio}, done())
+
+    run(front, upstream)
+
+    assert [heard.at for heard in front.heard if heard.type == "output_audio_buffer.stopped"] == [3.0]
+
+
 def test_speech_that_names_no_response_belongs_to_the_active_one() -> None:
     nameless = {name: value for name, value in speech(5.0).items() if name != "response_id"}
     front = Script().at(9, Close())
