@@ -11,7 +11,7 @@ from realtime_engine.audio import PCM16, encode_base64
 
 COUNT = 5000  # events of each kind, in a round
 ROUNDS = 10
-REST = 0.3  # seconds between rounds: a machine that is shared is slow for a while
+REST = 1.0  # seconds between rounds: a shared machine is slow for seconds at a time
 DELTA = 0.2  # seconds of speech in a model's delta, as the hosted service cuts it
 CHUNK = 0.02  # seconds of microphone audio in a browser's message
 
