@@ -114,7 +114,7 @@ class ResponseCreate(Event, frozen=True, kw_only=True, tag="response.create"):
 class ResponseCancel(Event, frozen=True, kw_only=True, tag="response.cancel"):
     """Stop a response: the one named, or the active one."""
 
-    response_id: Maybe = UNSET
+    response_id: str | None | UnsetType = UNSET
 
 
 # --- what a managed front says besides ----------------------------------------------------------------------

@@ -133,7 +133,7 @@ class Managed:
         if isinstance(event, ev.ResponseCreate) and not is_out_of_band(event):
             self._ask(now, bytes(raw) if event.event_id is not UNSET else self._out.with_id(raw))
             return
-        if isinstance(event, ev.ResponseCancel) and event.response_id in (UNSET, self._responses.active):
+        if isinstance(event, ev.ResponseCancel) and event.response_id in (UNSET, None, self._responses.active):
             self._interrupt(now, cancel=True)
             return
         handle = _FRONT.get(event.type)

@@ -14,6 +14,7 @@ from realtime_engine.options import Limits, Policy, SessionOptions, ToolSchema
 from realtime_engine.session import Session
 from realtime_engine.simulate import ToolRunner, simulate
 from tests.script import (
+    Said,
     Script,
     created,
     done,
@@ -356,8 +357,16 @@ def test_interrupt_response_false_means_that_speech_interrupts_nobody() -> None:
     assert "output_audio_buffer.stopped" in front.types()
 
 
-@pytest.mark.parametrize("button", ["output_audio_buffer.clear", "response.cancel"])
-def test_the_persons_own_interruption_cancels_the_response_too(button: str) -> None:
+@pytest.mark.parametrize(
+    "button",
+    [
+        "output_audio_buffer.clear",
+        "response.cancel",
+        {"type": "response.cancel", "response_id": None},
+        {"type": "response.cancel", "response_id": "resp_1"},
+    ],
+)
+def test_the_persons_own_interruption_cancels_the_response_too(button: Said) -> None:
     front = Script().at(0.7, button).at(5, Close())
     upstream = Script().at(0, created(), speech(2.0))
 
