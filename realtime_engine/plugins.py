@@ -11,7 +11,7 @@ a dataclass from which the command line makes flags; both live in a module witho
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from realtime_engine.errors import UsageError
 
@@ -26,6 +26,22 @@ if TYPE_CHECKING:  # the flags of a plug-in are wanted long before a conversatio
 
 TRANSPORTS = "realtime_engine.transports"
 UPSTREAMS = "realtime_engine.upstreams"
+
+
+class Wanted(NamedTuple):
+    """What a Realtime client has asked for in its URL, before anything is said.
+
+    Attributes:
+        model: The model's name; None: the upstream's own choice.
+        transcription: A session that only transcribes (``intent=transcription``).
+    """
+
+    model: str | None = None
+    transcription: bool = False
+
+
+ANYTHING: Final = Wanted()
+"""What a client wants that has asked for nothing in particular."""
 
 
 class MachineFront(Protocol):
@@ -65,7 +81,7 @@ class MachineUpstream(Protocol):
     Options: ClassVar[type]
     name: str
 
-    def connect(self) -> Machine:
+    def connect(self, wanted: Wanted = ANYTHING) -> Machine:
         """A new machine for a new connection."""
 
 

@@ -8,7 +8,7 @@ import pytest
 from realtime_engine.errors import UsageError
 from realtime_engine.link import Link
 from realtime_engine.machine import Machine
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find, installed, is_machine
+from realtime_engine.plugins import ANYTHING, TRANSPORTS, UPSTREAMS, Wanted, find, installed, is_machine
 
 
 class Parrot:
@@ -17,7 +17,7 @@ class Parrot:
     Options: ClassVar[type] = dict
     name = "parrot"
 
-    def connect(self) -> Machine:
+    def connect(self, wanted: Wanted = ANYTHING) -> Machine:
         raise NotImplementedError
 
 

@@ -15,6 +15,7 @@ from realtime_engine.inputs import Side
 from realtime_engine.link import Link
 from realtime_engine.machine import Machine
 from realtime_engine.machine_link import open_machine
+from realtime_engine.plugins import ANYTHING, Wanted
 from tests.script import Script, created, session_created
 from tests.transports.wav_script import written
 
@@ -44,7 +45,7 @@ class Fake:
     def __init__(self, options: FakeOptions) -> None:
         Fake.options = options
 
-    def connect(self) -> Machine:
+    def connect(self, wanted: Wanted = ANYTHING) -> Machine:
         return Fake.model()
 
 

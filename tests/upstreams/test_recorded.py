@@ -17,7 +17,7 @@ from realtime_engine.events import append_frame
 from realtime_engine.inputs import Closed, Kind, Message, Opened, Side, ToolResult
 from realtime_engine.machine import Close, Connected, Disconnected, Done, Frame, Machine, MachineOutput
 from realtime_engine.options import SessionOptions, ToolSchema
-from realtime_engine.plugins import UPSTREAMS, MachineUpstream, find, is_machine
+from realtime_engine.plugins import UPSTREAMS, MachineUpstream, Wanted, find, is_machine
 from realtime_engine.recording.reader import Recording
 from realtime_engine.recording.writer import ABOUT, EVENTS, create_recording
 from realtime_engine.session import Session
@@ -709,7 +709,7 @@ def test_each_connection_is_the_next_of_the_recording_and_after_the_last_none_is
     )
     upstream = Recorded(RecordedOptions(folder))
 
-    connections = [upstream.connect() for _ in range(3)]
+    connections = [upstream.connect(Wanted(model)) for model in (None, "any", "another")]
     said_first = []
     for connection in connections:
         connection.step(0.0, Connected())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from realtime_engine.errors import UsageError
+from realtime_engine.plugins import ANYTHING, Wanted
 
 if TYPE_CHECKING:
     from realtime_engine.machine import Machine
@@ -24,7 +25,7 @@ class LocalOptions:
         reply_speed: Its speech comes so many times faster than it is spoken.
         speech: How it speaks: with espeak-ng, in short tones, or with espeak-ng where that is installed.
         seed: Another seed gives other ids; all else stays the same.
-        model_name: What it calls itself.
+        model_name: What it calls itself, unless a client asks for a model by another name.
         expires_after: Seconds until a session expires; none: never.
     """
 
@@ -61,7 +62,7 @@ class Local:
         self._reply = _replier(options.script)
         self._connections = 0
 
-    def connect(self) -> "Machine":
+    def connect(self, wanted: Wanted = ANYTHING) -> "Machine":
         """A new connection. The first, second, … of every `Local` with the same seed have the same ids."""
         from realtime_engine.upstreams.local.frames import Silero
         from realtime_engine.upstreams.local.ids import Ids
@@ -74,7 +75,8 @@ class Local:
                 voice=self._voice,
                 ids=Ids(f"{self._options.seed}/{self._connections}"),
                 reply=self._reply,
-                model=self._options.model_name,
+                model=wanted.model or self._options.model_name,
+                transcription=wanted.transcription,
                 pace=self._options.reply_speed,
                 expires_after=self._options.expires_after,
                 epoch=int(time.time()),

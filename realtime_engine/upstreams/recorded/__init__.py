@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from realtime_engine.plugins import ANYTHING, Wanted
+
 if TYPE_CHECKING:
     from realtime_engine.machine import Machine
 
@@ -43,7 +45,7 @@ class Recorded:
             self._scripts = scripts(recording.steps())
         self._connections = 0
 
-    def connect(self) -> "Machine":
+    def connect(self, wanted: Wanted = ANYTHING) -> "Machine":
         """The recording's first connection, the second, …; after the last, one that is refused."""
         from realtime_engine.upstreams.recorded.model import RecordedModel
         from realtime_engine.upstreams.recorded.script import refusal

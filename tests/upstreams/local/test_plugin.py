@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import UPSTREAMS, find, is_machine
+from realtime_engine.plugins import UPSTREAMS, Wanted, find, is_machine
 from realtime_engine.upstreams.local import Local, LocalOptions, voice
 from tests.upstreams.local.harness import Client
 
@@ -35,6 +35,15 @@ def test_a_connection_answers() -> None:
     assert client.events[0]["session"]["model"] == "mine"
     assert client.events[0]["session"]["expires_at"] == 0
     assert client.speech == voice.tones("You said: Hello there.", "alloy", 1.0)
+
+
+def test_a_client_gets_the_model_it_asks_for_and_a_session_of_transcription() -> None:
+    local = Local(LocalOptions(model_name="mine", speech="tones"))
+    named, transcribing = Client(local.connect(Wanted("theirs"))), Client(local.connect(Wanted(transcription=True)))
+
+    assert named.events[0]["session"]["model"] == "theirs"
+    session = transcribing.events[0]["session"]
+    assert (session["type"], session["audio"]["input"]["transcription"]["model"]) == ("transcription", "mine")
 
 
 def test_it_speaks_with_espeak_where_that_is_installed() -> None:
