@@ -7,7 +7,7 @@ Source: protocol.md, sections 3 (client events) and 4 (server events); design.md
 managed front and the engine say to each other.
 """
 
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -467,10 +467,15 @@ class RateLimitsUpdated(Event, frozen=True, kw_only=True, tag="rate_limits.updat
 
 
 class EngineSession(Event, frozen=True, kw_only=True, tag="engine.session"):
-    """The first event a managed front gets: who answers, and what the operator has pinned and why."""
+    """The first event a managed front gets: who answers, what the operator has pinned and why, and what is left open.
+
+    Attributes:
+        may_set: ``none``, or the session fields that the front may set (dotted paths); absent: all that is not pinned.
+    """
 
     upstream: str
     pinned: dict[str, str]
+    may_set: Literal["all", "none"] | tuple[str, ...] | UnsetType = UNSET
 
 
 CLIENT_EVENTS: Final[tuple[type[Event], ...]] = (

@@ -97,9 +97,15 @@ class Managed:
     # --- who is there ---------------------------------------------------------------------------------------
 
     def opened(self) -> None:
-        """Say who answers, and what is pinned."""
-        event_id, pinned = self._out.invent_id(), self._options.policy.pinned
-        self._out.to_front(ev.EngineSession(event_id=event_id, upstream=self._options.upstream, pinned=pinned))
+        """Say who answers, what is pinned, and what may be set."""
+        policy = self._options.policy
+        session = ev.EngineSession(
+            event_id=self._out.invent_id(),
+            upstream=self._options.upstream,
+            pinned=policy.pinned,
+            may_set=UNSET if policy.may_set == "all" else policy.may_set,
+        )
+        self._out.to_front(session)
 
     def front_left(self) -> None:
         """The rest of the microphone's audio goes upstream."""

@@ -152,6 +152,9 @@ def test_an_event_is_written_type_first_and_without_what_is_unset() -> None:
     assert encode(EngineSession(event_id="event_1", upstream="local", pinned={"model": "chosen"})) == (
         b'{"type":"engine.session","event_id":"event_1","upstream":"local","pinned":{"model":"chosen"}}'
     )
+    assert encode(EngineSession(upstream="local", pinned={}, may_set=("audio.output.voice",))) == (
+        b'{"type":"engine.session","upstream":"local","pinned":{},"may_set":["audio.output.voice"]}'
+    )
     assert encode(Error(error=ErrorDetail(message="no"))) == (
         b'{"type":"error","error":{"type":null,"code":null,"message":"no","param":null}}'
     )

@@ -148,6 +148,16 @@ def test_a_pinned_field_is_taken_out_of_an_update_and_the_front_was_told() -> No
     assert notes(steps) == ["not for the front to set: instructions"]
 
 
+def test_the_front_is_told_what_it_may_set_unless_that_is_all_that_is_not_pinned() -> None:
+    told = []
+    for policy in (Policy(), Policy(may_set="none"), Policy(may_set=("audio.output.voice",))):
+        front = Script().at(1, Close())
+        run(front, Script(), policy=policy)
+        told.append(front.heard[0].event.get("may_set"))
+
+    assert told == [None, "none", ["audio.output.voice"]]
+
+
 def test_what_is_not_allowed_gets_an_error_and_goes_nowhere() -> None:
     front = Script().at(1, {"type": "session.close", "event_id": "mine"}).at(2, Close())
     upstream = Script()
