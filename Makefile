@@ -3,13 +3,17 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTHON ?= python3
+NODE   := tests/node/node_modules
 GOLDEN := $(dir $(wildcard recordings/*/recording.json))
 UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
+# What only the tests need of the system: Debian's package, and `=command` where its command has another name.
+SYSTEM_PACKAGES := chromium nodejs=node npm
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format pytest bench recordings clean
+.PHONY: help setup system run test lint format pytest bench recordings clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +24,23 @@ run: setup  ## have a spoken question answered by the embedded model: no key, no
 	$(BIN)/engine run --transport wav --upstream local --script examples/replies.toml \
 		--input examples/question.wav --output answer.wav
 
-test: lint  ## run every check; PYTHONS="/path/to/python3.13 …" adds interpreters
+system:  ## install what the tests need of the system: a browser and the like
+	@missing=; for each in $(SYSTEM_PACKAGES); do \
+		command -v $${each#*=} >/dev/null || missing="$$missing $${each%=*}"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	install="apt-get update -qq && apt-get install -qq -y --no-install-recommends$$missing"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		DEBIAN_FRONTEND=noninteractive sh -c "$$install" >/dev/null; \
+	else \
+		echo "The tests need$$missing. On Debian: sudo sh -c '$$install'" >&2; exit 1; \
+	fi
+
+$(NODE)/.ready: $(NODE:/node_modules=/package.json) $(NODE:/node_modules=/package-lock.json) | system
+	npm ci --prefix $(dir $(@D)) --loglevel=error --no-audit --no-fund
+	@touch $@
+
+test: lint system $(NODE)/.ready  ## run every check; PYTHONS="/path/to/python3.13 …" adds interpreters
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2
 	$(BIN)/coverage combine --quiet
@@ -40,7 +60,7 @@ format: setup  ## put the code into its one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-pytest: setup  ## only the tests and the golden recordings
+pytest: setup system $(NODE)/.ready  ## only the tests and the golden recordings
 	$(BIN)/pytest -n 2
 	$(BIN)/engine replay $(GOLDEN)
 
@@ -51,7 +71,7 @@ recordings: setup  ## make the golden recordings anew
 	$(BIN)/python -m recordings.make
 
 clean:  ## remove everything that is made
-	rm -rf .venv* .*_cache .hypothesis .coverage* dist answer.wav
+	rm -rf .venv* .*_cache .hypothesis .coverage* dist answer.wav $(NODE)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml uv.lock $(filter-out uv,$(UV))
