@@ -1,12 +1,15 @@
 """What the session is asked to be: the settings of a file, and the flags, which count more."""
 
+import copy
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Raw
 
+from cli.options import ConversationOptions
 from realtime_engine.errors import UsageError
 from realtime_engine.objects import Json
 from realtime_engine.options import NO_SETTINGS, ToolSchema
@@ -15,29 +18,36 @@ _Object: TypeAlias = dict[str, Json]
 
 
 def session_settings(
-    file: Path | None,
-    *,
-    model: str | None = None,
-    voice: str | None = None,
-    instructions: str | None = None,
-    tools: tuple[ToolSchema, ...] = (),
+    options: ConversationOptions, *, session: Mapping[str, Json] = {}, tools: tuple[ToolSchema, ...] = ()
 ) -> Raw:
     """The ``session`` object of ``session.update`` (protocol.md, section 5); null: nothing was asked for.
+
+    Args:
+        options: The file and the flags.
+        session: The object itself, which counts where no file is named.
+        tools: The functions that the engine runs.
 
     Raises:
         UsageError: The file cannot be read, or is no such object.
     """
-    settings = _read(file) if file is not None else {}
-    if model is not None:
-        settings["model"] = model
-    if voice is not None:
-        _inner(_inner(settings, "audio"), "output")["voice"] = voice
-    if instructions is not None:
-        settings["instructions"] = instructions
+    settings = _read(options.session) if options.session is not None else copy.deepcopy(dict(session))
+    if options.model is not None:
+        settings["model"] = options.model
+    if options.voice is not None:
+        _inner(_inner(settings, "audio"), "output")["voice"] = options.voice
+    if options.instructions is not None:
+        settings["instructions"] = options.instructions
     if tools:
         given = settings.get("tools")
         settings["tools"] = [*(given if isinstance(given, list) else []), *map(_tool, tools)]
     return Raw(msgspec.json.encode({"type": "realtime"} | settings)) if settings else NO_SETTINGS
+
+
+def model_of(settings: Raw) -> str | None:
+    """The model that the settings name."""
+    named: Json = msgspec.json.decode(settings)
+    model = named.get("model") if isinstance(named, dict) else None
+    return model if isinstance(model, str) else None
 
 
 def _read(file: Path) -> _Object:

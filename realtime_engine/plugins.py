@@ -107,6 +107,11 @@ def is_machine(upstream: Upstream) -> TypeGuard[MachineUpstream]:
     return hasattr(upstream, "connect")
 
 
+def is_server(transport: type[Any]) -> bool:
+    """Whether a transport holds many conversations, and not one."""
+    return hasattr(transport, "serve")
+
+
 def find(group: str, name: str, *, points: Sequence[EntryPoint] | None = None) -> type[Any]:
     """Load the plug-in that a user named.
 

@@ -103,7 +103,7 @@ def fake_plugins(monkeypatch: pytest.MonkeyPatch, model: Callable[[], Script] = 
     def find(group: str, name: str) -> type[Any]:
         return fakes.get(name) or plugins.find(group, name)
 
-    monkeypatch.setattr("cli.run.find", find)
+    monkeypatch.setattr("cli.chosen.find", find)
 
 
 def engine(*tokens: str | Path) -> int:

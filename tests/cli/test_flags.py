@@ -33,7 +33,7 @@ class Options:
     path: Path | None = None
 
 
-def parsed(*tokens: str) -> dict[str, object]:
+def parsed(*tokens: str, options: type = Options) -> dict[str, object]:
     """What cyclopts makes of a command line."""
     from inspect import Signature
 
@@ -42,7 +42,7 @@ def parsed(*tokens: str) -> dict[str, object]:
     def command(**flags: object) -> None:
         given.update(flags)
 
-    arguments = arguments_of(Options, group="Options", leave_out={"path"})
+    arguments = arguments_of(options, group="Options", leave_out={"path"})
     command.__signature__ = Signature(arguments)  # type: ignore[attr-defined]
     App(default_command=command, result_action="return_value")(tokens, exit_on_error=False, print_error=False)
     return given
@@ -85,3 +85,40 @@ def test_several_flags_can_fill_a_field_in_their_order() -> None:
 def test_a_field_without_default_is_required() -> None:
     with pytest.raises(Exception, match="--host-name"):
         parsed()
+
+
+def size(text: str) -> int:
+    if not text.isdigit():
+        raise ValueError("a size")
+    return int(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class More(Options):
+    """Made from others.
+
+    Attributes:
+        quota: How much.
+    """
+
+    quota: int | None = field(default=None, metadata={"parse": size})
+    headers: tuple[str, ...] = field(default=(), metadata={"secret": True})
+
+
+def test_a_field_that_is_inherited_keeps_its_help() -> None:
+    assert field_docs(More).keys() == {*field_docs(Options), "quota"}
+
+
+def test_a_field_may_have_a_reader_of_its_own() -> None:
+    assert parsed("--host-name", "x", "--quota", "12", options=More)["quota"] == 12
+    with pytest.raises(Exception, match="it must be a size"):
+        parsed("--host-name", "x", "--quota", "much", options=More)
+
+
+def test_what_was_given_elsewhere_counts_where_no_flag_is_named() -> None:
+    given = {"host_name": "file", "headers": ("secret",)}
+    arguments = {argument.name: argument for argument in arguments_of(More, group="", given=given)}
+
+    assert arguments["host_name"].default == "file"
+    assert arguments["headers"].annotation.__metadata__[0].show_default is False
+    assert make(More, given | parsed("--host-name", "flag", options=More)).host_name == "flag"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.run import RunOptions
+from cli.options import RunOptions
 from realtime_engine.errors import Stalled
 from tests.cli.fake import Broken, Fake, FakeOptions, engine, fake_plugins, polite
 from tests.script import Script, created, session_created, speech_started, speech_stopped

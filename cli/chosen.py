@@ -1,0 +1,121 @@
+"""The plug-ins that are chosen: who holds the conversations, and who answers."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from inspect import Parameter as Argument
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from cli.flags import arguments_of, make
+from realtime_engine.errors import UsageError
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Upstream, find, is_server
+
+HOSTED: Final = "openai"
+"""The upstream that answers where a key is there, and the one that any other server's address is given to."""
+
+EMBEDDED: Final = "local"
+"""The upstream that answers where no key is there."""
+
+KEY: Final = "OPENAI_API_KEY"
+
+_BEHIND_COLON: Final = {"path": Path, "url": str}
+"""Fields that are filled by what stands behind the name of an upstream, and how."""
+
+_ELSEWHERE: Final = (*_BEHIND_COLON, "model_name")
+"""Options of upstreams that are no flags of their own: what stands behind the colon, and ``--model``."""
+
+_ADDRESSES: Final = ("ws://", "wss://")
+
+
+class ChosenUpstream(NamedTuple):
+    """An upstream, and what is known of it before the command line is parsed.
+
+    Attributes:
+        behind_colon: What its name was followed by, as a field of its options.
+        why: Why it answers, where nobody has named one.
+    """
+
+    name: str
+    plugin: type[Any]
+    behind_colon: Mapping[str, object] = {}
+    why: str | None = None
+
+    def arguments(self, given: Mapping[str, object] = {}) -> list[Argument]:
+        """Its flags."""
+        return arguments_of(self.plugin.Options, group=f"Upstream {self.name}", leave_out=_ELSEWHERE, given=given)
+
+    def make(self, values: Mapping[str, object], *, model: str | None) -> Upstream:
+        """Make it out of the values of its flags. ``model`` must be known when it connects: it cannot change later.
+
+        Raises:
+            UsageError: The path that it needs is not there, or an option is wrong.
+        """
+        options = self.plugin.Options
+        known = {**values, **self.behind_colon}
+        names = {field.name for field in fields(options)}
+        if model is not None and "model_name" in names:
+            known["model_name"] = model
+        missing = [field.name for field in fields(options) if field.name in _BEHIND_COLON and field.default is MISSING]
+        for name in missing:
+            if name not in known:
+                raise UsageError(f"--upstream {self.name} needs a {name}: --upstream {self.name}:{name.upper()}")
+        upstream: Upstream = self.plugin(make(options, known))
+        return upstream
+
+
+def choose_upstream(named: str | None, *, key_file: object = None) -> ChosenUpstream:
+    """The upstream that a user has named: NAME, NAME:PATH, NAME:URL, or a server's address. None: none was named.
+
+    Raises:
+        UsageError: There is none of that name, or it takes nothing behind the colon.
+    """
+    if named is None:
+        return _choose_by_key(key_file)
+    if named.startswith(_ADDRESSES):
+        named = f"{HOSTED}:{named}"
+    elif named.startswith(("http://", "https://")):
+        raise UsageError(f"--upstream {named}: the address of a Realtime server begins with wss:// or ws://")
+    name, _, behind = named.partition(":")
+    plugin = find(UPSTREAMS, name)
+    if not behind:
+        return ChosenUpstream(name, plugin)
+    for field in fields(plugin.Options):
+        if field.name in _BEHIND_COLON:
+            return ChosenUpstream(name, plugin, {field.name: _BEHIND_COLON[field.name](behind)})
+    raise UsageError(f"--upstream {name} takes no path: leave :{behind} out")
+
+
+def _choose_by_key(key_file: object) -> ChosenUpstream:
+    if os.environ.get(KEY):
+        return ChosenUpstream(HOSTED, find(UPSTREAMS, HOSTED), why=f"{KEY} is set")
+    if key_file is not None:
+        return ChosenUpstream(HOSTED, find(UPSTREAMS, HOSTED), why="there is a key file")
+    return ChosenUpstream(EMBEDDED, find(UPSTREAMS, EMBEDDED), why="the embedded model; it needs no key")
+
+
+def choose_transport(name: str, *, server: bool) -> type[Any]:
+    """The transport that a user has named, for the command that can use it.
+
+    Raises:
+        UsageError: There is none of that name, or it is for the other command.
+    """
+    plugin = find(TRANSPORTS, name)
+    if is_server(plugin) == server:
+        return plugin
+    if server:
+        raise UsageError(f"the transport {name!r} holds one conversation: engine run --transport {name}")
+    raise UsageError(f"the transport {name!r} serves many conversations: engine serve --transport {name}")
+
+
+def distinct(arguments: Sequence[Argument], transport: str, upstream: str) -> Sequence[Argument]:
+    """The arguments, of which no two have one name.
+
+    Raises:
+        UsageError: Two have.
+    """
+    names = [argument.name for argument in arguments]
+    clash = next((name for name in names if names.count(name) > 1), None)
+    if clash is not None:
+        raise UsageError(f"both {transport!r} and {upstream!r} have a flag --{clash}: a plug-in must rename its own")
+    return arguments
