@@ -32,6 +32,8 @@ MAY: Final[dict[str, set[str]]] = {
     "engine.py": {"trio"},
     "machine_link.py": {"trio"},
     "memory.py": {"trio"},
+    # the log
+    "journal.py": {"structlog"},
     # recordings are files
     "recording/accept.py": {"os", "pathlib"},
     "recording/check.py": {"pathlib"},

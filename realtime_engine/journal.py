@@ -1,0 +1,76 @@
+"""What a process says in its log, one line an event; every line of a conversation names it.
+
+No audio, no words of a conversation and no secret is ever said: what is logged is numbers, names of the engine's own,
+addresses, and reasons. Of a fault its kind and its place are told, not its message, which may quote anything.
+Where the lines go is for whoever sets structlog up (`cli.logs`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+
+from realtime_engine.driving import Run
+from realtime_engine.watch import FAILED, Watch
+
+_FRAMES: Final = 8  # of a fault, the innermost
+
+
+def log() -> structlog.typing.FilteringBoundLogger:
+    """The log; what is bound in this context stands on every line."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger("engine")
+    return logger
+
+
+class Journal:
+    """The log of one conversation."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def note(self, text: str) -> None:
+        """What the session notes."""
+        log().info(text)
+
+    def ended(self, run: Run) -> None:
+        """The conversation is over."""
+        say = log().warning if run.code == FAILED else log().info
+        say(
+            "conversation ended",
+            code=run.code,
+            reason=run.reason,
+            seconds=round(run.at, 3),
+            input_tokens=self._watch.input_tokens,
+            output_tokens=self._watch.output_tokens,
+        )
+
+    def failed(self, error: BaseException) -> None:
+        """It broke off by a fault of the engine's own."""
+        while isinstance(error, BaseExceptionGroup):  # from a nursery: the first tells
+            error = error.exceptions[0]
+        log().error("conversation failed", error=type(error).__name__, where=_where(error))
+
+
+@contextmanager
+def conversation(session: str, watch: Watch, **facts: str) -> Iterator[Journal]:
+    """Name this conversation on all lines of the block, and of the tasks and threads that are started in it.
+
+    Args:
+        session: The conversation's id, of the engine's own making.
+        watch: What it has used is taken from here.
+        facts: What its first line says: ``front``, ``mode``, ``upstream``, ``address``.
+    """
+    with structlog.contextvars.bound_contextvars(session=session):
+        log().info("conversation began", **facts)
+        yield Journal(watch)
+
+
+def _where(error: BaseException) -> str:
+    """The innermost frames of a fault, outermost first."""
+    frames: list[str] = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return " > ".join(frames[-_FRAMES:])
