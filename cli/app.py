@@ -6,9 +6,10 @@ standard output any more (what SIGPIPE gives in a shell).
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from errno import ENOSPC
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated, Final
 
@@ -16,7 +17,6 @@ from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from cli.out import Out, abandon, flush
-from cli.run import SUMMARY, run_with
 from realtime_engine.errors import EngineError, UsageError
 
 INTERRUPTED: Final = 130
@@ -30,12 +30,19 @@ FAULT: Final = 70
 
 _HELP = """Spoken conversations with realtime AI models: from files, recorded, and replayed exactly."""
 
-LOADED_LATER: Final[Mapping[str, str]] = {
+PLUGGED: Final[dict[str, str]] = {
+    "run": "Hold one conversation, and record it if you like.",
+}
+"""The commands whose flags depend on the transport and the upstream that are named, each with the first line of its
+help; loaded when they are called."""
+
+LOADED_LATER: Final[dict[str, str]] = {
+    "config": "Print an example of a server's configuration, or check one.",
     "replay": "Feed recordings to the engine of today; exit 1 if it does anything else.",
     "inspect": "Show what happened in recorded conversations.",
     "pack": "Pack the audio of finished recordings: smaller, and the same to the bit.",
 }
-"""The commands that are loaded when they are called, each with the first line of its help."""
+"""The other commands, likewise."""
 
 
 def main(tokens: Sequence[str] | None = None) -> int:
@@ -83,7 +90,7 @@ def _plain(error: CycloptsError) -> str:
 
 
 def _app(tokens: Sequence[str]) -> App:
-    """The commands. The flags of ``run`` depend on the transport and the upstream that are named."""
+    """The commands."""
     app = App(
         name="engine",
         help=_HELP,
@@ -95,7 +102,8 @@ def _app(tokens: Sequence[str]) -> App:
     )
     app.register_install_completion_command(help="Let the shell complete commands and flags.")
     called = _command(tokens)
-    app.command(_run(tokens), name="run")
+    for name, summary in PLUGGED.items():
+        app.command(_plugged(name, summary, tokens), name=name)
     for name, summary in LOADED_LATER.items():
         app.command(f"cli.{name}:{name}", help=None if name == called else summary)  # its docstring says it all
 
@@ -117,11 +125,12 @@ def _app(tokens: Sequence[str]) -> App:
     return app
 
 
-def _run(tokens: Sequence[str]) -> App | Callable[..., int]:
-    """The ``run`` command, with all its flags where they are wanted."""
-    if _command(tokens) == "run" or "--install-completion" in tokens:
-        return run_with(tokens)
-    return App(help=SUMMARY)
+def _plugged(name: str, summary: str, tokens: Sequence[str]) -> App | Callable[..., int]:
+    """A command with all its flags, where they are wanted."""
+    if _command(tokens) != name and "--install-completion" not in tokens:
+        return App(help=summary)
+    made: Callable[..., int] = import_module(f"cli.{name}").command(tokens)
+    return made
 
 
 def _command(tokens: Sequence[str]) -> str | None:

@@ -22,7 +22,7 @@ KEY: Final = "OPENAI_API_KEY"
 _BEHIND_COLON: Final = {"path": Path, "url": str}
 """Fields that are filled by what stands behind the name of an upstream, and how."""
 
-_ELSEWHERE: Final = (*_BEHIND_COLON, "model_name")
+ELSEWHERE: Final = (*_BEHIND_COLON, "model_name")
 """Options of upstreams that are no flags of their own: what stands behind the colon, and ``--model``."""
 
 _ADDRESSES: Final = ("ws://", "wss://")
@@ -43,7 +43,7 @@ class ChosenUpstream(NamedTuple):
 
     def arguments(self, given: Mapping[str, object] = {}) -> list[Argument]:
         """Its flags."""
-        return arguments_of(self.plugin.Options, group=f"Upstream {self.name}", leave_out=_ELSEWHERE, given=given)
+        return arguments_of(self.plugin.Options, group=f"Upstream {self.name}", leave_out=ELSEWHERE, given=given)
 
     def make(self, values: Mapping[str, object], *, model: str | None) -> Upstream:
         """Make it out of the values of its flags. ``model`` must be known when it connects: it cannot change later.

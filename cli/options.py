@@ -1,7 +1,10 @@
 """What every conversation is made from, whoever speaks and whoever answers; the plug-ins have options of their own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+from realtime_engine.sizes import size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +39,41 @@ class RunOptions(ConversationOptions):
     """What one conversation is made from."""
 
     transport: str = "wav"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions(ConversationOptions):
+    """What a server is made from.
+
+    Attributes:
+        client_may_set: The session fields that clients may set: all, none, or the fields, separated by commas
+            (audio.input.turn_detection,output_modalities). What is set here is never theirs to set. Without it
+            all of the rest is where only this computer can connect, else turn detection, transcription and the
+            kind of output.
+        record_quota: What all recordings together may take, such as 20G; the oldest finished ones go first.
+        record_keep: Days for which recordings are kept.
+        log: How the log is written to standard error: for people, or a line of JSON an event.
+    """
+
+    transport: str = "ws"
+    client_may_set: str | None = None
+    record_quota: int | None = field(default=None, metadata={"parse": size, "metavar": "SIZE"})
+    record_keep: float | None = None
+    log: Literal["console", "json"] = "console"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitOptions:
+    """What one conversation may take; what is over ends it, with a reason.
+
+    Attributes:
+        max_duration: Seconds that a conversation may last.
+        max_idle: Seconds without a word from the client.
+        max_tokens: Tokens that a conversation may use.
+        max_cost: Money that a conversation may cost, by the prices of the configuration.
+    """
+
+    max_duration: float | None = None
+    max_idle: float | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None

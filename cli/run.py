@@ -10,21 +10,19 @@ from cli.options import RunOptions
 from realtime_engine.errors import UsageError
 from realtime_engine.plugins import MachineFront
 
-SUMMARY: Final = "Hold one conversation, and record it if you like."
-
-_HELP: Final = f"""{SUMMARY}
+_HELP: Final = """Hold one conversation, and record it if you like.
 
 A person at the transport speaks, a model at the upstream answers.
 
-  engine run --transport {{transport}} {{flags}}
+  engine run --transport {transport} {flags}
 
-  engine run --transport {{transport}} {{flags}} --upstream {{upstream}} --record my-recordings/
+  engine run --transport {transport} {flags} --upstream {upstream} --record my-recordings/
 
-  engine run --transport {{transport}} {{flags}} --tools my_tools.py --session session.toml
+  engine run --transport {transport} {flags} --tools my_tools.py --session session.toml
 """
 
 
-def run_with(tokens: Sequence[str]) -> Callable[..., int]:
+def command(tokens: Sequence[str]) -> Callable[..., int]:
     """The command for the transport and the upstream that are named on the command line.
 
     Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import realtime_engine
-from cli.app import LOADED_LATER
+from cli.app import LOADED_LATER, PLUGGED
 from realtime_engine.errors import UpstreamError, UsageError
 from tests.cli.fake import engine, fake_plugins
 
@@ -48,7 +48,7 @@ def test_its_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None
     out = capsys.readouterr().out
     assert {"run", "replay", "inspect", "pack", "--version", "--install-completion", "--verbose"} <= set(out.split())
     words = " ".join(out.replace("│", " ").split())
-    assert all(f"{name} {summary}" in words for name, summary in LOADED_LATER.items())
+    assert all(f"{name} {summary}" in words for name, summary in (PLUGGED | LOADED_LATER).items())
 
 
 @pytest.mark.parametrize("name", LOADED_LATER)
@@ -58,11 +58,16 @@ def test_a_command_says_of_itself_what_the_list_of_commands_says(name: str) -> N
     assert LOADED_LATER[name] == command.__doc__.splitlines()[0]
 
 
+@pytest.mark.parametrize("name", PLUGGED)
+def test_so_does_one_whose_flags_depend_on_plug_ins(name: str) -> None:
+    command = import_module(f"cli.{name}").command([])
+
+    assert PLUGGED[name] == command.__doc__.splitlines()[0]
+
+
 def test_the_list_of_commands_is_made_without_loading_them() -> None:
-    code = (
-        "import sys\nfrom cli.app import main\nassert main([]) == 0\n"
-        "print(sorted({'cli.replay', 'cli.inspect', 'cli.pack', 'trio', 'numpy'} & set(sys.modules)))"
-    )
+    later = {*(f"cli.{name}" for name in [*PLUGGED, *LOADED_LATER]), "trio", "msgspec", "numpy"}
+    code = f"import sys\nfrom cli.app import main\nassert main([]) == 0\nprint(sorted({later} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
 
     assert run.stdout.splitlines()[-1] == "[]"

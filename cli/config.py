@@ -1,0 +1,36 @@
+"""``engine config``: the configuration of a server."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+from cyclopts import Parameter
+
+from cli.out import lines
+from realtime_engine.errors import UsageError
+
+Flag: TypeAlias = Annotated[bool, Parameter(negative=(), show_default=False)]
+
+
+def config(*, example: Flag = False, check: Path | None = None) -> int:
+    """Print an example of a server's configuration, or check one.
+
+      engine config --example > engine.toml
+
+      engine config --check engine.toml
+
+    Args:
+        example: Print a complete engine.toml, with all defaults and what they mean.
+        check: Read a file and say whether every table, key and value in it is known.
+    """
+    if example == (check is not None):
+        raise UsageError("say what is wanted: engine config --example, or engine config --check FILE")
+    if check is None:
+        from cli.example import example as text
+
+        lines().print(text(), end="")
+        return 0
+    from cli.given import ConfigFile
+
+    ConfigFile.read(check)
+    lines().print(f"{check}: all of it is known")
+    return 0

@@ -1,0 +1,78 @@
+"""A complete ``engine.toml``, made from the dataclasses that the flags are made from."""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import Field
+from inspect import Parameter as Argument
+from typing import Final, get_type_hints
+
+import msgspec
+
+from cli.flags import default_of, field_docs
+from cli.given import OWN, PLUGINS, settable
+from cli.values import accepted
+from realtime_engine.errors import UsageError
+from realtime_engine.plugins import find, installed, is_server
+
+WIDTH: Final = 110
+
+_HEAD: Final = """\
+# Everything that `engine serve --config engine.toml` can be told, with its defaults.
+#
+# A line such as #port = 8000 shows a default: take the # away to change it. Where nothing is the default, three dots
+# stand. What a flag says counts more than this file, and so does the environment: for `port`, --port and ENGINE_PORT.
+# Keys are not kept here: they come from OPENAI_API_KEY and ENGINE_TOKEN, or from files that are named here. A path
+# is taken from where the engine is started.
+"""
+
+_SESSION: Final = """\
+[session]
+# The session object of the Realtime API: what no key of [serve] sets. Clients can change nothing that is set here.
+#output_modalities = ["audio"]
+#[session.audio.input.turn_detection]
+#type = "semantic_vad"
+#[session.audio.input.transcription]
+#model = "gpt-4o-mini-transcribe"
+"""
+
+
+def example() -> str:
+    """The text of the file."""
+    own = [_table(name, options) for name, options in OWN.items()]
+    plugins = [_table(f"{kind}.{name}", options) for kind, name, options in _plugins()]
+    return "\n".join([_HEAD, own[0], _SESSION, *own[1:], *plugins])
+
+
+def _plugins() -> Iterator[tuple[str, str, type]]:
+    """The servers and the upstreams that are installed and can be loaded, with their options."""
+    for kind, group in PLUGINS.items():
+        for name in sorted(installed(group)):
+            try:
+                plugin = find(group, name)
+            except UsageError:  # it would have to be chosen, to be missed
+                continue
+            if kind == "upstream" or is_server(plugin):
+                yield kind, name, plugin.Options
+
+
+def _table(name: str, options: type) -> str:
+    hints, docs = get_type_hints(options), field_docs(options)
+    entries = [
+        "\n".join(
+            [
+                *(f"# {line}" for line in textwrap.wrap(docs.get(key, ""), WIDTH - 2)),
+                f"#{key} = {_value(field, hints[key])}",
+            ]
+        )
+        for key, field in settable(options).items()
+    ]
+    return f"[{name}]\n" + "\n\n".join(entries) + "\n"
+
+
+def _value(field: Field[object], hint: object) -> str:
+    """A default, as TOML writes it."""
+    default = default_of(field)
+    if default is None or default is Argument.empty:
+        return f"…  ({accepted(hint)})"
+    plain = msgspec.to_builtins(default, enc_hook=str)
+    return msgspec.json.encode(plain).decode()  # a text, a number, true, false, a list of them: as in JSON

@@ -1,0 +1,143 @@
+"""What is said beside the command line: in ``engine.toml``, and in the environment, which counts more.
+
+A table holds the fields of one dataclass, by their names: ``[serve]`` and ``[limits]`` those of the command,
+``[transport.NAME]`` and ``[upstream.NAME]`` those of a plug-in. ``[session]`` is the session object of the protocol,
+``[prices]`` the price list. In the environment the field ``port`` is ``ENGINE_PORT``.
+"""
+
+import os
+import tomllib
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final, TypeAlias, get_type_hints
+
+from cli.options import LimitOptions, ServeOptions
+from cli.values import read_text, read_value
+from realtime_engine.errors import UsageError
+from realtime_engine.objects import Json
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find
+
+Table: TypeAlias = Mapping[str, Json]
+
+OWN: Final[Mapping[str, type]] = {"serve": ServeOptions, "limits": LimitOptions}
+"""The tables of the command itself."""
+
+FREE: Final = ("session", "prices")
+"""Tables whose keys are not the fields of options."""
+
+PLUGINS: Final[Mapping[str, str]] = {"transport": TRANSPORTS, "upstream": UPSTREAMS}
+"""Tables of tables, one a plug-in."""
+
+
+def settable(options: type) -> Mapping[str, Field[object]]:
+    """The fields that a file may set, by name; what several flags fill in their order is a matter of flags."""
+    return {field.name: field for field in fields(options) if "flags" not in field.metadata}
+
+
+def variable_of(name: str) -> str:
+    """The variable of the environment for a field."""
+    return f"ENGINE_{name.upper()}"
+
+
+def from_environment(options: type, *, leave_out: Collection[str] = ()) -> dict[str, object]:
+    """What the environment says of an options dataclass; an empty variable says nothing.
+
+    Raises:
+        UsageError: A variable has a value that its field does not take.
+    """
+    hints = get_type_hints(options)
+    said = {
+        name: (os.environ[variable_of(name)], field)
+        for name, field in settable(options).items()
+        if name not in leave_out and os.environ.get(variable_of(name))
+    }
+    return {name: read_text(text, field, hints[name], variable_of(name)) for name, (text, field) in said.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """An ``engine.toml``; by default an empty one."""
+
+    name: str = "engine.toml"
+    tables: Table = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> "ConfigFile":
+        """Read a file, and check all of it, also what will not be used.
+
+        Raises:
+            UsageError: It cannot be read, is no TOML, or has a table, a key or a value that is not known.
+        """
+        try:
+            config = cls(str(path), tomllib.loads(path.read_text("utf-8")))
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{path}: not UTF-8 text") from error
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{path}: not TOML: {error}") from error
+        config.check()
+        return config
+
+    def values(self, table: str, options: type) -> dict[str, object]:
+        """What a table says of an options dataclass.
+
+        Raises:
+            UsageError: A key is unknown, or has a value that its field does not take.
+        """
+        hints, known = get_type_hints(options), settable(options)
+        found = self.table(table)
+        for key in found:
+            if key not in known:
+                raise UsageError(f"{self.name}: [{table}] {key}: {_unknown('key', key, known)}")
+        return {
+            key: read_value(value, known[key], hints[key], f"{self.name}: [{table}] {key}")
+            for key, value in found.items()
+        }
+
+    def table(self, name: str) -> Table:
+        """A table by its name, such as ``transport.ws``; one that is not there is empty.
+
+        Raises:
+            UsageError: What stands there is no table.
+        """
+        found: Json = dict(self.tables)
+        for part in name.split("."):
+            found = found.get(part, {}) if isinstance(found, dict) else found
+        if not isinstance(found, dict):
+            raise UsageError(f"{self.name}: {name} must be a table: [{name}]")
+        return found
+
+    def check(self) -> None:
+        """Read every table.
+
+        Raises:
+            UsageError: One is unknown, or has something in it that is not known.
+        """
+        for name in self.tables:
+            if name in OWN:
+                self.values(name, OWN[name])
+            elif name in PLUGINS:
+                for plugin in self.table(name):
+                    self._check_plugin(name, plugin)
+            elif name in FREE:
+                self.table(name)
+            else:
+                raise UsageError(f"{self.name}: [{name}]: {_unknown('table', name, [*OWN, *FREE, *PLUGINS])}")
+
+    def _check_plugin(self, kind: str, name: str) -> None:
+        try:
+            plugin = find(PLUGINS[kind], name)
+        except UsageError as error:
+            raise UsageError(f"{self.name}: [{kind}.{name}]: {error}") from error
+        self.values(f"{kind}.{name}", plugin.Options)
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """That a name is unknown, what may have been meant, and what there is."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    return f"unknown {what}{meant} Known: {', '.join(names)}" if meant else f"unknown {what}; known: {', '.join(names)}"

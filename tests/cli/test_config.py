@@ -1,0 +1,89 @@
+"""``engine config``: the example says everything, and says the truth."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cli.example import example
+from cli.flags import default_of
+from cli.given import OWN, ConfigFile, settable
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find, installed, is_server
+from tests.cli.fake import engine
+
+SERVERS = [f"transport.{name}" for name in installed(TRANSPORTS) if is_server(find(TRANSPORTS, name))]
+TABLES = {
+    **OWN,
+    **{table: find(TRANSPORTS, table.partition(".")[2]).Options for table in SERVERS},
+    **{f"upstream.{name}": find(UPSTREAMS, name).Options for name in installed(UPSTREAMS)},
+}
+
+
+def uncommented(text: str) -> str:
+    """The example with all its defaults said aloud, but for those that are nothing."""
+    lines = text.splitlines()
+    return "\n".join(line.removeprefix("#") if not line.startswith(("# ", "#\n")) else "" for line in lines)
+
+
+def without_nothings(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if " = …" not in line)
+
+
+def test_the_example_as_it_is_says_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "engine.toml"
+    path.write_text(example(), "utf-8")
+
+    config = ConfigFile.read(path)
+
+    assert config.tables["session"] == {}
+    assert all(config.values(table, options) == {} for table, options in TABLES.items())
+
+
+def test_the_example_says_every_default(tmp_path: Path) -> None:
+    path = tmp_path / "engine.toml"
+    path.write_text(uncommented(without_nothings(example())), "utf-8")
+
+    config = ConfigFile.read(path)
+
+    for table, options in TABLES.items():
+        defaults = {name: default_of(field) for name, field in settable(options).items()}
+        said = config.values(table, options)
+        assert said == {name: defaults[name] for name in said}
+        assert {name for name in defaults if f"#{name} = " not in example()} == set()
+        assert all(defaults[name] in (None, default_of(settable(options)[name])) for name in defaults.keys() - said)
+    assert set(config.table("session")) == {"output_modalities", "audio"}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_example_has_a_table_for_each_part(table: str) -> None:
+    assert f"\n[{table}]\n" in example()
+
+
+def test_it_is_printed_and_can_be_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert engine("config", "--example") == 0
+    printed = capsys.readouterr().out
+    (tmp_path / "engine.toml").write_text(printed, "utf-8")
+
+    assert printed == example()
+    assert tomllib.loads(printed)
+    assert engine("config", "--check", tmp_path / "engine.toml") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'engine.toml'}: all of it is known\n"
+
+
+def test_a_wrong_file_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "engine.toml").write_text("[serve]\nupstraem = 'local'\n")
+
+    assert engine("config", "--check", tmp_path / "engine.toml") == 2
+    assert "[serve] upstraem: unknown key; did you mean upstream? Known: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tokens", [(), ("--example", "--check", "x")])
+def test_one_thing_at_a_time(tokens: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert engine("config", *tokens) == 2
+    assert "engine config --example, or engine config --check FILE" in capsys.readouterr().err
+
+
+def test_a_plug_in_that_cannot_be_loaded_is_not_in_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.example.installed", lambda group: {"gone": None} if "upstreams" in group else {})
+
+    assert "[upstream." not in example()
