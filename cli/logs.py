@@ -15,7 +15,6 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import IO, Final, Literal
 
-import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
@@ -104,6 +103,8 @@ class _Discretion:
 
 def _as_json(logger: object, method: str, line: EventDict) -> str:  # noqa: ARG001 - what a processor is given
     """Time, level and event first."""
+    import msgspec  # the help can do without
+
     first = {name: line.pop(name) for name in ("time", "level", "event")}
     return msgspec.json.encode({**first, **line}).decode()
 
