@@ -110,10 +110,14 @@ class ToolResult(msgspec.Struct, frozen=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """The operator ends the conversation: at once, or when it falls idle within ``grace`` seconds."""
+    """The operator ends the conversation: at once, or when it falls idle within ``grace`` seconds.
+
+    ``code`` is the WebSocket close code that both sides are given.
+    """
 
     reason: str
     grace: float = 0.0
+    code: int = 1001
 
 
 Input: TypeAlias = Message | Opened | Closed | ToolResult | Stop

@@ -128,6 +128,11 @@ def judge(raw: bytes, policy: Policy, *, managed: bool, our_calls: Collection[st
     return PASS
 
 
+def may_set(field: str, policy: Policy) -> bool:
+    """Whether a front may set this field of a session, whatever is under it."""
+    return _may_set(field, policy, frozenset())
+
+
 def _judge_settings(event: JsonObject, holder: str, policy: Policy, our_calls: Collection[str]) -> Verdict:
     settings = _get(event, holder)
     if not isinstance(settings, dict):

@@ -23,12 +23,12 @@ from realtime_engine.outbox import Outbox, Overfull, Upstream
 from realtime_engine.transparent import Transparent
 
 NORMAL: Final = 1000
-GOING_AWAY: Final = 1001
 BAD_TEXT: Final = 1007
 POLICY: Final = 1008
 FAILED: Final = 1011
+RESTART: Final = 1012
 TRY_LATER: Final = 1013
-"""Close codes (RFC 6455, section 7.4.1; 1013 from the IANA registry)."""
+"""Close codes (RFC 6455, section 7.4.1; 1012 and 1013 from the IANA registry)."""
 
 Due = tuple[float, Sequence[Command]]
 
@@ -178,7 +178,7 @@ class Session:
                 self._manner.tool_ended(now, given)
             case Stop():
                 latest = microseconds(now + given.grace)
-                self._ending = _Ending(GOING_AWAY, given.reason, latest, speech_only=False)
+                self._ending = _Ending(given.code, given.reason, latest, speech_only=False)
             case _ as never:
                 assert_never(never)
 

@@ -11,6 +11,7 @@ can read, so that it can mend its call, or say so.
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -103,6 +104,12 @@ class Tools:
         self._timeout = timeout
         self._places = trio.CapacityLimiter(at_once)
         self.schemas = tuple(tool.schema for tool in self._tools.values())
+
+    def anew(self) -> "Tools":
+        """The same functions for another conversation, which has its own places."""
+        tools = copy(self)
+        tools._places = trio.CapacityLimiter(self._places.total_tokens)
+        return tools
 
     def run(self, call: RunTool) -> ToolResult:
         """Run a call here and now, as `realtime_engine.simulate` does, whose clock stands still meanwhile.

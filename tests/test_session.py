@@ -111,7 +111,8 @@ def test_an_upstream_that_says_good_bye_ends_the_conversation_without_an_error()
 
 
 def test_a_stop_ends_the_conversation_at_once_when_nothing_is_under_way() -> None:
-    assert opened().step(1, Stop("restart", grace=10)) == [HangUp(1001, "restart")]
+    assert opened().step(1, Stop("goodbye", grace=10)) == [HangUp(1001, "goodbye")]
+    assert opened().step(1, Stop("restart", grace=10, code=1012)) == [HangUp(1012, "restart")]
 
 
 def test_a_stop_lets_the_answer_be_heard_but_waits_no_longer_than_its_grace() -> None:

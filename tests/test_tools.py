@@ -292,6 +292,17 @@ async def test_only_so_many_calls_run_at_once(autojump_clock: trio.testing.MockC
     assert trio.current_time() == pytest.approx(4)
 
 
+async def test_the_tools_of_another_conversation_have_places_of_their_own() -> None:
+    tools = Tools([everyone], at_once=1)
+    other = tools.anew()
+
+    async with tools._places:
+        result = await other.run_in_time(call("everyone"))
+
+    assert result == ToolResult("call_1", "Anna, Berta, Clara")
+    assert other.schemas == tools.schemas
+
+
 async def test_a_function_that_is_not_async_runs_in_a_thread() -> None:
     def where() -> str:
         return threading.current_thread().name

@@ -34,7 +34,10 @@ INPUTS: list[tuple[Input, str]] = [
         ToolResult("call_1", "42", failed=True),
         '"from":"tool","result":{"call_id":"call_1","output":"42","failed":true}',
     ),
-    (Stop("the server goes", 2.5), '"from":"operator","stop":{"reason":"the server goes","grace":2.5}'),
+    (
+        Stop("the server goes", 2.5, 1012),
+        '"from":"operator","stop":{"reason":"the server goes","grace":2.5,"code":1012}',
+    ),
     (Message(Side.FRONT, Kind.TEXT, b'{"type":"x"}'), '"from":"front","event":{"type":"x"}'),
     (Message(Side.UPSTREAM, Kind.TEXT, b"{\n}"), '"from":"upstream","raw":"{\\n}"'),
     (Message(Side.UPSTREAM, Kind.TEXT, b"\xff"), '"from":"upstream","raw":{"base64":"/w=="}'),
@@ -74,6 +77,12 @@ def test_a_command_has_its_line(command: Command, fields: str) -> None:
 
 def test_a_message_of_the_upstream_is_passed_on_to_the_front() -> None:
     assert b'"to":"front","same":true' in command_line(1, 0.0, FORWARD, stays, Side.FRONT)
+
+
+def test_a_stop_of_a_recording_that_names_no_code_is_what_it_was_then() -> None:
+    line = read_line(b'{"n":1,"at":0.5,"from":"operator","stop":{"reason":"bye","grace":2.5}}')
+
+    assert input_of(line, nothing) == Stop("bye", 2.5, 1001)
 
 
 def test_the_end_has_its_line() -> None:

@@ -1,0 +1,102 @@
+"""What the operator has set: what each kind of session is asked to be, and what a front may then no longer set."""
+
+import json
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias, cast
+
+from msgspec import Raw
+
+from realtime_engine.errors import UsageError
+from realtime_engine.objects import Json
+from realtime_engine.options import NO_SETTINGS, ToolSchema
+
+MaySet: TypeAlias = Literal["all", "none"] | tuple[str, ...]
+
+FIELDS: Final = frozenset(
+    {
+        *("audio", "include", "instructions", "max_output_tokens", "model", "output_modalities"),
+        *("parallel_tool_calls", "prompt", "reasoning", "tool_choice", "tools", "tracing", "truncation"),
+    }
+)
+"""The fields of a session that may be set (protocol.md, section 5); each may be followed by a path into it."""
+
+ELSEWHERE: Final = ("audio.input.turn_detection", "audio.input.transcription", "output_modalities")
+"""What people who come over a network may set, if the operator says nothing else: how they are heard, and answered."""
+
+BY_OPERATOR: Final = "set by the operator"
+BY_TOOLS: Final = "the engine runs tools of its own"
+
+_GROUPS: Final = frozenset({"audio", "audio.input", "audio.output"})
+"""Objects that only group settings. Any other object is one setting: a turn detection of another type is another."""
+
+_Object: TypeAlias = dict[str, Json]
+
+
+def with_tools(settings: Raw, tools: Sequence[ToolSchema]) -> Raw:
+    """The settings of a session whose tools the engine runs, besides those that the settings name."""
+    if not tools:
+        return settings
+    read = _read(settings)
+    given = read.get("tools")
+    read["tools"] = [*(given if isinstance(given, list) else []), *map(_tool, tools)]
+    return _write(read)
+
+
+def for_transcription(settings: Raw) -> Raw:
+    """As much of the settings as a session has that only transcribes (protocol.md, section 5)."""
+    read = _read(settings)
+    audio = read.get("audio")
+    heard = audio.get("input") if isinstance(audio, dict) else None
+    kept: _Object = {"audio": {"input": heard}} if heard is not None else {}
+    if "include" in read:
+        kept["include"] = read["include"]
+    return _write({"type": "transcription"} | kept) if kept else NO_SETTINGS
+
+
+def pins(settings: Raw) -> dict[str, str]:
+    """The paths of all that the settings set, each with the reason why a front may not."""
+    return dict.fromkeys(_paths(_read(settings), ""), BY_OPERATOR)
+
+
+def may_set(text: str | None, *, local: bool) -> MaySet:
+    """What ``--client-may-set`` says; without it, all where only this computer reaches the server.
+
+    Raises:
+        UsageError: It names what is no field of a session.
+    """
+    match text:
+        case None:
+            return "all" if local else ELSEWHERE
+        case "all" | "none":
+            return cast("MaySet", text)
+    fields = tuple(field.strip() for field in text.split(","))
+    for field in fields:
+        if field.partition(".")[0] not in FIELDS:
+            known = ", ".join(sorted(FIELDS))
+            raise UsageError(f"--client-may-set: a session has no field {field!r}; say all, none, or some of: {known}")
+    return fields
+
+
+def _read(settings: Raw) -> _Object:
+    read: Json = json.loads(bytes(settings))
+    return read if isinstance(read, dict) else {}
+
+
+def _write(settings: _Object) -> Raw:
+    return Raw(json.dumps({"type": "realtime"} | settings, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _paths(settings: _Object, path: str) -> list[str]:
+    found: list[str] = []
+    for key, value in settings.items():
+        name = f"{path}{key}"
+        if name in _GROUPS and isinstance(value, dict):
+            found += _paths(value, f"{name}.")
+        elif name != "type":
+            found.append(name)
+    return found
+
+
+def _tool(tool: ToolSchema) -> Json:
+    parameters: Json = json.loads(bytes(tool.parameters))
+    return {"type": "function", "name": tool.name, "description": tool.description, "parameters": parameters}

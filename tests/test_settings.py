@@ -1,0 +1,102 @@
+"""What the operator has set, and what a front may then no longer set."""
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from realtime_engine.errors import UsageError
+from realtime_engine.options import NO_SETTINGS, Policy, ToolSchema
+from realtime_engine.policy import Changed, Pass, judge
+from realtime_engine.settings import BY_OPERATOR, ELSEWHERE, for_transcription, may_set, pins, with_tools
+
+WEATHER = ToolSchema(name="weather", description="The weather.", parameters=Raw(b'{"type":"object"}'))
+TOLD = {"type": "function", "name": "weather", "description": "The weather.", "parameters": {"type": "object"}}
+
+
+def raw(**settings: Any) -> Raw:
+    return Raw(json.dumps({"type": "realtime"} | settings).encode())
+
+
+def read(settings: Raw) -> Any:
+    return json.loads(bytes(settings))
+
+
+def test_what_the_operator_sets_is_pinned_setting_by_setting() -> None:
+    detection = {"type": "server_vad", "threshold": 0.7}
+    settings = raw(
+        instructions="Be brief.",
+        tools=[],
+        audio={"input": {"turn_detection": detection}, "output": {"voice": {"id": "v"}, "speed": 1}},
+    )
+
+    assert pins(settings) == dict.fromkeys(
+        ["instructions", "tools", "audio.input.turn_detection", "audio.output.voice", "audio.output.speed"], BY_OPERATOR
+    )
+
+
+def test_null_is_a_setting_and_nothing_set_pins_nothing() -> None:
+    assert list(pins(raw(audio={"input": {"turn_detection": None}}))) == ["audio.input.turn_detection"]
+    assert list(pins(raw(audio=None))) == ["audio"]
+    assert pins(raw(audio={"input": {}})) == {}
+    assert pins(NO_SETTINGS) == {}
+
+
+def test_a_turn_detection_of_another_type_is_no_way_around_a_pinned_one() -> None:
+    policy = Policy(pinned=pins(raw(audio={"input": {"turn_detection": {"type": "server_vad"}}})))
+    asked = b'{"type":"session.update","session":{"audio":{"input":{"turn_detection":{"eagerness":"low"}}}}}'
+
+    verdict = judge(asked, policy, managed=True)
+
+    assert isinstance(verdict, Changed)
+    assert json.loads(verdict.raw) == {"type": "session.update", "session": {}}
+
+
+def test_tools_of_the_engine_come_behind_those_of_the_settings() -> None:
+    mine = {"type": "function", "name": "mine"}
+
+    assert read(with_tools(raw(tools=[mine]), [WEATHER])) == {"type": "realtime", "tools": [mine, TOLD]}
+    assert read(with_tools(raw(tools=None), [WEATHER])) == {"type": "realtime", "tools": [TOLD]}
+    assert read(with_tools(NO_SETTINGS, [WEATHER])) == {"type": "realtime", "tools": [TOLD]}
+    assert with_tools(NO_SETTINGS, []) is NO_SETTINGS
+
+
+def test_a_session_that_only_transcribes_gets_only_what_it_has() -> None:
+    heard = {"transcription": {"model": "whisper"}}
+    settings = raw(instructions="Be brief.", audio={"input": heard, "output": {"voice": "a"}}, include=["x"])
+
+    assert read(for_transcription(settings)) == {"type": "transcription", "audio": {"input": heard}, "include": ["x"]}
+    assert for_transcription(raw(instructions="Be brief.")) == NO_SETTINGS
+    assert for_transcription(raw(audio={"output": {}})) == NO_SETTINGS
+    assert for_transcription(NO_SETTINGS) == NO_SETTINGS
+
+
+def test_where_only_this_computer_comes_in_all_may_be_set_and_elsewhere_little() -> None:
+    assert may_set(None, local=True) == "all"
+    assert may_set(None, local=False) == ELSEWHERE
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_what_the_operator_says_counts_wherever_people_come_from(local: bool) -> None:
+    assert may_set("all", local=local) == "all"
+    assert may_set("none", local=local) == "none"
+    assert may_set("instructions, audio.output.voice", local=local) == ("instructions", "audio.output.voice")
+
+
+@pytest.mark.parametrize("text", ["", "voice", "instructions,", "instructions,bogus.audio", "ALL"])
+def test_what_is_no_field_of_a_session_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--client-may-set: a session has no field"):
+        may_set(text, local=True)
+
+
+def test_people_from_elsewhere_may_choose_how_they_are_heard_and_no_more() -> None:
+    policy = Policy(may_set=may_set(None, local=False))
+    heard = {"turn_detection": None, "transcription": {"model": "whisper"}}
+    allowed = raw(audio={"input": heard}, output_modalities=["text"])
+    asked = b'{"type":"session.update","session":{"model":"dear","instructions":"mine","tools":[],"tracing":"auto"}}'
+
+    assert isinstance(judge(b'{"type":"session.update","session":%b}' % bytes(allowed), policy, managed=False), Pass)
+    verdict = judge(asked, policy, managed=False)
+    assert isinstance(verdict, Changed)
+    assert json.loads(verdict.raw)["session"] == {}
