@@ -1,0 +1,140 @@
+"""The access token: who shows it may come in. No socket and no clock in here.
+
+It is shown in one of three ways: ``Authorization: Bearer …``; for browsers' Realtime SDKs, which can set no header, a
+subprotocol ``openai-insecure-api-key.…`` (protocol.md, section 1.1); for the page a cookie, which holds not the
+token but a time and a signature made with it.
+"""
+
+import hmac
+import os
+import stat
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from realtime_engine.errors import UsageError
+
+COOKIE: Final = "engine_session"
+COOKIE_LIFE: Final = 24 * 3600
+"""Seconds until the page asks for the token again."""
+
+KEY_PREFIX: Final = "openai-insecure-api-key."
+ENVIRONMENT: Final = "ENGINE_TOKEN"
+SHORT: Final = 16
+"""Characters below which a token can be guessed."""
+
+_BEARER: Final = "bearer "
+
+
+class Token:
+    """The one secret of a server; all comparisons take the same time, whatever they are given."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
+
+    def __repr__(self) -> str:
+        return "Token(…)"
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it can be guessed."""
+        return len(self._secret) < SHORT
+
+    def matches(self, given: str) -> bool:
+        """Whether this is the token."""
+        return hmac.compare_digest(sha256(given.encode()).digest(), sha256(self._secret).digest())
+
+    def cookie(self, now: float) -> str:
+        """What a browser keeps that has shown the token: until when, and a signature of it."""
+        expiry = str(int(now) + COOKIE_LIFE)
+        return f"{expiry}.{self._sign(expiry)}"
+
+    def signed(self, cookie: str, now: float) -> bool:
+        """Whether a cookie was made with this token, and its time is not over."""
+        expiry, _, signature = cookie.partition(".")
+        genuine = hmac.compare_digest(signature.encode(), self._sign(expiry).encode())
+        return genuine and now < int(expiry)
+
+    def shown_in(self, headers: Mapping[str, str], offered: Iterable[str], now: float) -> bool:
+        """Whether a request shows it: ``headers`` by lower-case name, ``offered`` the subprotocols."""
+        bearer = headers.get("authorization", "")
+        if bearer[: len(_BEARER)].lower() == _BEARER and self.matches(bearer[len(_BEARER) :].strip()):
+            return True
+        if any(self.matches(name.removeprefix(KEY_PREFIX)) for name in offered if name.startswith(KEY_PREFIX)):
+            return True
+        return any(self.signed(value, now) for value in _cookies(headers.get("cookie", "")))
+
+    def _sign(self, expiry: str) -> str:
+        return hmac.digest(self._secret, f"{COOKIE}.{expiry}".encode(), sha256).hex()
+
+
+class Attempts:
+    """Counts wrong tokens by address: after `FREE` of them each next one must wait until one is forgotten."""
+
+    FREE: Final = 5
+    FORGOTTEN: Final = 60.0
+    """Seconds until a wrong one no longer counts."""
+
+    MOST: Final = 10_000
+    """Addresses that are remembered; the oldest is forgotten first."""
+
+    def __init__(self) -> None:
+        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+
+    def wrong(self, address: str, now: float) -> None:
+        """Another one was wrong."""
+        times = self._recent(address, now)
+        times.append(now)
+        self._wrong[address] = times
+        self._wrong.move_to_end(address)
+        if len(self._wrong) > self.MOST:
+            self._wrong.popitem(last=False)
+
+    def wait(self, address: str, now: float) -> float:
+        """Seconds until this address may try again; 0: now."""
+        times = self._recent(address, now)
+        return times[-self.FREE] + self.FORGOTTEN - now if len(times) >= self.FREE else 0.0
+
+    def _recent(self, address: str, now: float) -> list[float]:
+        return [at for at in self._wrong.get(address, ()) if at > now - self.FORGOTTEN]
+
+
+def read_token(file: Path | None, environment: Mapping[str, str] = os.environ) -> Token | None:
+    """The token from a file, or else from `ENVIRONMENT`; None: there is none.
+
+    Raises:
+        UsageError: It cannot be read, is empty, or no header could carry it.
+    """
+    if file is not None:
+        name = f"--token-file {file}"
+        try:
+            text = file.read_text("utf-8")
+        except OSError as error:
+            raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{name}: not text") from error
+    elif ENVIRONMENT in environment:
+        name, text = ENVIRONMENT, environment[ENVIRONMENT]
+    else:
+        return None
+    secret = text.removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise UsageError(f"{name} is empty: put a token there, for example what `openssl rand -hex 32` prints")
+    if not all("!" <= character <= "~" for character in secret):
+        raise UsageError(f"{name}: a token is one line of letters, digits and signs of ASCII, without spaces")
+    return Token(secret)
+
+
+def is_readable_by_all(file: Path) -> bool:
+    """Whether any user of the computer may read the file."""
+    return bool(file.stat().st_mode & stat.S_IROTH)
+
+
+def _cookies(header: str) -> Iterable[str]:
+    """The values of our cookie; there may be several, for different paths."""
+    for pair in header.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == COOKIE:
+            yield value
