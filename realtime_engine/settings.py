@@ -50,7 +50,7 @@ def for_transcription(settings: Raw) -> Raw:
     kept: _Object = {"audio": {"input": heard}} if heard is not None else {}
     if "include" in read:
         kept["include"] = read["include"]
-    return _write({"type": "transcription"} | kept) if kept else NO_SETTINGS
+    return _write(kept, "transcription") if kept else NO_SETTINGS
 
 
 def pins(settings: Raw) -> dict[str, str]:
@@ -82,8 +82,9 @@ def _read(settings: Raw) -> _Object:
     return read if isinstance(read, dict) else {}
 
 
-def _write(settings: _Object) -> Raw:
-    return Raw(json.dumps({"type": "realtime"} | settings, ensure_ascii=False, separators=(",", ":")).encode())
+def _write(settings: _Object, kind: str = "realtime") -> Raw:
+    typed: _Object = {"type": kind}
+    return Raw(json.dumps(typed | settings, ensure_ascii=False, separators=(",", ":")).encode())
 
 
 def _paths(settings: _Object, path: str) -> list[str]:

@@ -96,9 +96,9 @@ def test_what_no_header_could_carry_is_refused_and_not_repeated(tmp_path: Path, 
     file = tmp_path / "token"
     file.write_text(text)
 
-    for read in (lambda: read_token(file, {}), lambda: read_token(None, {"ENGINE_TOKEN": text})):
+    for path in (file, None):
         with pytest.raises(UsageError) as error:
-            read()
+            read_token(path, {"ENGINE_TOKEN": text})
         assert SECRET not in str(error.value)
 
 
