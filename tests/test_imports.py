@@ -30,6 +30,14 @@ OUTSIDE: Final = frozenset(
 MAY: Final[dict[str, set[str]]] = {
     # the real clock
     "engine.py": {"trio"},
+    # sockets
+    "dial.py": {"h11", "secrets", "socket", "ssl", "trio", "urllib"},
+    "network.py": {"secrets", "select", "ssl", "trio"},
+    "readiness.py": {"select", "socket", "trio"},
+    "sweep.py": {"trio"},
+    "websocket.py": {"socket", "ssl", "trio"},
+    "wire.py": {"socket", "ssl", "trio"},
+    # links without sockets
     "machine_link.py": {"trio"},
     "memory.py": {"trio"},
     # the log

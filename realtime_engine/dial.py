@@ -1,0 +1,215 @@
+"""Connect to a WebSocket server: its address, TCP, TLS, and the handshake of RFC 6455, section 4.1.
+
+Whatever goes wrong is one clear sentence in an `UpstreamError`. No header's value is in it: one of them is a key.
+"""
+
+import secrets
+import socket
+import ssl
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+import h11
+import msgspec
+import trio
+
+from realtime_engine.errors import UpstreamError
+from realtime_engine.websocket import accept_value
+from realtime_engine.wire import Wire
+
+MOST_HEAD: Final = 32 * 1024
+"""Bytes of a server's answer before its body."""
+
+MOST_BODY: Final = 64 * 1024
+"""Bytes of a refusal that are read."""
+
+_MOST_SAID: Final = 500  # characters of a refusal that are told
+_SHORTEST_SECRET: Final = 6  # characters; less is found in any sentence
+_PORTS: Final = {"ws": 80, "wss": 443}
+
+Headers = Sequence[tuple[str, str]]
+
+
+class _Address(NamedTuple):
+    """Where a URL leads."""
+
+    secure: bool
+    host: str
+    port: int
+    authority: str
+    target: str
+
+
+async def dial(
+    url: str, *, headers: Headers, subprotocols: Sequence[str], tls: ssl.SSLContext | None
+) -> tuple[Wire, bytes]:
+    """Connect, and agree on a WebSocket.
+
+    Returns:
+        The connection, and what has come behind the handshake.
+
+    Raises:
+        UpstreamError: It could not be done.
+    """
+    address = _read_url(url)
+    sock = await _reach(address)
+    try:
+        wire = Wire(sock, tls=tls if address.secure else None, server_hostname=address.host)
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise UpstreamError(f"cannot speak TLS with {address.host}: {error}") from error
+    try:
+        await _agree_on_tls(wire, address)
+        return wire, await _upgrade(wire, address, headers, subprotocols)
+    except BaseException:
+        wire.close()
+        raise
+
+
+def _read_url(url: str) -> _Address:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        host = host if host.isascii() else host.encode("idna").decode()
+    except (ValueError, KeyError):
+        raise UpstreamError("the upstream's address must be a ws:// or wss:// URL") from None
+    if not host:
+        raise UpstreamError("the upstream's address names no host")
+    name = f"[{host}]" if ":" in host else host
+    authority = name if port == _PORTS[parts.scheme] else f"{name}:{port}"
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    return _Address(parts.scheme == "wss", host, port, authority, target)
+
+
+async def _reach(address: _Address) -> socket.socket:
+    """Try all addresses of the host, the next when one is slow (RFC 8305)."""
+    try:
+        stream = await trio.open_tcp_stream(address.host, address.port)
+    except socket.gaierror as error:
+        raise UpstreamError(f"cannot find {address.host}: {error.strerror}") from error
+    except OSError as error:
+        raise UpstreamError(f"cannot connect to {address.host}:{address.port}: {_why(error)}") from error
+    return socket.socket(fileno=stream.socket.detach())
+
+
+async def _agree_on_tls(wire: Wire, address: _Address) -> None:
+    try:
+        await wire.handshake()
+    except ssl.SSLCertVerificationError as error:
+        raise UpstreamError(f"cannot trust {address.host}: {error.verify_message}") from error
+    except OSError as error:
+        raise UpstreamError(f"cannot speak TLS with {address.host}: {_why(error)}") from error
+
+
+async def _upgrade(wire: Wire, address: _Address, headers: Headers, subprotocols: Sequence[str]) -> bytes:
+    """The handshake over HTTP; what has come behind it."""
+    key = b64encode(secrets.token_bytes(16)).decode()
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD)
+    try:
+        ask = connection.send(
+            h11.Request(
+                method="GET",
+                target=address.target,
+                headers=[
+                    ("Host", address.authority),
+                    ("Upgrade", "websocket"),
+                    ("Connection", "Upgrade"),
+                    ("Sec-WebSocket-Key", key),
+                    ("Sec-WebSocket-Version", "13"),
+                    *([("Sec-WebSocket-Protocol", ", ".join(subprotocols))] if subprotocols else []),
+                    *headers,
+                ],
+            )
+        )
+    except (h11.LocalProtocolError, UnicodeEncodeError):
+        raise UpstreamError("the upstream's address or a header holds what HTTP cannot carry") from None
+    try:
+        await wire.send_all(ask or b"")
+        answer = await _next_event(wire, connection)
+        if isinstance(answer, h11.Response):
+            raise UpstreamError(_refusal(answer, await _read_body(wire, connection), headers))
+    except OSError as error:
+        raise UpstreamError(f"{address.host} was lost in the handshake: {_why(error)}") from error
+    except h11.RemoteProtocolError as error:
+        raise UpstreamError(f"{address.host} does not speak HTTP: {error}") from error
+    if not isinstance(answer, h11.InformationalResponse):
+        raise UpstreamError(f"{address.host} ended the connection in the handshake")
+    _check(answer, key, subprotocols, address.host)
+    return connection.trailing_data[0]
+
+
+async def _next_event(wire: Wire, connection: h11.Connection) -> object:
+    """The server's answer; what it only announces (100, 103) is passed over."""
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            connection.receive_data(await wire.receive())
+        elif not (isinstance(event, h11.InformationalResponse) and event.status_code != 101):
+            return event
+
+
+async def _read_body(wire: Wire, connection: h11.Connection) -> bytes:
+    """The beginning of a refusal's body; one that breaks off is told as far as it came."""
+    body = b""
+    try:
+        while len(body) < MOST_BODY and isinstance(data := await _next_event(wire, connection), h11.Data):
+            body += data.data
+    except (OSError, h11.RemoteProtocolError):
+        pass
+    return body
+
+
+def _check(answer: h11.InformationalResponse, key: str, subprotocols: Sequence[str], host: str) -> None:
+    """What a client must look at in the answer (section 4.1)."""
+    fields: dict[bytes, bytes] = {}
+    for name, value in answer.headers:
+        fields[name] = b", ".join([fields[name], value]) if name in fields else value
+    tokens = {token.strip().lower() for token in fields.get(b"connection", b"").split(b",")}
+    if fields.get(b"upgrade", b"").lower() != b"websocket" or b"upgrade" not in tokens:
+        raise UpstreamError(f"{host} did not agree on a WebSocket")
+    if fields.get(b"sec-websocket-accept", b"") != accept_value(key).encode():
+        raise UpstreamError(f"{host} gave a wrong answer to the handshake's key")
+    if b"sec-websocket-extensions" in fields:
+        raise UpstreamError(f"{host} chose an extension that was not offered")
+    chosen = fields.get(b"sec-websocket-protocol")
+    if chosen is not None and chosen.decode("latin-1") not in subprotocols:
+        raise UpstreamError(f"{host} chose a subprotocol that was not offered")
+
+
+class _Problem(msgspec.Struct):
+    message: str = ""
+
+
+class _Refusal(msgspec.Struct):
+    error: _Problem | str = ""
+    message: str = ""
+    detail: str = ""
+
+
+def _refusal(answer: h11.Response, body: bytes, headers: Headers) -> str:
+    """What a server said when it refused, in one line, without the secrets it was shown."""
+    try:
+        refusal = msgspec.json.decode(body, type=_Refusal)
+        error = refusal.error
+        said = (error.message if isinstance(error, _Problem) else error) or refusal.message or refusal.detail
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = body.decode(errors="replace") if b"<" not in body else ""
+    for _, value in headers:
+        for secret in {value, value.rpartition(" ")[2]}:
+            if len(secret) >= _SHORTEST_SECRET:
+                said = said.replace(secret, "…")
+    status = f"{answer.status_code} {answer.reason.decode('latin-1')}".strip()
+    said = " ".join(said.split())[:_MOST_SAID]
+    return f"the upstream refused the connection: {status}" + (f": {said}" if said else "")
+
+
+def _why(error: OSError) -> str:
+    """The system's own words, of the first of several attempts."""
+    cause: BaseException = error
+    while not getattr(cause, "strerror", None) and cause.__cause__ is not None:
+        cause = cause.__cause__
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+    return getattr(cause, "strerror", None) or str(error)

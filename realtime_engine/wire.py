@@ -1,0 +1,108 @@
+"""A TCP connection under Trio, plain or TLS, on a socket that never blocks.
+
+What is here waits for one thing at a time, as a handshake does; the data path of `realtime_engine.websocket` uses
+the socket itself.
+"""
+
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, TypeVar
+
+from trio.lowlevel import checkpoint, wait_readable, wait_writable
+
+CHUNK: Final = 64 * 1024
+
+T = TypeVar("T")
+
+
+class Wire:
+    """One end of a connection.
+
+    Attributes:
+        peer: The peer's IP address; ``""`` if it has gone already.
+        sock: The socket.
+        closing: Called once before the socket is closed.
+    """
+
+    __slots__ = ("closing", "peer", "sock")
+
+    def __init__(
+        self, sock: socket.socket, *, tls: ssl.SSLContext | None = None, server_hostname: str | None = None
+    ) -> None:
+        """Take over a connected socket.
+
+        Args:
+            sock: The socket.
+            tls: What TLS is spoken with; None: none is.
+            server_hostname: Who the server must be, on the client's end; None on the server's.
+        """
+        self.peer = _peer(sock)
+        self.closing: Callable[[], None] | None = None
+        sock.setblocking(False)  # noqa: FBT003 - the standard library's own
+        if sock.family in {socket.AF_INET, socket.AF_INET6}:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = sock
+        if tls is not None:
+            self.sock = tls.wrap_socket(
+                sock,
+                server_side=server_hostname is None,
+                server_hostname=server_hostname,
+                do_handshake_on_connect=False,
+            )
+
+    async def handshake(self) -> None:
+        """Agree on TLS; nothing is to be done on a plain connection.
+
+        Raises:
+            OSError: It failed; most often an `ssl.SSLError`.
+        """
+        if isinstance(self.sock, ssl.SSLSocket):
+            await self._wait_for(self.sock.do_handshake, wait_readable)
+
+    async def receive(self) -> bytes:
+        """Some bytes; ``b""`` at the end.
+
+        Raises:
+            OSError: The connection is lost.
+        """
+        return await self._wait_for(lambda: self.sock.recv(CHUNK), wait_readable)
+
+    async def send_all(self, data: bytes) -> None:
+        """Send all of this.
+
+        Raises:
+            OSError: The connection is lost.
+        """
+        rest = memoryview(data)
+        while rest:
+            rest = rest[await self._wait_for(partial(self.sock.send, rest), wait_writable) :]
+
+    def close(self) -> None:
+        """End the connection at once."""
+        if self.closing is not None:
+            self.closing()
+            self.closing = None
+        self.sock.close()
+
+    async def _wait_for(self, attempt: Callable[[], T], wait: Callable[[socket.socket], Awaitable[None]]) -> T:
+        """Try until it can be done; TLS may have to read before it can write, and the other way round."""
+        await checkpoint()
+        while True:
+            try:
+                return attempt()
+            except ssl.SSLWantReadError:
+                await wait_readable(self.sock)
+            except ssl.SSLWantWriteError:
+                await wait_writable(self.sock)
+            except BlockingIOError:
+                await wait(self.sock)
+
+
+def _peer(sock: socket.socket) -> str:
+    try:
+        address: str = sock.getpeername()[0]
+    except OSError:
+        return ""
+    return address.removeprefix("::ffff:")
