@@ -1,0 +1,182 @@
+"""An upstream plug-in: the OpenAI Realtime API, or any server that speaks it, by way of trio-websocket.
+
+The engine's own upstream ``openai`` does the same over its own WebSocket layer, and better; this one shows what a
+plug-in is made of. Installed with this entry point it is `engine run --upstream trio-websocket`, or, for a server of
+one's own, `--upstream trio-websocket:ws://127.0.0.1:8000/v1/realtime`:
+
+    [project.entry-points."realtime_engine.upstreams"]
+    trio-websocket = "trio_websocket_upstream:TrioWebsocket"
+"""
+
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+from urllib.parse import urlencode, urlsplit
+
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    HandshakeError,
+    WebSocketConnection,
+    wrap_client_stream,
+)
+
+from realtime_engine.errors import UpstreamError
+from realtime_engine.inputs import Kind, Message, Side
+from realtime_engine.plugins import ANYTHING, Wanted
+
+Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+CONNECTING = 10.0  # seconds
+LOW_WATER = 64 * 1024  # bytes: with no more than that waiting, the front may say more
+LARGEST = 16 << 20  # bytes of one message
+
+
+@dataclass(frozen=True)
+class TrioWebsocketOptions:
+    """Which server answers. The key comes from ``OPENAI_API_KEY``.
+
+    Attributes:
+        url: Its address; what stands behind the colon of ``--upstream``.
+        model_name: The model, where no client asks for another; what ``--model`` says.
+    """
+
+    url: str = "wss://api.openai.com/v1/realtime"
+    model_name: str = "gpt-realtime"
+
+
+class TrioWebsocket:
+    """The plug-in: see `realtime_engine.plugins.LinkUpstream`."""
+
+    Options: ClassVar[type] = TrioWebsocketOptions
+    name: str = "trio-websocket"
+
+    def __init__(self, options: TrioWebsocketOptions) -> None:
+        self._options = options
+
+    @asynccontextmanager
+    async def open(
+        self, clock: Callable[[], float], network: object, wanted: Wanted = ANYTHING
+    ) -> AsyncIterator["TrioWebsocketLink"]:
+        """Connect, for as long as the block lasts. The session's clock, and the engine's own sockets, are not needed.
+
+        Raises:
+            UpstreamError: The server refused, or did not answer in time.
+        """
+        model = wanted.model or self._options.model_name
+        query = urlencode({"intent": "transcription"} if wanted.transcription else {"model": model})
+        try:
+            async with _reach(self._options.url) as stream, trio.open_nursery() as nursery:
+                link = TrioWebsocketLink(await _shake_hands(nursery, stream, f"{self._options.url}?{query}"))
+                nursery.start_soon(link.write_on)
+                yield link
+                nursery.cancel_scope.cancel()
+        except* HandshakeError as errors:  # it comes from trio-websocket's own task
+            raise UpstreamError(f"the server refused the connection: {errors.exceptions[0]!r}") from errors
+
+
+class TrioWebsocketLink:
+    """A connection, as the engine uses one: see `realtime_engine.link.Link`."""
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        self._connection = connection
+        self._queue: deque[str | bytes] = deque()
+        self._more = trio.Event()
+        self._less = trio.Event()
+        self.queued = 0
+        self.sent = 0
+
+    async def read(self) -> Sequence[Message]:
+        """The next message; none when the connection has ended."""
+        try:
+            said = await self._connection.get_message()
+        except ConnectionClosed:
+            return ()
+        if isinstance(said, str):
+            return (Message(Side.UPSTREAM, Kind.TEXT, said.encode()),)
+        return (Message(Side.UPSTREAM, Kind.BINARY, said),)
+
+    def write(self, raw: bytes, kind: Kind) -> None:
+        """Queue a message: a copy, for the engine's own is only lent."""
+        self._queue.append(bytes(raw).decode() if kind is Kind.TEXT else bytes(raw))
+        self.queued += len(raw)
+
+    def flush(self) -> None:
+        """Let the writer write: trio-websocket has no way to send without a checkpoint."""
+        self._more.set()
+
+    async def write_on(self) -> None:
+        """The one task that writes: a message that is cut off by a cancellation would spoil all that follow."""
+        while True:
+            await self._more.wait()
+            self._more = trio.Event()
+            while self._queue:
+                await self._write_next()
+                self._less.set()
+                self._less = trio.Event()
+
+    async def _write_next(self) -> None:
+        message = self._queue.popleft()
+        try:
+            await self._connection.send_message(message)
+        except ConnectionClosed:  # the reader is told why
+            self._queue.clear()
+            self.queued = 0
+            return
+        size = len(message if isinstance(message, bytes) else message.encode())
+        self.queued -= size
+        self.sent += size
+
+    async def drain(self) -> None:
+        """Wait until little is left to be written."""
+        while self.queued > LOW_WATER:
+            await self._less.wait()
+
+    @property
+    def closed(self) -> tuple[int, str]:
+        """How the connection was closed, and why; 1006: it was lost."""
+        reason = self._connection.closed
+        return (reason.code, reason.reason or "") if reason is not None else (1006, "")
+
+    async def close(self, code: int, reason: str) -> None:
+        """Write what is queued, then close."""
+        while self.queued:
+            await self._less.wait()
+        await self._connection.aclose(code, reason)
+
+
+@asynccontextmanager
+async def _reach(url: str) -> AsyncIterator[Stream]:
+    """A connection to the server of an address; closed at the end, which trio-websocket does not do by itself."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    stream: Stream
+    try:
+        with trio.fail_after(CONNECTING):
+            if parts.scheme == "wss":
+                stream = await trio.open_ssl_over_tcp_stream(host, parts.port or 443)
+            else:
+                stream = await trio.open_tcp_stream(host, parts.port or 80)
+    except (OSError, trio.TooSlowError) as error:
+        raise UpstreamError(f"{host} cannot be reached: {str(error) or 'it does not answer'}") from error
+    try:
+        yield stream
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+async def _shake_hands(nursery: trio.Nursery, stream: Stream, url: str) -> WebSocketConnection:
+    parts = urlsplit(url)
+    key = os.environ.get("OPENAI_API_KEY")
+    headers = [(b"authorization", f"Bearer {key}".encode())] if key else []
+    path = f"{parts.path or '/'}?{parts.query}"
+    try:
+        with trio.fail_after(CONNECTING):
+            return await wrap_client_stream(
+                nursery, stream, parts.netloc, path, extra_headers=headers, max_message_size=LARGEST
+            )
+    except trio.TooSlowError as error:
+        raise UpstreamError(f"{parts.hostname} does not speak WebSocket") from error

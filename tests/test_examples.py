@@ -1,0 +1,192 @@
+"""The examples do what they say."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from importlib.metadata import EntryPoint
+from typing import Any, Final
+
+import pytest
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
+
+from realtime_engine.driving import Run
+from realtime_engine.engine import converse
+from realtime_engine.errors import UpstreamError
+from realtime_engine.inputs import Kind, Side
+from realtime_engine.machine import Close
+from realtime_engine.machine_link import MachineLink, open_machine
+from realtime_engine.options import SessionOptions
+from realtime_engine.plugins import UPSTREAMS, Wanted, find, is_machine
+from realtime_engine.session import Session
+from realtime_engine.upstreams.local import Local, LocalOptions
+from tests.script import Script
+
+POINT: Final = EntryPoint("trio-websocket", "examples.trio_websocket_upstream:TrioWebsocket", UPSTREAMS)
+HELLO: Final = {
+    "type": "conversation.item.create",
+    "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello?"}]},
+}
+
+Handler = Callable[[WebSocketRequest], Awaitable[None]]
+
+
+def the_plugin(url: str) -> Any:
+    """The plug-in, found as a stranger's is."""
+    plugin = find(UPSTREAMS, "trio-websocket", points=[POINT])
+    return plugin(plugin.Options(url=url, model_name="gpt-test"))
+
+
+async def serve(nursery: trio.Nursery, handler: Handler) -> str:
+    """A server of trio-websocket's own; its address."""
+    server = await nursery.start(serve_websocket, handler, "127.0.0.1", 0, None)
+    return f"ws://127.0.0.1:{server.port}/v1/realtime"
+
+
+async def embedded_model(request: WebSocketRequest) -> None:
+    """A server behind which the embedded model answers."""
+    connection = await request.accept()
+    machine = Local(LocalOptions(speech="tones")).connect()
+    async with open_machine(Side.UPSTREAM, machine, trio.current_time) as model, trio.open_nursery() as nursery:
+        nursery.start_soon(_answer, model, connection)
+        try:
+            while True:
+                model.write(str(await connection.get_message()).encode(), Kind.TEXT)
+                model.flush()
+        except ConnectionClosed:
+            nursery.cancel_scope.cancel()
+
+
+async def _answer(model: MachineLink, connection: WebSocketConnection) -> None:
+    while True:
+        for message in await model.read():
+            await connection.send_message(message.raw.decode())
+
+
+async def talk(front: Script, upstream: Any) -> Run:
+    assert not is_machine(upstream)
+    with trio.fail_after(20):
+        return await converse(
+            Session(SessionOptions(upstream=upstream.name)),
+            open_front=partial(open_machine, Side.FRONT, front),
+            open_upstream=lambda clock: upstream.open(clock, None),
+        )
+
+
+async def test_a_conversation_through_trio_websocket() -> None:
+    front = Script().on("session.created", HELLO, "response.create").on("response.done", Close(1000))
+    async with trio.open_nursery() as nursery:
+        run = await talk(front, the_plugin(await serve(nursery, embedded_model)))
+        nursery.cancel_scope.cancel()
+
+    assert (run.code, run.reason) == (1000, "the front has left")
+    (done,) = front.all("response.done")
+    assert done["response"]["status"] == "completed"
+    assert done["response"]["output"][0]["content"][0]["transcript"] == "You said: Hello?"
+    assert sum(len(event["delta"]) for event in front.all("response.output_audio.delta")) > 10_000
+
+
+@pytest.mark.parametrize(
+    ("wanted", "path"),
+    [
+        (Wanted(), "/v1/realtime?model=gpt-test"),
+        (Wanted(model="a&b"), "/v1/realtime?model=a%26b"),
+        (Wanted(transcription=True), "/v1/realtime?intent=transcription"),
+    ],
+)
+async def test_it_asks_for_what_is_wanted_and_brings_the_key(
+    wanted: Wanted, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    asked: list[tuple[str, object]] = []
+
+    async def handler(request: WebSocketRequest) -> None:
+        asked.append((request.path, dict(request.headers)[b"authorization"]))
+        await (await request.accept()).aclose(4000, "nothing here")
+
+    async with trio.open_nursery() as nursery:
+        async with the_plugin(await serve(nursery, handler)).open(trio.current_time, None, wanted) as link:
+            with trio.fail_after(10):
+                assert await link.read() == ()
+            assert link.closed == (4000, "nothing here")
+        nursery.cancel_scope.cancel()
+
+    assert asked == [(path, b"Bearer sk-test")]
+
+
+async def test_bytes_pass_as_bytes_and_a_close_comes_after_all_that_was_written() -> None:
+    heard: list[str | bytes] = []
+
+    async def handler(request: WebSocketRequest) -> None:
+        connection = await request.accept()
+        await connection.send_message(b"\0\1")
+        try:
+            while True:
+                heard.append(await connection.get_message())
+        except ConnectionClosed as closed:
+            heard.append(repr(closed.reason))
+
+    async with trio.open_nursery() as nursery:
+        async with the_plugin(await serve(nursery, handler)).open(trio.current_time, None) as link:
+            (message,) = await link.read()
+            assert (message.kind, message.raw) == (Kind.BINARY, b"\0\1")
+            for _ in range(3):
+                link.write(bytes(50_000), Kind.BINARY)
+            link.write(b"{}", Kind.TEXT)
+            assert link.queued == 150_002
+            link.flush()
+            await link.drain()
+            assert link.queued <= 64 * 1024
+            await link.close(1000, "bye")
+            assert (link.sent, link.queued) == (150_002, 0)
+        nursery.cancel_scope.cancel()
+
+    assert heard[:4] == [bytes(50_000)] * 3 + ["{}"]
+    assert "bye" in str(heard[4])
+
+
+async def test_what_is_written_after_the_end_goes_nowhere_and_holds_nobody_up() -> None:
+    async def handler(request: WebSocketRequest) -> None:
+        await (await request.accept()).aclose(1000, "")
+
+    async with trio.open_nursery() as nursery:
+        async with the_plugin(await serve(nursery, handler)).open(trio.current_time, None) as link:
+            assert await link.read() == ()
+            link.write(bytes(100_000), Kind.BINARY)
+            link.flush()
+            with trio.fail_after(10):
+                await link.drain()
+                await link.close(1000, "")
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_refusal_is_the_upstreams_error() -> None:
+    async def handler(request: WebSocketRequest) -> None:
+        await request.reject(403)
+
+    async with trio.open_nursery() as nursery:
+        upstream = the_plugin(await serve(nursery, handler))
+        with pytest.raises(UpstreamError, match="status_code=403"):
+            async with upstream.open(trio.current_time, None):
+                pytest.fail("it was not refused")
+        nursery.cancel_scope.cancel()
+
+
+async def test_nobody_there_is_the_upstreams_error() -> None:
+    with pytest.raises(UpstreamError, match="cannot be reached: "):
+        async with the_plugin("ws://127.0.0.1:1/").open(trio.current_time, None):
+            pytest.fail("somebody is there")
+
+
+async def test_somebody_who_speaks_no_websocket_is_the_upstreams_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("examples.trio_websocket_upstream.CONNECTING", 0.1)
+
+    async def say_nothing(stream: trio.SocketStream) -> None:
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, say_nothing, 0, host="127.0.0.1"))
+        port = listener.socket.getsockname()[1]
+        with pytest.RaisesGroup(pytest.RaisesExc(UpstreamError, match="127.0.0.1 does not speak WebSocket")):
+            async with the_plugin(f"ws://127.0.0.1:{port}").open(trio.current_time, None):
+                pytest.fail("it does speak")
+        nursery.cancel_scope.cancel()
