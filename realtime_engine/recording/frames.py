@@ -67,10 +67,8 @@ Keep: TypeAlias = Callable[[bytes], Stored | None]
 Fetch: TypeAlias = Callable[[Place], bytes]
 """Gives audio that was put away. Raises ValueError if it is not there."""
 
-_SPEECH: Final = {
-    Side.FRONT: ("input_audio_buffer.append", re.compile(rb'"audio"\s*:\s*"')),
-    Side.UPSTREAM: ("response.output_audio.delta", re.compile(rb'"delta"\s*:\s*"')),
-}
+_FRONT_SPEECH: Final = ("input_audio_buffer.append", re.compile(rb'"audio"\s*:\s*"'))
+_UPSTREAM_SPEECH: Final = ("response.output_audio.delta", re.compile(rb'"delta"\s*:\s*"'))
 _DEEPEST: Final = 200  # levels of nesting; Python 3.11 reads no more than some 900, less what its stack holds already
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([\[{])|[\]}]')
 _decode_fields = msgspec.json.Decoder(FrameFields).decode
@@ -113,7 +111,7 @@ def restore(fields: FrameFields, fetch: Fetch) -> tuple[bytes, Kind]:
 
 def find_audio(raw: bytes, speaker: Side) -> slice | None:
     """Where the base64 text of an audio event stands; None: it is not one, or not a plain one."""
-    name, key = _SPEECH[speaker]
+    name, key = _FRONT_SPEECH if speaker is Side.FRONT else _UPSTREAM_SPEECH
     try:
         if peek_type(raw) != name:
             return None

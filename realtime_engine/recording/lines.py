@@ -112,7 +112,7 @@ def command_line(n: int, at: float, command: Command, keep: Keep, passed_on: Sid
     """The line for a command, without its line feed. ``passed_on`` is who gets a message that is forwarded."""
     match command:
         case Forward():
-            return b'{"n":%d,"at":%b,"to":"%b","same":true}' % (n, _encode(at), passed_on.value.encode())
+            return b'{"n":%d,"at":%b,"to":"%b","same":true}' % (n, _encode(at), _name(passed_on))
         case Send(side=side, raw=raw, kind=kind):
             return _frame_line(n, at, b"to", side, frame_fields(raw, kind, side.other, keep))
         case Connect(connection=connection):
@@ -184,4 +184,8 @@ def command_of(line: Line, fetch: Fetch) -> Command:
 
 
 def _frame_line(n: int, at: float, way: bytes, side: Side, fields: bytes) -> bytes:
-    return b'{"n":%d,"at":%b,"%b":"%b",%b}' % (n, _encode(at), way, side.value.encode(), fields)
+    return b'{"n":%d,"at":%b,"%b":"%b",%b}' % (n, _encode(at), way, _name(side), fields)
+
+
+def _name(side: Side) -> bytes:
+    return b"front" if side is Side.FRONT else b"upstream"  # `Enum.value` would cost as much as all the rest

@@ -1,15 +1,17 @@
-"""Write a recording while time is real: a step is queued and never waited for; a thread writes it down.
+"""Write recordings while time is real: a step is queued and never waited for; a thread writes it down.
 
-The thread wakes every `PERIOD`, so that ``kill -9`` loses no more than the last 200 ms. The event loop never
-touches the disk, and a disk that hangs holds up nothing but the end of the block, for `GRACE`.
+One thread writes all recordings of a process. It wakes every `PERIOD` while there are any, so that ``kill -9`` loses no
+more than the last 200 ms. The event loop never touches the disk, and a disk that hangs holds up nothing but the end of
+the block, for `GRACE`.
 """
 
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import trio
 
@@ -18,8 +20,11 @@ from realtime_engine.inputs import Message, ToolResult
 from realtime_engine.options import SessionOptions
 from realtime_engine.recording.writer import Recorder, Warn, create_recording
 
-PERIOD: Final = 0.05
+PERIOD: Final = 0.1
 """Seconds between two writes."""
+
+HEADER_EVERY: Final = 10
+"""Writes between two of which the headers of the audio files are brought up to date: about a second."""
 
 MOST_BEHIND: Final = 8 << 20
 """Bytes that may wait to be written; more is a disk that does not keep up with speech (design.md, section 7)."""
@@ -30,12 +35,56 @@ GRACE: Final = 5.0
 _OVERHEAD: Final = 200  # bytes that a step takes besides what it carries, roughly
 
 
+class Writer:
+    """The thread that writes, for as long as the ``with`` block lasts; it sleeps while nothing is recorded."""
+
+    def __init__(self) -> None:
+        self._open: dict[LiveRecorder, None] = {}
+        self._over = False
+        self._news = threading.Event()
+        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over = True
+        self._news.set()
+
+    def add(self, recorder: "LiveRecorder") -> None:
+        """Write what this one takes, until it is closed."""
+        self._open[recorder] = None
+        self._news.set()
+
+    def hurry(self) -> None:
+        """Write at once."""
+        self._news.set()
+
+    def _write(self) -> None:
+        while not self._over:
+            self._news.wait(PERIOD if self._open else None)
+            self._news.clear()
+            for recorder in tuple(self._open):
+                if recorder.write():
+                    del self._open[recorder]
+
+
 @asynccontextmanager
 async def open_recorder(
-    root: Path, options: SessionOptions, *, front: str, upstream: str, warn: Warn
+    root: Path,
+    options: SessionOptions,
+    *,
+    front: str,
+    upstream: str,
+    warn: Warn,
+    writer: Writer | None = None,
 ) -> AsyncIterator["LiveRecorder"]:
     """A recorder for as long as the block lasts; see `create_recording` for the arguments.
 
+    ``writer`` is the one that all recorders of the process share; without it there is one for this recorder alone.
     When the block ends, however it does, what is queued is written first.
 
     Raises:
@@ -45,18 +94,21 @@ async def open_recorder(
     recorder = await trio.to_thread.run_sync(
         lambda: create_recording(root, options, front=front, upstream=upstream, warn=problems.append)
     )
-    live = LiveRecorder(recorder, problems, warn)
-    live.start()
-    try:
-        yield live
-    finally:
-        with trio.CancelScope(shield=True):
-            await trio.to_thread.run_sync(live.close)
-        live.tell()
+    with nullcontext(writer) if writer is not None else Writer() as shared:
+        live = LiveRecorder(recorder, problems, warn)
+        shared.add(live)
+        try:
+            yield live
+        finally:
+            live.close()
+            shared.hurry()
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(live.wait)
+            live.tell()
 
 
 class LiveRecorder:
-    """Takes the steps of one conversation. Only the event loop's thread calls it, but for `close`.
+    """Takes the steps of one conversation. Only the event loop's thread calls it, but for `write` and `wait`.
 
     Attributes:
         folder: Where the recording is.
@@ -67,28 +119,32 @@ class LiveRecorder:
         self._recorder = recorder
         self._problems = problems  # from the thread; `tell` passes them on
         self._warn = warn
-        self._steps: deque[Step] = deque()
+        self._steps: deque[tuple[Step, int]] = deque()  # each with its size
         self._taken = 0  # bytes, changed by the event loop only
         self._written = 0  # bytes, changed by the thread only
+        self._writes = 0
         self._overrun = False
         self._end: tuple[float, str] | None = None
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
-
-    def start(self) -> None:
-        """Begin to write."""
-        self._thread.start()
+        self._closed = False
+        self._whole = threading.Event()
 
     def record(self, step: Step) -> None:
         """Take a step, to be written within `PERIOD`. What a link may use again is copied."""
-        self.tell()
+        if self._problems:
+            self.tell()
         if self._overrun:
             return
-        given = step.input
+        given, size = step.input, _OVERHEAD
         if isinstance(given, Message):
+            size += len(given.raw)
             given = Message(given.side, given.kind, bytes(given.raw))
-        self._steps.append(Step(step.at, given, tuple(step.commands)))
-        self._taken += _size(step)
+        elif isinstance(given, ToolResult):
+            size += len(given.output)
+        for command in step.commands:
+            if isinstance(command, Send):
+                size += len(command.raw)
+        self._steps.append((Step(step.at, given, tuple(step.commands)), size))
+        self._taken += size
         self._overrun = self._taken - self._written > MOST_BEHIND
 
     def end(self, at: float, reason: str) -> None:
@@ -96,10 +152,12 @@ class LiveRecorder:
         self._end = (at, reason)
 
     def close(self) -> None:
+        """Nothing more will come."""
+        self._closed = True
+
+    def wait(self) -> None:
         """Wait until all is written, for `GRACE` at most. It blocks."""
-        self._over.set()
-        self._thread.join(GRACE)
-        if self._thread.is_alive():
+        if not self._whole.wait(GRACE):
             self._problems.append(f"the recording {self.folder} is not all written: the disk does not answer")
 
     def tell(self) -> None:
@@ -107,30 +165,19 @@ class LiveRecorder:
         while self._problems:
             self._warn(self._problems.popleft())
 
-    def _write(self) -> None:
-        """The thread."""
-        while not self._over.wait(PERIOD):
-            self._write_queued()
-        self._write_queued()
-        if self._end is not None:
-            self._recorder.end(*self._end)
-        self._recorder.close()
-
-    def _write_queued(self) -> None:
-        overrun = self._overrun
-        batch = [self._steps.popleft() for _ in range(len(self._steps))]
-        self._recorder.record_all(batch)
-        self._written += sum(map(_size, batch))
+    def write(self) -> bool:
+        """Write what is queued; whether that was all. The writer's thread calls it."""
+        closed, overrun = self._closed, self._overrun
+        if self._steps:
+            batch = [self._steps.popleft() for _ in range(len(self._steps))]
+            self._recorder.record_all([step for step, _ in batch], headers=self._writes % HEADER_EVERY == 0)
+            self._writes += 1
+            self._written += sum(size for _, size in batch)
         if overrun:
             self._recorder.stop(f"the disk is {MOST_BEHIND >> 20} MiB behind")
-
-
-def _size(step: Step) -> int:
-    """What a step takes in memory, roughly."""
-    size = _OVERHEAD
-    match step.input:
-        case Message(raw=raw):
-            size += len(raw)
-        case ToolResult(output=output):
-            size += len(output)
-    return size + sum(len(command.raw) for command in step.commands if isinstance(command, Send))
+        if closed:
+            if self._end is not None:
+                self._recorder.end(*self._end)
+            self._recorder.close()
+            self._whole.set()
+        return closed

@@ -109,8 +109,11 @@ class Recorder:
         """Write one step down."""
         self.record_all((step,))
 
-    def record_all(self, steps: Iterable[Step]) -> None:
-        """Write several steps down, with one write for all their lines."""
+    def record_all(self, steps: Iterable[Step], *, headers: bool = True) -> None:
+        """Write several steps down, with one write for all their lines.
+
+        Without ``headers`` those of the audio files say less than is there until the next call, or the end.
+        """
         if not self.recording:
             return
         lines: list[_Written] = []
@@ -118,8 +121,8 @@ class Recorder:
         try:
             for step in steps:
                 self._take(step, lines)
-            for tape in self._tapes.values():
-                tape.write_header()
+            if headers:
+                self._write_headers()
         except OSError as error:
             problem = error
         problem = self._write(lines) or problem
@@ -146,10 +149,16 @@ class Recorder:
     def close(self) -> None:
         """Close the files."""
         self.recording = False
+        with suppress(OSError):
+            self._write_headers()
         for tape in self._tapes.values():
             tape.close()
         self._events_file.close()
         self._about_file.close()
+
+    def _write_headers(self) -> None:
+        for tape in self._tapes.values():
+            tape.write_header()
 
     def _take(self, step: Step, lines: list[_Written]) -> None:
         """Put the audio of a step away and add its lines."""

@@ -3,6 +3,7 @@
 import errno
 import os
 import threading
+import wave
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from realtime_engine.options import SessionOptions
 from realtime_engine.recording import live
 from realtime_engine.recording.about import read_about
 from realtime_engine.recording.files import GrowingFile
-from realtime_engine.recording.live import MOST_BEHIND, LiveRecorder, open_recorder
+from realtime_engine.recording.live import MOST_BEHIND, LiveRecorder, Writer, open_recorder
 from realtime_engine.recording.reader import Recording
 from tests.recording.parrot import TALK, speech, steps_of, unwarned
 
@@ -48,6 +49,49 @@ async def test_a_conversation_is_written_while_it_lasts_and_complete_when_it_is_
     with Recording(recorder.folder) as recording:
         assert recording.cut is None
         assert [step.input for step in recording.steps() if step.input] == [given for _, given in TALK]
+
+
+async def test_one_thread_writes_many_recordings_each_to_its_own_end(tmp_path: Path) -> None:
+    def writing() -> int:
+        return sum(thread.name == "recorder" for thread in threading.enumerate())
+
+    before, steps = writing(), steps_of(TALK)
+    with Writer() as writer:
+        assert writing() == before + 1
+
+        folders: list[Path] = []
+
+        async def talk(seconds: float) -> None:
+            async with open_recorder(
+                tmp_path, SessionOptions(), front="ws", upstream="local", warn=unwarned, writer=writer
+            ) as recorder:
+                folders.append(recorder.folder)
+                for step in steps:
+                    recorder.record(step)
+                await trio.sleep(seconds)
+                assert writing() == before + 1
+                recorder.end(seconds, "over")
+
+        async with trio.open_nursery() as nursery:
+            for n in range(5):
+                nursery.start_soon(talk, n / 10)
+    with trio.fail_after(10):
+        while writing() > before:  # noqa: ASYNC110 - a thread says nothing when it is gone
+            await trio.sleep(0.01)
+
+    recordings = [Recording(folder) for folder in folders]
+    assert [recording.cut for recording in recordings] == [None] * 5
+    assert all(len(list(recording.steps())) == len(steps) for recording in recordings)
+
+
+async def test_the_header_of_an_audio_file_is_right_at_the_end_though_it_may_say_less_before(tmp_path: Path) -> None:
+    async with open_recorder(tmp_path, SessionOptions(), front="wav", upstream="local", warn=unwarned) as recorder:
+        for at in range(3):
+            recorder.record(Step(float(at), speech(b"abcd" * 100), []))
+            await until_written(recorder, at + 1)
+
+    with wave.open(str(recorder.folder / "front.wav")) as file:
+        assert file.getnframes() == 600
 
 
 async def test_what_a_link_uses_again_is_copied(tmp_path: Path) -> None:
@@ -196,4 +240,4 @@ async def test_a_disk_that_never_answers_holds_up_the_end_for_a_stated_time_only
 
     assert warnings == [f"the recording {recorder.folder} is not all written: the disk does not answer"]
     disk.go()
-    await trio.to_thread.run_sync(recorder.close)
+    await trio.to_thread.run_sync(recorder.wait)
