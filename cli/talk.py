@@ -7,7 +7,7 @@ virtual clock the second one ends it wherever it hangs.
 import shlex
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,9 @@ import trio
 from cli.screen import Screen
 from realtime_engine.commands import RunTool
 from realtime_engine.driving import Record, ignore
-from realtime_engine.engine import Clock, converse
+from realtime_engine.engine import OpenLink, converse
 from realtime_engine.errors import EngineError, UsageError
 from realtime_engine.inputs import Side, Stop, ToolResult
-from realtime_engine.link import Link
 from realtime_engine.machine import Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.options import SessionOptions
@@ -109,7 +108,7 @@ class Talk:
             run = await converse(
                 Session(self.session),
                 open_front=partial(open_machine, Side.FRONT, front),
-                open_upstream=self._open_upstream,
+                open_upstream=await self._connects(stack),
                 run_tool=self.tools.run_in_time if self.tools else None,
                 stop=self._stop,
                 record=record,
@@ -123,10 +122,15 @@ class Talk:
         """A recorder of this conversation, for either clock."""
         return begin(folder, self.session, front=self.front.name, upstream=self.upstream.name, warn=self.screen.say)
 
-    def _open_upstream(self, clock: Clock) -> AbstractAsyncContextManager[Link]:
-        if is_machine(self.upstream):
-            return open_machine(Side.UPSTREAM, self.upstream.connect(), clock)
-        return cast("LinkUpstream", self.upstream).open(clock)
+    async def _connects(self, stack: AsyncExitStack) -> OpenLink:
+        """How the upstream is connected, as long as the stack stands."""
+        upstream = self.upstream
+        if is_machine(upstream):
+            return lambda clock: open_machine(Side.UPSTREAM, upstream.connect(), clock)
+        from realtime_engine.network import open_network  # sockets and TLS, which no machine needs
+
+        network = await stack.enter_async_context(open_network())
+        return lambda clock: cast("LinkUpstream", upstream).open(clock, network)
 
     async def _stop(self) -> Stop:
         """Wait for a signal."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the flags of a plug-in are wanted long before a conversatio
 
     from realtime_engine.link import Link
     from realtime_engine.machine import Machine
+    from realtime_engine.network import Network
     from realtime_engine.options import SessionOptions
     from realtime_engine.show import Show
 
@@ -91,8 +92,15 @@ class LinkUpstream(Protocol):
     Options: ClassVar[type]
     name: str
 
-    def open(self, clock: Callable[[], float]) -> AbstractAsyncContextManager[Link]:
-        """Connect, for as long as the block lasts. ``clock`` gives the session's seconds.
+    def open(
+        self, clock: Callable[[], float], network: Network, wanted: Wanted = ANYTHING
+    ) -> AbstractAsyncContextManager[Link]:
+        """Connect, for as long as the block lasts.
+
+        Args:
+            clock: Gives the session's seconds.
+            network: The sockets of the process.
+            wanted: What the client asks for.
 
         Raises:
             UpstreamError: It refused, or did not answer in time.

@@ -8,7 +8,8 @@ import pytest
 from realtime_engine.errors import UsageError
 from realtime_engine.link import Link
 from realtime_engine.machine import Machine
-from realtime_engine.plugins import ANYTHING, TRANSPORTS, UPSTREAMS, Wanted, find, installed, is_machine
+from realtime_engine.network import Network
+from realtime_engine.plugins import ANYTHING, TRANSPORTS, UPSTREAMS, Wanted, find, installed, is_machine, is_server
 
 
 class Parrot:
@@ -27,8 +28,16 @@ class Wire:
     Options: ClassVar[type] = dict
     name = "wire"
 
-    def open(self, clock: Callable[[], float]) -> AbstractAsyncContextManager[Link]:
+    def open(
+        self, clock: Callable[[], float], network: Network, wanted: Wanted = ANYTHING
+    ) -> AbstractAsyncContextManager[Link]:
         raise NotImplementedError
+
+
+class Serving:
+    """A stranger's server."""
+
+    async def serve(self) -> None: ...
 
 
 def points(group: str, **values: str) -> list[EntryPoint]:
@@ -45,6 +54,11 @@ def test_a_plug_in_is_found_by_the_name_of_its_entry_point() -> None:
 def test_only_a_machine_can_be_simulated() -> None:
     assert is_machine(Parrot())
     assert not is_machine(Wire())
+
+
+def test_a_transport_that_serves_is_told_from_one_that_holds_one_conversation() -> None:
+    assert is_server(Serving)
+    assert not is_server(Parrot)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:

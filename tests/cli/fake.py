@@ -15,6 +15,7 @@ from realtime_engine.inputs import Side
 from realtime_engine.link import Link
 from realtime_engine.machine import Machine
 from realtime_engine.machine_link import open_machine
+from realtime_engine.network import Network
 from realtime_engine.plugins import ANYTHING, Wanted
 from tests.script import Script, created, session_created
 from tests.transports.wav_script import written
@@ -71,7 +72,9 @@ class Wired:
 
     def __init__(self, options: FakeOptions) -> None: ...
 
-    def open(self, clock: Callable[[], float]) -> AbstractAsyncContextManager[Link]:
+    def open(
+        self, clock: Callable[[], float], network: Network, wanted: Wanted = plugins.ANYTHING
+    ) -> AbstractAsyncContextManager[Link]:
         return open_machine(Side.UPSTREAM, polite(), clock)
 
 
