@@ -24,6 +24,16 @@ def ignore(what: object) -> None:
     """Keep no record, log no note."""
 
 
+def both(one: Record, other: Record) -> Record:
+    """Tell two of each step."""
+
+    def record(step: Step) -> None:
+        one(step)
+        other(step)
+
+    return record
+
+
 def steps(session: Session, now: float, given: Input | None, record: Record) -> Iterator[Step]:
     """All that happens at ``now``: the timers that are due, then the input, if there is one.
 

@@ -47,9 +47,7 @@ class Journal:
 
     def failed(self, error: BaseException) -> None:
         """It broke off by a fault of the engine's own."""
-        while isinstance(error, BaseExceptionGroup):  # from a nursery: the first tells
-            error = error.exceptions[0]
-        log().error("conversation failed", error=type(error).__name__, where=_where(error))
+        fault("conversation failed", error)
 
 
 @contextmanager
@@ -64,6 +62,13 @@ def conversation(session: str, watch: Watch, **facts: str) -> Iterator[Journal]:
     with structlog.contextvars.bound_contextvars(session=session):
         log().info("conversation began", **facts)
         yield Journal(watch)
+
+
+def fault(what: str, error: BaseException) -> None:
+    """A fault of the engine's own, at an edge where it ends."""
+    while isinstance(error, BaseExceptionGroup):  # from a nursery: the first tells
+        error = error.exceptions[0]
+    log().error(what, error=type(error).__name__, where=_where(error))
 
 
 def _where(error: BaseException) -> str:

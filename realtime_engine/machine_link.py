@@ -18,7 +18,11 @@ from realtime_engine.machine import Close, Connected, Disconnected, Frame, Machi
 
 
 class MachineLink:
-    """A `realtime_engine.link.Link` to a machine; made by `open_machine`."""
+    """A `realtime_engine.link.Link` to a machine; made by `open_machine`.
+
+    Attributes:
+        messages_in, bytes_in, messages_out: What the machine has said, and was given; ``bytes_out`` is `sent`.
+    """
 
     def __init__(self, side: Side, machine: Machine, nursery: trio.Nursery, clock: Callable[[], float]) -> None:
         self._side = side
@@ -28,6 +32,7 @@ class MachineLink:
         self._said: list[Message] = []
         self._written: list[Frame] = []
         self._sent = 0
+        self.messages_in = self.bytes_in = self.messages_out = 0
         self._closed: tuple[int, str] | None = None
         self._news = trio.Event()
         self._give(Connected())
@@ -44,6 +49,8 @@ class MachineLink:
             else:
                 await self._wait(whole_microseconds_after(self._machine.deadline) - now)
         said, self._said = self._said, []
+        self.messages_in += len(said)
+        self.bytes_in += sum(len(message.raw) for message in said)
         return said
 
     def write(self, raw: bytes, kind: Kind) -> None:
@@ -55,6 +62,7 @@ class MachineLink:
         written, self._written = self._written, []
         for frame in written:
             self._sent += len(frame.raw)
+            self.messages_out += 1
             self._give(frame)
 
     async def drain(self) -> None:
@@ -67,6 +75,11 @@ class MachineLink:
 
     @property
     def sent(self) -> int:
+        """Bytes that the machine was given."""
+        return self._sent
+
+    @property
+    def bytes_out(self) -> int:
         """Bytes that the machine was given."""
         return self._sent
 

@@ -8,7 +8,7 @@ of values; what a peer calls an error is counted under ``other`` unless the engi
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal, Protocol, Self, TypeAlias
+from typing import Final, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
 from msgspec import Struct, field
 
@@ -64,6 +64,7 @@ SILENCE_SECONDS: Final = (0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.25, 0
 comes too late."""
 
 
+@runtime_checkable
 class Traffic(Protocol):
     """Counts what goes over one connection; "in" is what it has brought to the engine."""
 

@@ -40,6 +40,8 @@ MAY: Final[dict[str, set[str]]] = {
     # links without sockets
     "machine_link.py": {"trio"},
     "memory.py": {"trio"},
+    # conversations of a server: their names, and where they are recorded
+    "service.py": {"pathlib", "secrets", "trio"},
     # the log
     "journal.py": {"structlog"},
     # recordings are files

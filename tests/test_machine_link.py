@@ -37,6 +37,7 @@ async def test_a_machine_hears_what_is_written_when_it_is_flushed(autojump_clock
 
         assert (script.types(), link.queued, link.sent) == (["ask"], 0, 14)
         assert [message.raw for message in await link.read()] == [b'{"type":"answer"}']
+        assert (link.messages_out, link.bytes_out, link.messages_in, link.bytes_in) == (1, 14, 1, 17)
 
 
 async def test_a_reader_is_woken_by_an_answer(autojump_clock: trio.testing.MockClock) -> None:

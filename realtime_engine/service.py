@@ -1,0 +1,183 @@
+"""What holds conversations for a server: each with an upstream of its own, tools, a recording, and a name in the log.
+
+Whatever goes wrong in one conversation ends that one, and the server goes on.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import trio
+from msgspec import Raw
+from msgspec.structs import replace
+
+from realtime_engine import journal
+from realtime_engine.driving import Run, both
+from realtime_engine.engine import Clock, OpenLink, converse
+from realtime_engine.errors import UsageError
+from realtime_engine.inputs import Side, Stop
+from realtime_engine.link import Link
+from realtime_engine.machine_link import open_machine
+from realtime_engine.metrics import Metrics, Mode, Traffic
+from realtime_engine.network import Network
+from realtime_engine.options import NO_SETTINGS, Limits, Policy, SessionOptions
+from realtime_engine.plugins import ANYTHING, LinkUpstream, Upstream, Wanted, is_machine
+from realtime_engine.policy import may_set
+from realtime_engine.recording.live import LiveRecorder, open_recorder
+from realtime_engine.session import FAILED, Session
+from realtime_engine.settings import BY_TOOLS, for_transcription, with_tools
+from realtime_engine.tools import Tools
+from realtime_engine.watch import Watch, watching
+
+FAULT = "a fault in the engine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What all conversations of a server are made from.
+
+    Attributes:
+        upstream: Who answers.
+        network: The sockets of the process.
+        settings: What the operator has set; tools that the engine runs are not among them.
+        policy: What fronts may ask of the model.
+        tools: What the engine runs for managed sessions; Realtime clients answer their calls themselves.
+        record: The folder in which recordings are made; None: none is.
+        metrics: What all of them together have done.
+    """
+
+    upstream: Upstream
+    network: Network
+    settings: Raw = field(default_factory=lambda: NO_SETTINGS)
+    policy: Policy = field(default_factory=Policy)
+    limits: Limits = field(default_factory=Limits)
+    tools: Tools | None = None
+    record: Path | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether conversations are recorded."""
+        return self.record is not None
+
+    def policy_of(self, mode: Mode) -> Policy:
+        """What a front of this kind may ask of the model: tools of the engine's own leave no room for others."""
+        if self.tools is None or mode == "transparent":
+            return self.policy
+        return replace(self.policy, pinned=self.policy.pinned | {"tools": BY_TOOLS})
+
+    def options(self, mode: Mode, wanted: Wanted = ANYTHING) -> SessionOptions:
+        """What a session of this kind is made of."""
+        settings = self.settings
+        if wanted.transcription:
+            settings = for_transcription(settings)
+        tools = self.tools.schemas if self.tools is not None and mode == "managed" else ()
+        return SessionOptions(
+            mode=mode,
+            upstream=self.upstream.name,
+            settings=with_tools(settings, tools),
+            reports=mode == "managed",
+            tools=tools,
+            policy=self.policy_of(mode),
+            limits=self.limits,
+        )
+
+    async def hold(
+        self,
+        open_front: OpenLink,
+        *,
+        front: str,
+        mode: Mode,
+        wanted: Wanted = ANYTHING,
+        stop: Callable[[], Awaitable[Stop]] | None = None,
+        address: str = "",
+    ) -> Run:
+        """Hold one conversation, and say how it has ended; whatever that was, nothing is raised.
+
+        Args:
+            open_front: Connects the front, once.
+            front: The front's name, for the recording.
+            mode: Who does what: see `SessionOptions`.
+            wanted: What a client's URL asks for; a model counts only where clients may set one.
+            stop: Returns when the operator wants the conversation to end.
+            address: Who it is, for the log.
+        """
+        began = trio.current_time()
+        facts = {"front": front, "mode": mode, "upstream": self.upstream.name, "address": address}
+        with watching(self.metrics, mode) as watch, journal.conversation(new_id(), watch, **facts) as log:
+            try:
+                run = await self._hold(open_front, front, mode, wanted, stop, watch, log)
+            except* Exception as errors:  # noqa: BLE001 - whatever it is, it is this conversation's
+                log.failed(errors)
+                run = Run(trio.current_time() - began, FAILED, FAULT)
+            log.ended(run)
+        return run
+
+    async def _hold(
+        self,
+        open_front: OpenLink,
+        front: str,
+        mode: Mode,
+        wanted: Wanted,
+        stop: Callable[[], Awaitable[Stop]] | None,
+        watch: Watch,
+        log: journal.Journal,
+    ) -> Run:
+        if wanted.model is not None and not may_set("model", self.policy):
+            log.note("the model that the client asks for does not count: the operator chooses it")
+            wanted = wanted._replace(model=None)
+        options = self.options(mode, wanted)
+
+        def open_upstream(clock: Clock) -> AbstractAsyncContextManager[Link]:
+            if is_machine(self.upstream):
+                return open_machine(Side.UPSTREAM, self.upstream.connect(wanted), clock)
+            return cast("LinkUpstream", self.upstream).open(clock)
+
+        async with self._recording(options, front) as recorder:
+            run = await converse(
+                Session(options),
+                open_front=_counted(Side.FRONT, open_front, watch),
+                open_upstream=_counted(Side.UPSTREAM, open_upstream, watch),
+                run_tool=self.tools.anew().run_in_time if options.tools and self.tools is not None else None,
+                stop=stop,
+                record=watch if recorder is None else both(watch, recorder.record),
+                note=log.note,
+            )
+            if recorder is not None:
+                recorder.end(run.at, run.reason)
+        return run
+
+    @asynccontextmanager
+    async def _recording(self, options: SessionOptions, front: str) -> AsyncIterator[LiveRecorder | None]:
+        """A recorder, if there is to be one; one that cannot begin costs the recording, not the conversation."""
+        async with AsyncExitStack() as stack:
+            recorder = None
+            if self.record is not None:
+                opened = open_recorder(
+                    self.record, options, front=front, upstream=self.upstream.name, warn=journal.log().warning
+                )
+                try:
+                    recorder = await stack.enter_async_context(opened)
+                except UsageError as error:
+                    journal.log().warning("the conversation is not recorded", why=str(error))
+            yield recorder
+
+
+def new_id() -> str:
+    """A name for a conversation, in the log."""
+    return f"sess_{secrets.token_hex(8)}"
+
+
+def _counted(side: Side, open_link: OpenLink, watch: Watch) -> OpenLink:
+    """The same, and what goes over the connection is counted, if it counts."""
+
+    @asynccontextmanager
+    async def open_counted(clock: Clock) -> AsyncIterator[Link]:
+        async with open_link(clock) as link:
+            with watch.traffic(side, link) if isinstance(link, Traffic) else nullcontext():
+                yield link
+
+    return open_counted
