@@ -170,7 +170,7 @@ def test_any_error_ends_in_one_line_and_its_status(
 def test_in_a_process_an_error_is_one_line_without_traceback() -> None:
     run = process("run", "--transport", "tin-can")
 
-    assert (run.returncode, run.stdout, run.stderr) == (2, "", "engine: unknown transport 'tin-can'; known: wav\n")
+    assert (run.returncode, run.stdout, run.stderr) == (2, "", "engine: unknown transport 'tin-can'; known: wav, ws\n")
 
 
 def test_the_help_of_run_loads_nothing_heavy() -> None:

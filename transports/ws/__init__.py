@@ -2,3 +2,151 @@
 
 This module is light; what serves is imported when serving begins.
 """
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from realtime_engine.errors import UsageError
+from realtime_engine.sizes import size
+
+if TYPE_CHECKING:
+    import trio
+
+    from realtime_engine.service import Service
+    from transports.ws.server import WebServer
+    from transports.ws.site import Scrape
+    from transports.ws.slots import Slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WsOptions:
+    """How the server is reached, by whom, and what it bears.
+
+    Attributes:
+        host: The address to listen at. Any other than this computer's own (127.0.0.1, ::1, localhost) needs a token.
+        port: The port; 0: any that is free.
+        tls_cert: A certificate chain (PEM): the server then speaks https and wss.
+        tls_key: The certificate's private key (PEM).
+        token_file: A file with the access token that people and clients must show; without it the environment
+            variable ENGINE_TOKEN counts.
+        allow_origin: Another web page that may connect, by its origin: https://NAME. May be repeated.
+        allow_host: A name by which the server may be asked, besides those of this computer. May be repeated.
+        trusted_proxy: The address, or network, of a proxy whose X-Forwarded-For is believed. May be repeated.
+        open_metrics: Show /metrics to everybody; without it, to this computer and with the token.
+        max_sessions: Conversations at the same time.
+        max_sessions_per_address: Conversations at the same time from one address.
+        max_message_front: How large a message from a person or a client may be.
+        handshake_timeout: Seconds in which a client must have said what it wants.
+        keep_alive: Seconds for which a connection without a conversation is kept.
+        write_timeout: Seconds in which a client must read some of what waits for it.
+        ping_every: Seconds between two pings.
+        ping_timeout: Seconds in which a ping must be answered.
+        drain: Seconds that conversations have to end when the server is stopped.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    token_file: Path | None = None
+    allow_origin: tuple[str, ...] = ()
+    allow_host: tuple[str, ...] = ()
+    trusted_proxy: tuple[str, ...] = ()
+    open_metrics: bool = False
+    max_sessions: int = 250
+    max_sessions_per_address: int = 50
+    max_message_front: int = field(default=1 << 20, metadata={"parse": size, "metavar": "SIZE"})
+    handshake_timeout: float = 10.0
+    keep_alive: float = 60.0
+    write_timeout: float = 10.0
+    ping_every: float = 20.0
+    ping_timeout: float = 20.0
+    drain: float = 10.0
+
+
+_POSITIVE = (
+    *("max_sessions", "max_sessions_per_address", "max_message_front", "handshake_timeout"),
+    *("keep_alive", "write_timeout", "ping_every", "ping_timeout"),
+)
+
+
+class Ws:
+    """The plug-in: see `realtime_engine.plugins.Server`.
+
+    Raises:
+        UsageError: An option is out of range, or does not go with another; or strangers could come in.
+    """
+
+    Options: ClassVar[type[WsOptions]] = WsOptions
+    name: ClassVar[str] = "ws"
+    example: ClassVar[str] = "--port 8000"
+
+    def __init__(self, options: WsOptions) -> None:
+        for name in _POSITIVE:
+            if not 0 < getattr(options, name) < inf:
+                raise UsageError(f"--{name.replace('_', '-')} must be more than 0, not {getattr(options, name)}")
+        if not 0 <= options.drain < inf:
+            raise UsageError(f"--drain must not be less than 0 seconds, and is {options.drain}")
+        if not 0 <= options.port < 1 << 16:
+            raise UsageError(f"--port must be from 0 to 65535, not {options.port}")
+        if (options.tls_cert is None) is not (options.tls_key is None):
+            raise UsageError("--tls-cert and --tls-key belong together: give both, or neither")
+        from transports.ws.tokens import required_token
+
+        self.options = options
+        self._token = required_token(options.host, options.token_file)
+        self._server: WebServer | None = None
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What no log may show."""
+        return () if self._token is None else (self._token.text,)
+
+    @property
+    def access(self) -> str:
+        """Who may come in, in half a sentence."""
+        if self._token is not None:
+            return "whoever shows the access token can connect"
+        return "only this computer can connect; no token is needed"
+
+    @property
+    def local(self) -> bool:
+        """Whether only this computer reaches the server; with a proxy before it, others do too."""
+        from transports.ws.origins import is_loopback
+
+        return is_loopback(self.options.host) and not self.options.trusted_proxy
+
+    async def serve(
+        self,
+        service: "Service",
+        *,
+        listeners: Sequence[socket.socket] | None = None,
+        slots: "Slots | None" = None,
+        scrape: "Scrape | None" = None,
+        task_status: "trio.TaskStatus[Sequence[str]]",
+    ) -> None:
+        """Serve until all conversations have ended after `drain`; ``started`` gives the URLs of the page.
+
+        Args:
+            service: Holds the conversations.
+            listeners: Sockets that listen already; None: they are bound.
+            slots: The places for conversations; None: those of this process.
+            scrape: Gathers what /metrics shows; None: what this process has done.
+            task_status: Told when clients can connect.
+
+        Raises:
+            UsageError: It cannot listen there, or the certificate or a name cannot be used.
+        """
+        from transports.ws.server import WebServer
+
+        self._server = WebServer(self.options, self._token, service, slots=slots, scrape=scrape)
+        await self._server.serve(listeners, task_status=task_status)
+
+    def drain(self) -> None:
+        """Let nobody else in, and ask all conversations to end."""
+        if self._server is not None:
+            self._server.drain()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from realtime_engine.errors import UsageError
+from transports.ws.origins import is_loopback
 
 COOKIE: Final = "engine_session"
 COOKIE_LIFE: Final = 24 * 3600
@@ -36,6 +37,11 @@ class Token:
 
     def __repr__(self) -> str:
         return "Token(…)"
+
+    @property
+    def text(self) -> str:
+        """The secret itself, for whoever must never say it."""
+        return self._secret.decode()
 
     @property
     def is_short(self) -> bool:
@@ -125,6 +131,21 @@ def read_token(file: Path | None, environment: Mapping[str, str] = os.environ) -
     if not all("!" <= character <= "~" for character in secret):
         raise UsageError(f"{name}: a token is one line of letters, digits and signs of ASCII, without spaces")
     return Token(secret)
+
+
+def required_token(host: str, file: Path | None, environment: Mapping[str, str] = os.environ) -> Token | None:
+    """The token that must be shown to a server that is bound to ``host``; None: none need be.
+
+    Raises:
+        UsageError: There is none and one is needed, or it cannot be used.
+    """
+    token = read_token(file, environment)
+    if token is None and not is_loopback(host):
+        raise UsageError(
+            f"--host {host}: whoever reaches this address could use the model at your expense: "
+            f"give --token-file FILE, or set {ENVIRONMENT}, to ask for a token"
+        )
+    return token
 
 
 def is_readable_by_all(file: Path) -> bool:

@@ -1,0 +1,118 @@
+"""A server for tests: real sockets on a free port of this computer, and the embedded model behind it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import trio
+import trio_websocket
+
+from realtime_engine.network import open_network
+from realtime_engine.plugins import Upstream
+from realtime_engine.service import Service
+from realtime_engine.upstreams.local import Local, LocalOptions
+from transports.ws import Ws, WsOptions
+
+PATIENCE: Final = 20.0
+"""Seconds that a test waits for what comes at once, on a computer that has much else to do."""
+
+
+@dataclass(slots=True)
+class Served:
+    """A server that runs.
+
+    Attributes:
+        url: Of its page: ``http://127.0.0.1:PORT``, without a slash at the end.
+    """
+
+    ws: Ws
+    service: Service
+    url: str
+    ended: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def ws_url(self) -> str:
+        """The same for WebSockets: add ``/ws`` or ``/v1/realtime``."""
+        return f"ws{self.url.removeprefix('http')}"
+
+    async def drain(self) -> None:
+        """Stop it, and wait until it has ended."""
+        self.ws.drain()
+        with trio.fail_after(PATIENCE):
+            await self.ended.wait()
+
+
+@asynccontextmanager
+async def open_server(
+    options: WsOptions | None = None, *, upstream: Upstream | None = None, **service: Any
+) -> AsyncIterator[Served]:
+    """Serve for as long as the block lasts; ``service`` is what else the `Service` is made from."""
+    ws = Ws(replace(options or WsOptions(), port=0))
+    async with open_network() as network, trio.open_nursery() as nursery:
+        made = Service(upstream=upstream or model(), network=network, **service)
+
+        async def serve(task_status: trio.TaskStatus[str]) -> None:
+            async with trio.open_nursery() as inner:
+                urls = await inner.start(lambda task_status: ws.serve(made, task_status=task_status))
+                task_status.started(urls[0].removesuffix("/"))
+            served.ended.set()
+
+        served = Served(ws, made, "")
+        served.url = await nursery.start(serve)
+        yield served
+        nursery.cancel_scope.cancel()
+
+
+def model(**options: Any) -> Local:
+    """The embedded model, which beeps: no test listens to what it says."""
+    return Local(LocalOptions(speech="tones", **options))
+
+
+# --- clients --------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Client:
+    """A Realtime client over trio-websocket: an independent peer."""
+
+    connection: trio_websocket.WebSocketConnection
+
+    async def say(self, event: dict[str, Any] | str | bytes) -> None:
+        await self.connection.send_message(json.dumps(event) if isinstance(event, dict) else event)
+
+    async def hear(self, *kinds: str) -> dict[str, Any]:
+        """The next event, of these types if any are given; what comes before it is thrown away."""
+        with trio.fail_after(PATIENCE):
+            while True:
+                event: dict[str, Any] = json.loads(await self.connection.get_message())
+                if not kinds or event["type"] in kinds:
+                    return event
+
+    async def ask(self, text: str = "Hello?") -> dict[str, Any]:
+        """A typed turn: the ``response.done`` that it leads to."""
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        await self.say({"type": "conversation.item.create", "item": item})
+        await self.say({"type": "response.create"})
+        return await self.hear("response.done")
+
+    async def closing(self) -> tuple[int, str]:
+        """With which code and reason the server ends the connection, whatever it says before."""
+        with trio.fail_after(PATIENCE), suppress(trio_websocket.ConnectionClosed):
+            while True:
+                await self.connection.get_message()
+        closed = self.connection.closed
+        assert closed is not None
+        return closed.code, closed.reason or ""
+
+
+@asynccontextmanager
+async def open_client(url: str, **more: Any) -> AsyncIterator[Client]:
+    """A client that has connected; ``more`` is passed on to trio-websocket."""
+    async with trio_websocket.open_websocket_url(url, **more) as connection:
+        yield Client(connection)

@@ -1,0 +1,159 @@
+"""The sockets that the server listens at, and the loop that takes its clients in, whatever the system is short of."""
+
+import errno
+import resource
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import trio
+
+from realtime_engine.errors import UsageError
+from realtime_engine.journal import log
+
+BACKLOG: Final = 1024
+"""Connections that may wait to be taken in: a burst, not a state."""
+
+BACK_OFF: Final = 0.1
+"""Seconds until the next try where there is no room for another connection."""
+
+MOST_DESCRIPTORS: Final = 1 << 16
+
+_FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+_TRIES: Final = 10  # for a port that is free at all addresses of a name
+
+SocketAddress: TypeAlias = tuple[Any, ...]
+"""What the system calls an address: the host, the port, and for IPv6 a flow and a zone."""
+
+Take: TypeAlias = Callable[[socket.socket, str], None]
+"""Takes a connection in, with the address of its client."""
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen at all addresses of a name, at the same port.
+
+    Raises:
+        UsageError: The name, the address or the port cannot be used.
+    """
+    addresses = _addresses(host, port)
+    for _ in range(_TRIES):
+        sockets: list[socket.socket] = []
+        try:
+            for family, address in addresses:
+                chosen = sockets[0].getsockname()[1] if sockets else port
+                sockets.append(_listen(family, (address[0], chosen, *address[2:])))
+        except OSError as error:
+            for opened in sockets:
+                opened.close()
+            if port == 0 and error.errno == errno.EADDRINUSE:
+                continue
+            raise _explain(host, port, error) from error
+        return sockets
+    raise UsageError(f"--host {host}: no port is free at all of its addresses")
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """What a server needs to speak TLS.
+
+    Raises:
+        UsageError: The files cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    for flag, path in (("--tls-cert", certificate), ("--tls-key", key)):
+        try:
+            path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{flag} {path}: cannot be read: {error.strerror}") from error
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or str(error)
+        raise UsageError(f"--tls-cert {certificate}, --tls-key {key}: cannot be used together: {reason}") from error
+    return context
+
+
+async def accept_all(listener: socket.socket, take: Take, make_room: Callable[[], None]) -> None:
+    """Take in all that come, for ever. ``make_room`` is called where there are no descriptors left."""
+    full = False
+    while True:
+        await trio.lowlevel.wait_readable(listener)
+        try:
+            connection, address = listener.accept()
+        except BlockingIOError:
+            continue  # another process was faster
+        except OSError as error:
+            if error.errno in _FULL:
+                if not full:
+                    log().warning("there is no room for another connection", why=error.strerror)
+                full = True
+                make_room()
+                await trio.sleep(BACK_OFF)
+            continue  # or this client has gone already
+        full = False
+        connection.setblocking(False)  # noqa: FBT003 - its name in the library
+        take(connection, address[0])
+
+
+def raise_descriptor_limit() -> None:
+    """As many descriptors as the system lets a process have: each conversation takes two."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _addresses(host: str, port: int) -> Sequence[tuple[int, SocketAddress]]:
+    """The addresses of a name, each once; ``localhost`` is always this computer (RFC 6761)."""
+    if host.lower() == "localhost":
+        loopback = [(int(socket.AF_INET), ("127.0.0.1", port)), (int(socket.AF_INET6), ("::1", port))]
+        return [one for one in loopback if _is_there(*one)]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as error:
+        raise UsageError(f"--host {host}: not an address of this computer, nor a name of one") from error
+    return list(dict.fromkeys((int(family), address) for family, _, _, _, address in found))
+
+
+def _is_there(family: int, address: SocketAddress) -> bool:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address[0], 0))
+    except OSError:
+        return False
+    return True
+
+
+def _listen(family: int, address: SocketAddress) -> socket.socket:
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.bind(address)
+        opened.listen(BACKLOG)
+        opened.setblocking(False)  # noqa: FBT003 - its name in the library
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _explain(host: str, port: int, error: OSError) -> UsageError:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return UsageError(f"--port {port}: something else listens there: choose another, or 0 for any that is free")
+        case errno.EACCES:
+            return UsageError(f"--port {port}: ports below 1024 are not for everybody: choose a higher one")
+        case errno.EADDRNOTAVAIL:
+            return UsageError(f"--host {host}: not an address of this computer")
+    return UsageError(f"--host {host} --port {port}: cannot listen there: {error.strerror}")
+
+
+def _no_password() -> str:
+    raise ValueError("the key is locked with a password: give one that is not")

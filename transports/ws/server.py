@@ -1,0 +1,289 @@
+"""The server: connections in, requests answered, WebSockets handed to the service, and all of it ended in good order.
+
+Each connection has a task of its own, and whatever goes wrong there ends there.
+"""
+
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+import trio
+
+from realtime_engine.engine import GRACE, Clock
+from realtime_engine.inputs import Side, Stop
+from realtime_engine.journal import fault, log
+from realtime_engine.link import Link
+from realtime_engine.metrics import Refusal
+from realtime_engine.service import Service
+from realtime_engine.session import RESTART
+from realtime_engine.websocket import WireLimits
+from realtime_engine.wire import Wire
+from transports.ws import WsOptions
+from transports.ws.access import Access, Visit
+from transports.ws.answers import Answer, HttpError
+from transports.ws.connection import HttpConnection
+from transports.ws.files import read_files
+from transports.ws.handshake import Handshake, upgrade_required
+from transports.ws.listeners import accept_all, bind, raise_descriptor_limit, tls_context
+from transports.ws.request import Request
+from transports.ws.site import Admission, Scrape, Site
+from transports.ws.slots import Full, LocalSlots, Slots
+from transports.ws.tokens import Token, is_readable_by_all
+from transports.ws.waiting import WaitingRoom
+
+LINGER: Final = 1.0
+"""Seconds in which a client that is refused can read why."""
+
+LATE: Final = 10.0
+"""Seconds beyond the drain after which what still runs is ended: last words, and recordings that are written."""
+
+NAME: Final = "ws"
+
+_COUNTED: Final[Mapping[str, Refusal]] = {
+    "draining": "draining",
+    "server_full": "full",
+    "address_full": "address_full",
+    "token_required": "token",
+    "wrong_token": "token",
+    "origin_not_allowed": "origin",
+    "host_not_allowed": "host",
+    "bad_request": "handshake",
+}
+"""Refusals, and what they are counted as."""
+
+
+class WebServer:
+    """One server.
+
+    Raises:
+        UsageError: An option cannot be used.
+    """
+
+    def __init__(
+        self,
+        options: WsOptions,
+        token: Token | None,
+        service: Service,
+        *,
+        slots: Slots | None = None,
+        scrape: Scrape | None = None,
+    ) -> None:
+        self._options = options
+        self._service = service
+        self._slots = slots or LocalSlots(most=options.max_sessions, most_per_address=options.max_sessions_per_address)
+        _warn(options, token)
+        self._tls = _tls(options)
+        self._access = Access(options, token)
+        self._site = Site(self._access, read_files(), service, scrape)
+        self._room = WaitingRoom()
+        self._limits = WireLimits(
+            max_message=options.max_message_front,
+            write=options.write_timeout,
+            ping_every=options.ping_every,
+            ping_wait=options.ping_timeout,
+        )
+        self._draining = trio.Event()
+        self._quiet = trio.Event()  # nobody talks any more
+        self._talking = 0
+
+    async def serve(
+        self,
+        listeners: Sequence[socket.socket] | None,
+        *,
+        task_status: trio.TaskStatus[Sequence[str]] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve until `drain`, and then until the last conversation has ended; sockets that it binds, it closes."""
+        raise_descriptor_limit()
+        opened = bind(self._options.host, self._options.port) if listeners is None else listeners
+        try:
+            async with trio.open_nursery() as nursery:
+                for listener in opened:
+                    take = partial(self._take, nursery)
+                    nursery.start_soon(accept_all, listener, take, self._room.make_room)
+                urls = self._urls(opened)
+                log().info("serving", urls=urls)
+                task_status.started(urls)
+                await self._draining.wait()
+                with trio.move_on_after(self._options.drain + LATE):
+                    await self._quiet.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            for listener in opened:
+                listener.close()
+
+    def drain(self) -> None:
+        """Let nobody else in, and ask all conversations to end; `serve` returns when they have."""
+        if not self._draining.is_set():
+            log().info("draining", conversations=self._talking, seconds=self._options.drain)
+        self._site.draining = True
+        self._draining.set()
+        if not self._talking:
+            self._quiet.set()
+
+    def _urls(self, listeners: Sequence[socket.socket]) -> Sequence[str]:
+        """Where the page is, by each address that is listened at."""
+        scheme = "https" if self._tls is not None else "http"
+        urls = []
+        for listener in listeners:
+            address, port = listener.getsockname()[:2]
+            urls.append(f"{scheme}://[{address}]:{port}/" if ":" in address else f"{scheme}://{address}:{port}/")
+        return urls
+
+    # --- one connection -------------------------------------------------------------------------------------
+
+    def _take(self, nursery: trio.Nursery, connection: socket.socket, peer: str) -> None:
+        nursery.start_soon(self._serve_connection, connection, peer)
+
+    async def _serve_connection(self, connection: socket.socket, peer: str) -> None:
+        """Everything about one connection, and the edge at which its errors end."""
+        with connection:
+            try:
+                local = connection.getsockname()[0]
+                wire = Wire(connection, tls=self._tls)
+                try:
+                    await self._answer_requests(wire, peer, local)
+                finally:
+                    wire.close()
+            except* OSError:
+                pass  # the peer is gone, or speaks no TLS
+            except* Exception as errors:  # noqa: BLE001 - whatever it is, the others never notice
+                fault("connection failed", errors)
+
+    async def _answer_requests(self, wire: Wire, peer: str, local: str) -> None:
+        http = HttpConnection(wire)
+        deadline = trio.current_time() + self._options.handshake_timeout
+        with self._room.wait(deadline):
+            await wire.handshake()
+        going_on = trio.current_time() < deadline
+        while going_on:
+            try:
+                request = await self._await_request(http, deadline)
+            except HttpError as error:
+                self._service.metrics.refused("handshake")
+                await self._send(http, error.answer, last=True)
+                with trio.move_on_after(LINGER):
+                    await http.linger()
+                return
+            if request is None:
+                return
+            visit = Visit(request, peer, local, secure=self._tls is not None)
+            try:
+                asked = await self._site.ask(visit)
+                if isinstance(asked, Admission):
+                    await self._admit(asked, visit, http, wire)
+                    return
+                answer = asked
+            except HttpError as error:
+                if error.code in _COUNTED:
+                    self._service.metrics.refused(_COUNTED[error.code])
+                answer = error.answer
+            going_on = await self._send(http, answer)
+            deadline = trio.current_time() + self._options.keep_alive
+
+    async def _await_request(self, http: HttpConnection, deadline: float) -> Request | None:
+        """The next request; None: there is none.
+
+        Raises:
+            HttpError: It is malformed, or has begun and does not end.
+        """
+        request = None
+        with self._room.wait(deadline) as scope:
+            if await http.begin():
+                scope.deadline = min(scope.deadline, trio.current_time() + self._options.handshake_timeout)
+                request = await http.request()
+        if scope.cancelled_caught and http.begun:
+            raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "The request has taken too long.")
+        return request
+
+    async def _send(self, http: HttpConnection, answer: Answer, *, last: bool = False) -> bool:
+        """Answer, and say whether another request may follow."""
+        with trio.move_on_after(self._options.write_timeout):
+            return await http.answer(answer, last=last or self._site.draining)
+        return False
+
+    # --- one conversation -----------------------------------------------------------------------------------
+
+    async def _admit(self, admission: Admission, visit: Visit, http: HttpConnection, wire: Wire) -> None:
+        """Open the WebSocket and hold the conversation.
+
+        Raises:
+            HttpError: There is no place, or it was a plain request: that, too, can ask whether there is one.
+        """
+        address = self._access.address(visit)
+        async with self._place(address):
+            if admission.handshake is None:
+                raise upgrade_required()
+            await self._converse(admission, admission.handshake, http.rest, wire, address)
+
+    @asynccontextmanager
+    async def _place(self, address: str) -> AsyncIterator[None]:
+        """A place for one conversation.
+
+        Raises:
+            HttpError: There is none.
+        """
+        if self._draining.is_set():
+            raise _unavailable("draining", "The server is being restarted.", round(self._options.drain) or 1)
+        try:
+            await self._slots.take(address)
+        except Full as full:
+            raise _unavailable(full.code, f"{full}.", full.retry_after_s) from full
+        self._talking += 1
+        try:
+            yield
+        finally:
+            self._slots.free(address)
+            self._talking -= 1
+            if self._draining.is_set() and not self._talking:
+                self._quiet.set()
+
+    async def _converse(
+        self, admission: Admission, handshake: Handshake, received: bytes, wire: Wire, address: str
+    ) -> None:
+        await wire.send_all(handshake.answer)
+        websocket = self._service.network.websocket(
+            wire, Side.FRONT, client=False, limits=self._limits, received=received
+        )
+
+        @asynccontextmanager
+        async def open_front(clock: Clock) -> AsyncIterator[Link]:  # noqa: ARG001 - it has no use for the time
+            yield websocket
+
+        run = await self._service.hold(
+            open_front,
+            front=NAME,
+            mode=admission.mode,
+            wanted=admission.wanted,
+            stop=self._stop,
+            address=address,
+        )
+        with trio.move_on_after(GRACE):
+            await websocket.close(run.code, run.reason)  # where a fault has kept the conversation from doing so
+
+    async def _stop(self) -> Stop:
+        """Wait for the server's end."""
+        await self._draining.wait()
+        return Stop("restart", self._options.drain, RESTART)
+
+
+def _unavailable(code: str, message: str, retry_after_s: int) -> HttpError:
+    headers = (("Retry-After", str(retry_after_s)),)
+    return HttpError(HTTPStatus.SERVICE_UNAVAILABLE, code, message, headers=headers)
+
+
+def _warn(options: WsOptions, token: Token | None) -> None:
+    """Say what is weak about the token."""
+    if token is not None and token.is_short:
+        log().warning("the access token is short enough to be guessed: `openssl rand -hex 32` makes a better one")
+    if options.token_file is not None and is_readable_by_all(options.token_file):
+        log().warning("everybody on this computer can read the token: chmod 600 helps", file=str(options.token_file))
+
+
+def _tls(options: WsOptions) -> ssl.SSLContext | None:
+    if options.tls_cert is None or options.tls_key is None:
+        return None
+    return tls_context(options.tls_cert, options.tls_key)

@@ -1,0 +1,37 @@
+"""Connections whose clients have not yet said what they want: many may wait, but nobody so long that others cannot."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import trio
+
+MOST: Final = 512
+"""Connections that may wait for a request. A real one takes milliseconds, so who has waited longest is no loss."""
+
+
+class WaitingRoom:
+    """Who waits for a request; the one that has waited longest must go when there is no room."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._scopes: dict[trio.CancelScope, None] = {}
+
+    @contextmanager
+    def wait(self, deadline: float) -> Iterator[trio.CancelScope]:
+        """A scope in which a connection waits, until the deadline, or until its place is needed."""
+        if len(self._scopes) >= self._most:
+            self.make_room()
+        with trio.CancelScope(deadline=deadline) as scope:
+            self._scopes[scope] = None
+            try:
+                yield scope
+            finally:
+                self._scopes.pop(scope, None)
+
+    def make_room(self) -> None:
+        """Let the one go that has waited longest."""
+        for scope in self._scopes:
+            scope.cancel()
+            del self._scopes[scope]
+            return
