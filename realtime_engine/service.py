@@ -134,7 +134,7 @@ class Service:
         def open_upstream(clock: Clock) -> AbstractAsyncContextManager[Link]:
             if is_machine(self.upstream):
                 return open_machine(Side.UPSTREAM, self.upstream.connect(wanted), clock)
-            return cast("LinkUpstream", self.upstream).open(clock)
+            return cast("LinkUpstream", self.upstream).open(clock, self.network, wanted)
 
         async with self._recording(options, front) as recorder:
             run = await converse(

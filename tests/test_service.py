@@ -20,7 +20,7 @@ from realtime_engine.machine import Close, Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.memory import memory_pair
 from realtime_engine.metrics import Mode
-from realtime_engine.network import open_network
+from realtime_engine.network import Network, open_network
 from realtime_engine.options import Policy
 from realtime_engine.plugins import ANYTHING, Wanted
 from realtime_engine.recording.reader import Recording
@@ -59,7 +59,7 @@ class Linked:
     name = "linked"
 
     @asynccontextmanager
-    async def open(self, clock: Clock) -> AsyncIterator[Link]:
+    async def open(self, clock: Clock, network: Network, wanted: Wanted = ANYTHING) -> AsyncIterator[Link]:
         link, _ = memory_pair(Side.UPSTREAM)
         yield link
 
