@@ -1,6 +1,9 @@
-"""What all tests share: hypothesis that repeats itself, and an environment without a key."""
+"""What all tests share: hypothesis that repeats itself, an environment without secrets, and a log of one's own."""
+
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 settings.register_profile("steady", deadline=None, derandomize=True, print_blob=True)
@@ -12,3 +15,12 @@ settings.load_profile("steady")  # pytest --hypothesis-profile=search looks furt
 def _no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on, or spends, the key of whoever runs it."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.delenv("ENGINE_TOKEN", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """No test finds the log as another has set it up."""
+    structlog.reset_defaults()
+    yield
+    structlog.reset_defaults()
