@@ -10,7 +10,7 @@ UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/u
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 # What only the tests need of the system: Debian's package, and `=command` where its command has another name.
-SYSTEM_PACKAGES := chromium nodejs=node npm
+SYSTEM_PACKAGES := chromium faketime nodejs=node npm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system run test lint format pytest bench recordings clean

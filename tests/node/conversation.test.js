@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Conversation, heardAudio, heardText } from "./conversation.js";
+
+const message = (id, role, content = [], status = "completed") => ({ type: "message", id, role, content, status });
+const added = (item, previous_item_id) => ({ type: "conversation.item.added", item, previous_item_id });
+const order = (conversation) => conversation.turns.map((turn) => turn.id);
+const feed = (...events) => {
+  const conversation = new Conversation();
+  events.forEach((event, n) => conversation.apply(event, n));
+  return conversation;
+};
+
+test("turns stand in the server's order, whatever order their events come in", () => {
+  const conversation = feed(
+    added(message("a", "user"), null),
+    added(message("c", "assistant"), "a"),
+    { type: "input_audio_buffer.speech_started", item_id: "d" },
+    added(message("b", "user"), "a"),
+    { type: "input_audio_buffer.committed", item_id: "d", previous_item_id: "c" },
+    added(message("root", "system"), null),
+  );
+
+  assert.deepEqual(order(conversation), ["root", "a", "b", "c", "d"]);
+});
+
+test("an item whose predecessor is unknown stays at the end", () => {
+  assert.deepEqual(order(feed(added(message("a", "user"), null), added(message("b", "user"), "gone"))), ["a", "b"]);
+});
+
+test("a transcript grows, and is final when it is complete", () => {
+  const words = { type: "response.output_audio_transcript.delta", item_id: "a" };
+  const conversation = feed(added(message("a", "assistant", [], "in_progress"), null), { ...words, delta: "It is " }, { ...words, delta: "sun" });
+  assert.deepEqual([conversation.get("a").text, conversation.get("a").final], ["It is sun", false]);
+
+  conversation.apply({ type: "response.output_audio_transcript.done", item_id: "a", transcript: "It is sunny." }, 9);
+
+  assert.deepEqual([conversation.get("a").text, conversation.get("a").final], ["It is sunny.", true]);
+});
+
+test("a user's transcript that comes after the answer ends up with the user", () => {
+  const type = "conversation.item.input_audio_transcription";
+  const conversation = feed(
+    { type: "input_audio_buffer.committed", item_id: "u", previous_item_id: null },
+    added(message("m", "assistant", [], "in_progress"), "u"),
+    { type: `${type}.delta`, item_id: "u", delta: "How" },
+    { type: `${type}.completed`, item_id: "u", transcript: "How are you?" },
+  );
+
+  assert.deepEqual(order(conversation), ["u", "m"]);
+  assert.equal(conversation.get("u").text, "How are you?");
+});
+
+test("an answer that was cut ends where it was heard, in words and in sound", () => {
+  const conversation = feed(added(message("m", "assistant", [], "in_progress"), null));
+  conversation.hear("m", new Int16Array(24_000), 1, "assistant");
+  conversation.hear("m", new Int16Array(72_000), 1, "assistant");
+  conversation.apply({ type: "response.output_audio_transcript.done", item_id: "m", transcript: "one two three four five six seven eight" }, 2);
+
+  conversation.apply({ type: "conversation.item.truncated", item_id: "m", audio_end_ms: 2000 }, 3);
+
+  const turn = conversation.get("m");
+  assert.equal(heardText(turn), "one two three four");
+  assert.equal(heardAudio(turn).reduce((sum, piece) => sum + piece.length, 0), 48_000);
+});
+
+test("nothing of an answer that was wholly unheard is shown", () => {
+  const conversation = feed(added(message("m", "assistant", [], "in_progress"), null), { type: "response.output_audio_transcript.delta", item_id: "m", delta: "Never mind" });
+  conversation.hear("m", new Int16Array(24_000), 1, "assistant");
+
+  assert.equal(heardText(conversation.cut("m", 0)), "");
+});
+
+test("a call has its arguments, its result and the time it took, on one turn", () => {
+  const item = { type: "function_call", id: "f", call_id: "c", name: "weather", arguments: "", status: "in_progress" };
+  const conversation = new Conversation();
+  conversation.apply(added(item, null), 1);
+  conversation.apply({ type: "response.function_call_arguments.delta", item_id: "f", delta: '{"city":' }, 1.5);
+  conversation.apply({ type: "response.function_call_arguments.done", item_id: "f", arguments: '{"city":"Paris"}' }, 2);
+  conversation.apply(added({ type: "function_call_output", id: "o", call_id: "c", output: "sunny" }, "f"), 2.5);
+  conversation.apply(added(message("m", "assistant"), "o"), 3);
+
+  assert.deepEqual(order(conversation), ["f", "m"]);
+  assert.deepEqual(conversation.get("f").call, { id: "c", name: "weather", arguments: '{"city":"Paris"}', output: "sunny", asked: 2, took: 0.5 });
+});
+
+test("what was said before a new connection stays above it", () => {
+  const conversation = feed(added(message("a", "user"), null));
+  conversation.begin();
+  conversation.apply(added(message("a", "user"), null), 1);
+
+  assert.deepEqual(conversation.turns.map((turn) => turn.old), [true, false]);
+});
+
+test("sound is kept up to a bound; the oldest goes first, and its turn can no longer be played", () => {
+  const conversation = feed(added(message("a", "assistant"), null), added(message("b", "assistant"), "a"));
+  for (const id of ["a", "b"]) conversation.hear(id, new Int16Array(20 << 20), 0, "assistant");
+
+  assert.equal(conversation.get("a").audio, null);
+  assert.equal(conversation.get("b").audio.length, 1);
+});
+
+test("a turn that is deleted is gone, and so is the bound it took up", () => {
+  const conversation = feed(added(message("a", "assistant"), null), added(message("b", "assistant"), "a"));
+  conversation.hear("a", new Int16Array(20 << 20), 0, "assistant");
+  conversation.remove("a");
+  conversation.hear("b", new Int16Array(20 << 20), 0, "assistant");
+
+  assert.deepEqual(order(conversation), ["b"]);
+  assert.equal(conversation.get("b").audio.length, 1);
+});
+
+test("an event that is not about a turn changes nothing", () => {
+  assert.equal(feed().apply({ type: "rate_limits.updated", rate_limits: [] }, 0), null);
+});

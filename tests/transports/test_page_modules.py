@@ -1,0 +1,62 @@
+"""The parts of the page that need no browser, tested where they are written: in JavaScript, by Node's own runner."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parent.parent.parent
+PAGE: Final = ROOT / "transports" / "ws" / "page"
+TESTS: Final = ROOT / "tests" / "node"
+
+
+def node(*arguments: str, cwd: Path) -> str:
+    run = subprocess.run(["node", *arguments], check=False, cwd=cwd, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Path:
+    """The page's modules and their tests side by side, for a Node that must be told that they are modules."""
+    for source in (*PAGE.glob("*.js"), *TESTS.glob("*.test.js")):
+        shutil.copy(source, tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    return tmp_path
+
+
+@pytest.mark.parametrize("test", sorted(path.name for path in TESTS.glob("*.test.js")))
+def test_a_module_of_the_page_does_what_its_tests_say(test: str, modules: Path) -> None:
+    node("--test", test, cwd=modules)
+
+
+@pytest.mark.parametrize("source", sorted(path.name for path in PAGE.glob("*.js")))
+def test_a_module_of_the_page_is_javascript(source: str, modules: Path) -> None:
+    node("--check", source, cwd=modules)
+
+
+def test_the_page_puts_text_in_as_text_and_styles_only_through_its_style_sheet() -> None:
+    forbidden = (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "cssText",
+        "style=",
+        "http:",
+    )
+
+    for source in sorted(PAGE.iterdir()):
+        text = source.read_text("utf-8").replace("http://www.w3.org/", "").replace("http://localhost", "")
+        assert not [word for word in forbidden if word in text], source.name
+
+
+def test_every_module_is_fetched_ahead_so_that_the_page_waits_once() -> None:
+    index = (PAGE / "index.html").read_text("utf-8")
+    modules = {source.name for source in PAGE.glob("*.js")} - {"theme.js", "main.js", "resampler.js"}
+
+    ahead = {name for name in modules if f'rel="modulepreload" href="{name}"' in index}
+    assert modules - ahead == {"capture-worklet.js", "playback-worklet.js"}  # when somebody begins to talk

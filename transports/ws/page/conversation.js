@@ -1,0 +1,268 @@
+// @ts-check
+/**
+ * The conversation as the server tells it: turns in its order, their words as they come, what was heard of them.
+ *
+ * No browser in this file, so that Node can test it. Every change is an event; what it touches is given back by id.
+ */
+
+const MOST_AUDIO = 64 << 20; // bytes of sound kept for playing again: 23 minutes; the oldest goes first
+const CHARACTER = 62; // milliseconds of speech, about; for answers that were cut before their length was known
+
+/**
+ * @typedef {object} Turn
+ * @property {string} id
+ * @property {"user" | "assistant" | "system" | "tool"} who
+ * @property {number} at seconds since the conversation began
+ * @property {string} text
+ * @property {boolean} final whether the text is all there is
+ * @property {boolean} spoken
+ * @property {Int16Array[] | null} audio null: no longer kept
+ * @property {number} ms of audio that came
+ * @property {number | null} heard milliseconds after which it was cut
+ * @property {boolean} done
+ * @property {boolean} old of an earlier conversation, which the model does not remember
+ * @property {Call} [call]
+ */
+
+/** @typedef {{id: string, name: string, arguments: string, output: string | null, asked: number, took: number | null}} Call */
+
+const TRANSCRIPT = "conversation.item.input_audio_transcription.";
+
+export class Conversation {
+  /** @type {Turn[]} */ turns = [];
+  /** @type {Map<string, Turn>} */ #byId = new Map();
+  /** @type {Map<string, Turn>} */ #byCall = new Map();
+  #kept = 0;
+
+  /** @param {string} id */
+  get(id) {
+    return this.#byId.get(id);
+  }
+
+  /** A new conversation begins below what is there. */
+  begin() {
+    for (const turn of this.turns) {
+      turn.old = turn.final = turn.done = true;
+    }
+    this.#byId.clear();
+    this.#byCall.clear();
+  }
+
+  /**
+   * @param {any} event
+   * @param {number} at seconds
+   * @returns {Turn | null} the turn it changed
+   */
+  apply(event, at) {
+    switch (event.type) {
+      case "input_audio_buffer.speech_started":
+        return this.#turn(event.item_id, { who: "user", spoken: true, at });
+      case "input_audio_buffer.committed":
+        return this.#place(this.#turn(event.item_id, { who: "user", spoken: true, at }), event.previous_item_id);
+      case "conversation.item.added":
+      case "conversation.item.created":
+        return this.#added(event.item, event.previous_item_id, at);
+      case "conversation.item.done":
+      case "response.output_item.done":
+        return this.#item(event.item, at);
+      case `${TRANSCRIPT}delta`:
+        return this.#words(event, at, "user", event.delta ?? "");
+      case `${TRANSCRIPT}completed`:
+        return this.#finish(event.item_id, event.transcript);
+      case `${TRANSCRIPT}failed`:
+        return this.#finish(event.item_id, "");
+      case "response.output_audio_transcript.delta":
+      case "response.output_text.delta":
+        return this.#words(event, at, "assistant", event.delta);
+      case "response.output_audio_transcript.done":
+        return this.#finish(event.item_id, event.transcript);
+      case "response.output_text.done":
+        return this.#finish(event.item_id, event.text);
+      case "response.function_call_arguments.delta":
+        return this.#asks(event, at, event.delta, false);
+      case "response.function_call_arguments.done":
+        return this.#asks(event, at, event.arguments, true);
+      case "conversation.item.truncated":
+        return this.cut(event.item_id, event.audio_end_ms);
+      default:
+        return null;
+    }
+  }
+
+  /** Take a turn out. @param {string} id @returns {Turn | null} */
+  remove(id) {
+    const turn = this.#byId.get(id) ?? this.turns.find((each) => each.id === id);
+    if (!turn) return null;
+    this.turns.splice(this.turns.indexOf(turn), 1);
+    this.#byId.delete(id);
+    if (turn.call) this.#byCall.delete(turn.call.id);
+    this.#drop(turn);
+    return turn;
+  }
+
+  /** Keep sound of a turn. @param {string} id @param {Int16Array} samples @param {number} at @param {"user" | "assistant"} who */
+  hear(id, samples, at, who) {
+    const turn = this.#turn(id, { who, spoken: true, at });
+    turn.spoken = true;
+    turn.ms += samples.length / 24;
+    if (turn.audio) {
+      turn.audio.push(samples);
+      this.#kept += samples.byteLength;
+      for (let n = 0; this.#kept > MOST_AUDIO && n < this.turns.length; n++) this.#drop(this.turns[n]);
+    }
+    return turn;
+  }
+
+  /** It was heard so far and no further: its words and its sound end there. @param {string} id @param {number} ms */
+  cut(id, ms) {
+    const turn = this.#byId.get(id);
+    if (!turn || turn.who !== "assistant") return null;
+    turn.heard = Math.min(ms, turn.ms || ms);
+    turn.done = true;
+    return turn;
+  }
+
+  /** @param {string} id @param {Partial<Turn>} made how it is if it is new @returns {Turn} */
+  #turn(id, made) {
+    let turn = this.#byId.get(id);
+    if (!turn) {
+      turn = {
+        ...{ id, who: "user", at: 0, text: "", final: false, spoken: false, audio: [], ms: 0, heard: null },
+        ...{ done: false, old: false, ...made },
+      };
+      this.#byId.set(id, turn);
+      this.turns.push(turn);
+    }
+    return turn;
+  }
+
+  /** Put a turn behind another; null: before all others of this conversation. @param {Turn} turn @param {string | null | undefined} previous */
+  #place(turn, previous) {
+    if (previous === undefined) return turn;
+    const before = previous === null ? null : this.#before(previous);
+    if (before === undefined) return turn; // behind something unknown: it stays where it is
+    const now = this.turns.indexOf(turn);
+    this.turns.splice(now, 1);
+    const first = this.turns.findIndex((each) => !each.old);
+    const at = before ? this.turns.indexOf(before) + 1 : first < 0 ? this.turns.length : first;
+    this.turns.splice(at, 0, turn);
+    return turn;
+  }
+
+  /** @param {string} id */
+  #before(id) {
+    return this.#byId.get(id) ?? this.#byCall.get(`output ${id}`);
+  }
+
+  /** @param {any} item @param {string | null | undefined} previous @param {number} at */
+  #added(item, previous, at) {
+    if (item.type === "function_call_output") return this.#answered(item, previous, at);
+    const known = this.#byId.has(item.id);
+    const turn = this.#item(item, at);
+    if (!turn || (known && previous === null)) return turn;
+    return this.#place(turn, previous);
+  }
+
+  /** What an item says about itself. @param {any} item @param {number} at */
+  #item(item, at) {
+    if (item.type === "function_call_output") return this.#answered(item, undefined, at);
+    if (item.type === "function_call") return this.#called(item, at);
+    if (item.type !== "message") return null;
+    const turn = this.#turn(item.id, { who: item.role, at });
+    const parts = item.content ?? [];
+    turn.who = item.role;
+    turn.spoken ||= parts.some((/** @type {any} */ part) => part.type.endsWith("audio"));
+    const text = parts.map((/** @type {any} */ part) => part.text ?? part.transcript ?? "").join(" ").trim();
+    const isDone = item.status !== "in_progress" && parts.length > 0;
+    if (isDone && (item.role === "assistant" || !turn.spoken)) turn.final = true;
+    if (text && turn.heard === null) turn.text = text;
+    if (item.status === "completed" || item.status === "incomplete") turn.done = true;
+    return turn;
+  }
+
+  /** @param {any} event @param {number} at @param {"user" | "assistant"} who @param {string} delta */
+  #words(event, at, who, delta) {
+    const turn = this.#turn(event.item_id, { who, at, spoken: !event.type.includes("output_text") });
+    if (!turn.final) turn.text += delta;
+    return turn;
+  }
+
+  /** @param {string} id @param {string} text */
+  #finish(id, text) {
+    const turn = this.#byId.get(id);
+    if (!turn) return null;
+    turn.text = text.trim();
+    turn.final = true;
+    return turn;
+  }
+
+  /** @param {any} item @param {number} at */
+  #called(item, at) {
+    const turn = this.#turn(item.id, { who: "tool", at });
+    turn.who = "tool";
+    turn.call ??= { id: item.call_id, name: item.name, arguments: "", output: null, asked: at, took: null };
+    if (item.arguments) turn.call.arguments = item.arguments;
+    if (item.status === "completed") turn.final = true;
+    this.#byCall.set(item.call_id, turn);
+    return turn;
+  }
+
+  /** @param {any} event @param {number} at @param {string} text @param {boolean} whole */
+  #asks(event, at, text, whole) {
+    const call = this.#byId.get(event.item_id)?.call;
+    if (!call) return null;
+    call.arguments = whole ? text : call.arguments + text;
+    if (whole) call.asked = at;
+    return /** @type {Turn} */ (this.#byId.get(event.item_id));
+  }
+
+  /** The output of a call belongs to the call. @param {any} item @param {string | null | undefined} previous @param {number} at */
+  #answered(item, previous, at) {
+    let turn = this.#byCall.get(item.call_id);
+    if (!turn) {
+      turn = this.#place(this.#turn(item.id, { who: "tool", at, final: true, done: true }), previous);
+      turn.call = { id: item.call_id, name: "", arguments: "", output: null, asked: at, took: null };
+      this.#byCall.set(item.call_id, turn);
+    }
+    const call = /** @type {Call} */ (turn.call);
+    this.#byCall.set(`output ${item.id}`, turn);
+    if (call.output === null) call.took = at - call.asked;
+    call.output = item.output ?? "";
+    turn.done = true;
+    return turn;
+  }
+
+  /** @param {Turn} turn */
+  #drop(turn) {
+    for (const piece of turn.audio ?? []) this.#kept -= piece.byteLength;
+    turn.audio = turn.audio?.length ? null : turn.audio;
+  }
+}
+
+/** The words of a turn that were heard: of an answer that was cut, about as many as fit into the time. @param {Turn} turn */
+export function heardText(turn) {
+  if (turn.heard === null || !turn.spoken) return turn.text;
+  const whole = turn.final && turn.ms ? turn.ms : Math.max(turn.ms, turn.text.length * CHARACTER);
+  const share = whole ? Math.min(1, turn.heard / whole) : 0;
+  if (share === 1) return turn.text;
+  const words = turn.text.split(/(?<=\s)/);
+  let text = "";
+  for (const word of words) {
+    if (text.length + word.trimEnd().length / 2 > turn.text.length * share) break;
+    text += word;
+  }
+  return text.trimEnd();
+}
+
+/** The sound of a turn that was heard. @param {Turn} turn @returns {Int16Array[]} */
+export function heardAudio(turn) {
+  if (turn.heard === null) return turn.audio ?? [];
+  let left = Math.round(turn.heard * 24);
+  const pieces = [];
+  for (const piece of turn.audio ?? []) {
+    if (left <= 0) break;
+    pieces.push(piece.subarray(0, left));
+    left -= piece.length;
+  }
+  return pieces;
+}

@@ -1,0 +1,220 @@
+// @ts-check
+/** The inspector: everything that the page and the engine say to each other, in rows that open. */
+import { get, make, painter, say, short, size } from "./page.js";
+import { MOST, Runs, lines, shown } from "./runs.js";
+
+/** @typedef {import("./runs.js").Row} Row */
+
+const NEAR = 40; // pixels from the end that still count as the end
+
+export class Inspector {
+  runs = new Runs();
+  /** @type {Map<Row, any>} */ #nodes = new Map();
+  /** @type {Set<Row>} */ #changed = new Set();
+  #following = true;
+  #paused = false;
+
+  constructor() {
+    this.list = get("rows");
+    this.paint = painter(() => this.#paint());
+    this.filter = { text: "", hideAudio: false, onlyErrors: false };
+    get("filter").addEventListener("input", (/** @type {any} */ event) => this.#select({ text: event.target.value.trim() }));
+    get("hide-audio").addEventListener("change", (/** @type {any} */ event) => this.#select({ hideAudio: event.target.checked }));
+    get("only-errors").addEventListener("change", (/** @type {any} */ event) => this.#select({ onlyErrors: event.target.checked }));
+    get("pause").addEventListener("click", () => this.#pause());
+    get("copy").addEventListener("click", () => this.#copy());
+    get("save").addEventListener("click", () => this.#save());
+    this.list.addEventListener("click", (/** @type {any} */ event) => this.#clicked(event));
+    this.list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#walk(event));
+    this.list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.#count();
+  }
+
+  /** @param {number} at seconds @param {"up" | "down"} way @param {any} event @param {number} bytes */
+  add(at, way, event, bytes) {
+    const { row, gone } = this.runs.add(at, way, event, bytes);
+    this.#changed.add(row);
+    for (const each of gone) {
+      this.#nodes.get(each)?.remove();
+      this.#nodes.delete(each);
+      this.#changed.delete(each);
+    }
+    if (!this.#paused) this.paint();
+  }
+
+  #paint() {
+    const made = document.createDocumentFragment();
+    for (const row of this.#changed) {
+      let node = this.#nodes.get(row);
+      if (!node) {
+        this.#nodes.set(row, (node = makeRow(row)));
+        made.append(node);
+        if (this.#nodes.size === 1) node.firstChild.tabIndex = 0;
+      }
+      this.#show(row, node);
+    }
+    this.#changed.clear();
+    this.list.append(made);
+    this.#count();
+    if (this.#following) this.list.scrollTop = 1e9;
+  }
+
+  /** @param {Row} row @param {any} node */
+  #show(row, node) {
+    const [, , , count, bytes] = node.firstChild.children;
+    say(count, row.count > 1 ? `×${row.count}` : "");
+    say(bytes, size(row.bytes));
+    node.hidden = !shown(row, this.filter);
+    if (node.childElementCount > 1) this.#fill(row, node);
+  }
+
+  #count() {
+    const { runs } = this;
+    get("no-rows").hidden = runs.rows.length > 0;
+    const forgotten = runs.forgotten ? `, ${short(runs.forgotten)} older ones are gone` : "";
+    say(get("kept"), this.#paused ? `Paused: ${this.#changed.size} rows wait` : `The newest ${MOST.toLocaleString("en")} events are kept${forgotten}`);
+  }
+
+  /** @param {Partial<typeof this.filter>} change */
+  #select(change) {
+    Object.assign(this.filter, change);
+    for (const [row, node] of this.#nodes) node.hidden = !shown(row, this.filter);
+    this.#rove(this.#visible().at(-1));
+    if (this.#following) this.list.scrollTop = 1e9;
+  }
+
+  #pause() {
+    this.#paused = !this.#paused;
+    get("pause").setAttribute("aria-pressed", String(this.#paused));
+    say(get("pause"), this.#paused ? "Go on" : "Pause");
+    this.#count();
+    if (!this.#paused) this.paint();
+  }
+
+  async #copy() {
+    await navigator.clipboard.writeText(this.#text());
+    flash(get("copy"), "Copied");
+  }
+
+  #save() {
+    const url = URL.createObjectURL(new Blob([this.#text()], { type: "application/jsonl" }));
+    make("a", { href: url, download: `events-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.jsonl` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  }
+
+  /** What is shown, as JSON lines. */
+  #text() {
+    const text = lines(this.runs.rows.filter((row) => shown(row, this.filter))).join("\n");
+    return text && `${text}\n`;
+  }
+
+  /** @param {any} event */
+  #clicked(event) {
+    const copy = event.target.closest(".copy");
+    if (copy) {
+      void navigator.clipboard.writeText(copy.parentElement.lastChild.textContent).then(() => flash(copy, "Copied"));
+      return;
+    }
+    const button = event.target.closest(".row");
+    if (button) this.#toggle(button);
+  }
+
+  /** @param {any} button */
+  #toggle(button) {
+    const node = button.parentElement;
+    const isOpen = button.getAttribute("aria-expanded") === "true";
+    button.setAttribute("aria-expanded", String(!isOpen));
+    this.#rove(button);
+    if (isOpen) node.lastChild.remove();
+    else this.#open(node);
+  }
+
+  /** @param {any} node */
+  #open(node) {
+    node.append(make("div", { className: "json" }));
+    for (const [row, each] of this.#nodes) if (each === node) this.#fill(row, node);
+  }
+
+  /** @param {Row} row @param {any} node */
+  #fill(row, node) {
+    const box = node.lastChild;
+    const kept = row.events.length;
+    const told = row.count > 1 ? `${row.count} events, the newest ${kept > 1 ? `${kept} are kept` : "is kept"}` : "";
+    const isNew = !box.childElementCount;
+    if (isNew) box.append(make("button", { type: "button", className: "copy" }, "Copy"), make("p"), make("pre"));
+    say(box.children[1], told);
+    if (box.drawn === row.count) return;
+    box.drawn = row.count;
+    box.lastChild.replaceChildren(...row.events.flatMap((text, n) => [...(n ? ["\n\n"] : []), ...coloured(text)]));
+  }
+
+  /** Up and down, begin and end, from row to row. @param {KeyboardEvent} event */
+  #walk(event) {
+    const rows = this.#visible();
+    const now = rows.indexOf(/** @type {any} */ (event.target));
+    /** @type {Record<string, number>} */
+    const places = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: rows.length - 1 };
+    const to = rows[places[event.key]];
+    if (now < 0 || !to) return;
+    event.preventDefault();
+    this.#rove(to);
+    /** @type {any} */ (to).focus();
+  }
+
+  #visible() {
+    return [...this.list.querySelectorAll("li:not([hidden]) > .row")];
+  }
+
+  /** One row at a time is in the order of the tab key. @param {any} button */
+  #rove(button) {
+    if (!button) return;
+    for (const each of this.list.querySelectorAll(".row[tabindex='0']")) each.tabIndex = -1;
+    button.tabIndex = 0;
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.list;
+    this.#following = scrollHeight - scrollTop - clientHeight < NEAR;
+  }
+}
+
+/** @param {Row} row */
+function makeRow(row) {
+  const split = row.type.lastIndexOf(".") + 1;
+  const button = make(
+    "button",
+    { type: "button", className: "row", tabIndex: -1, "aria-expanded": "false" },
+    make("span", { className: "at" }, row.at.toFixed(2)),
+    make("span", { className: "way" }, make("span", { "aria-hidden": "true" }, row.way === "up" ? "↑" : "↓"), make("span", { className: "sr" }, row.way === "up" ? "sent" : "received")),
+    make("span", { className: "type" }, make("span", { className: "family" }, row.type.slice(0, split)), make("span", {}, row.type.slice(split))),
+    make("span", { className: "count" }),
+    make("span", { className: "bytes" }),
+  );
+  return make("li", { className: `${row.way}${row.failed ? " failed" : ""}` }, button);
+}
+
+const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*|true|false|null/g;
+
+/** JSON, indented, as text with its kinds marked. @param {string} text @returns {(Node | string)[]} */
+function coloured(text) {
+  const json = JSON.stringify(JSON.parse(text), null, 2);
+  const parts = [];
+  let end = 0;
+  for (const match of json.matchAll(TOKEN)) {
+    parts.push(json.slice(end, match.index));
+    const [whole, string, colon] = match;
+    const className = colon ? "key" : string ? "string" : "value";
+    parts.push(make("span", { className }, string ?? whole), colon ?? "");
+    end = match.index + whole.length;
+  }
+  parts.push(json.slice(end));
+  return parts;
+}
+
+/** A button says for a moment what it did. @param {any} button @param {string} text */
+function flash(button, text) {
+  const before = button.dataset.word ?? button.textContent;
+  button.dataset.word = before;
+  say(button, text);
+  setTimeout(() => say(button, before), 1500);
+}

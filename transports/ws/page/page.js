@@ -1,0 +1,79 @@
+// @ts-check
+/** Small helpers for the document. Text goes in as text, never as markup. */
+
+/** The element of an id; one that is missing is a mistake of ours. @param {string} id @returns {any} */
+export function get(id) {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`no element #${id}`);
+  return element;
+}
+
+/**
+ * Make an element.
+ * @param {string} tag
+ * @param {Record<string, any>} [properties] set as properties; those with a dash or `role` as attributes
+ * @param {...(Node | string)} children
+ * @returns {any}
+ */
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.includes("-") || name === "role") element.setAttribute(name, String(value));
+    else /** @type {any} */ (element)[name] = value;
+  }
+  element.append(...children);
+  return element;
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Make a part of a drawing. @param {string} tag @param {Record<string, string>} [attributes] @returns {SVGElement} */
+export function draw(tag, attributes = {}) {
+  const element = /** @type {SVGElement} */ (document.createElementNS(SVG, tag));
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
+/** An icon out of those in the document. @param {string} name */
+export function icon(name) {
+  const svg = draw("svg", { "aria-hidden": "true" });
+  svg.append(draw("use", { href: `#i-${name}` }));
+  return svg;
+}
+
+/** Set a text only if it is another, so that nothing is laid out for nothing. @param {Node} node @param {string} text */
+export function say(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Call a function once before the next picture, however often it is asked for. @param {() => void} paint */
+export function painter(paint) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      paint();
+    });
+  };
+}
+
+/** `4:05`. @param {number} seconds */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const minutes = Math.floor(whole / 60);
+  return `${minutes}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/** `1.2k`. @param {number} count */
+export function short(count) {
+  if (count < 1000) return String(count);
+  return count < 1e6 ? `${(count / 1000).toFixed(count < 10_000 ? 1 : 0)}k` : `${(count / 1e6).toFixed(1)}M`;
+}
+
+/** `8.2 kB`. @param {number} bytes */
+export function size(bytes) {
+  if (bytes < 1000) return `${bytes} B`;
+  return bytes < 1e6 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

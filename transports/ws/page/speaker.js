@@ -1,0 +1,190 @@
+// @ts-check
+/**
+ * What the model says goes to the ear, and what was heard of it comes back: by item, in milliseconds.
+ *
+ * The audio thread counts what it has given to the sound card; what is still on its way to the ear is taken off.
+ */
+import { RATE, toFloat, wake } from "./sound.js";
+
+const MS = RATE / 1000;
+const EVERY = 100; // milliseconds between two reports
+const TRACKS = 200; // remembered, newest
+
+/** @typedef {{item: string, part: number, response: string, replay?: boolean}} Track */
+
+export class Speaker {
+  /** @type {AudioWorkletNode | null} */ #node = null;
+  /** @type {AudioContext | null} */ #context = null;
+  /** @type {Promise<void> | null} */ #opening = null;
+  /** @type {Map<number, Track>} */ #tracks = new Map();
+  /** @type {Map<string, number>} */ #numbers = new Map();
+  /** @type {Set<string>} */ #muted = new Set();
+  /** @type {{item: string, part: number, ms: number} | null} */ #place = null;
+  #count = 0;
+  #reported = 0;
+  #replaying = -1;
+  #sink = "";
+
+  /**
+   * @param {object} on
+   * @param {(item: string, part: number, ms: number, cleared?: string) => void} on.played
+   * @param {(item: string, response: string, delay: number) => void} on.began its first sound is heard in `delay` ms
+   * @param {(sounding: boolean) => void} on.sounding speech of the model is going out
+   * @param {(pairs: number[]) => void} on.peaks of 10 ms each
+   * @param {(ms: number | null) => void} on.replayed how far; null: to its end
+   */
+  constructor(on) {
+    this.on = on;
+  }
+
+  /** Make ready to sound. */
+  async open() {
+    this.#context = await wake();
+    this.#opening ??= this.#make(this.#context);
+    await this.#opening;
+  }
+
+  /** @param {AudioContext} context */
+  async #make(context) {
+    await context.audioWorklet.addModule("playback-worklet.js");
+    const node = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
+    node.port.onmessage = ({ data }) => this.#report(data);
+    node.connect(context.destination);
+    this.#node = node;
+    if (this.#sink) await this.use(this.#sink);
+  }
+
+  /** Whether the loudspeaker can be chosen in this browser. */
+  static get selectable() {
+    return "setSinkId" in AudioContext.prototype;
+  }
+
+  /** Choose the loudspeaker; empty: the system's. @param {string} deviceId */
+  async use(deviceId) {
+    this.#sink = deviceId;
+    await /** @type {any} */ (this.#context)?.setSinkId?.(deviceId);
+  }
+
+  /**
+   * Speech of the model.
+   * @param {Track} track @param {Int16Array} samples
+   */
+  add(track, samples) {
+    if (this.#muted.has(track.response)) return;
+    if (this.#replaying >= 0) this.stopReplay();
+    this.#play(this.#number(track), samples);
+  }
+
+  /** Fall silent. @param {string} [cleared] the event that asked for it, which the last report names */
+  clear(cleared) {
+    this.#replaying = -1;
+    this.#node?.port.postMessage({ clear: cleared ?? null });
+  }
+
+  /** Fall silent now, before the engine says so, and stay so for what is on its way. @param {Iterable<string>} responses */
+  mute(responses) {
+    for (const response of responses) this.#muted.add(response);
+    this.clear();
+  }
+
+  /** A new conversation: nothing of the last is known any more. */
+  forget() {
+    this.clear();
+    this.#muted.clear();
+    this.#place = null;
+  }
+
+  /** Play a turn again. @param {Int16Array[]} pieces */
+  async replay(pieces) {
+    await this.open();
+    this.clear();
+    this.#replaying = this.#number({ item: "", part: this.#count, response: "", replay: true });
+    for (const piece of pieces) this.#play(this.#replaying, piece);
+  }
+
+  stopReplay() {
+    if (this.#replaying < 0) return;
+    this.clear();
+    this.on.replayed(null);
+  }
+
+  /** @param {number} track @param {Int16Array} samples */
+  #play(track, samples) {
+    const audio = toFloat(samples);
+    this.#node?.port.postMessage({ audio, track }, [audio.buffer]);
+  }
+
+  /** @param {Track} track */
+  #number(track) {
+    const key = `${track.item}/${track.part}`;
+    let number = this.#numbers.get(key);
+    if (number === undefined) {
+      number = this.#count++;
+      this.#numbers.set(key, number);
+      this.#tracks.set(number, track);
+      this.#forgetOldest();
+    }
+    return number;
+  }
+
+  #forgetOldest() {
+    if (this.#tracks.size <= TRACKS) return;
+    const [number, track] = /** @type {[number, Track]} */ (this.#tracks.entries().next().value);
+    this.#tracks.delete(number);
+    this.#numbers.delete(`${track.item}/${track.part}`);
+  }
+
+  /** @param {{places: [number, number][], began: [number, number][], peaks: number[], sounding: boolean, cleared?: string | null}} said */
+  #report({ places, began, peaks, sounding, cleared }) {
+    const isClear = cleared !== undefined;
+    const replays = this.#replays(places, sounding);
+    if (!replays) this.#heard(places, sounding, isClear);
+    for (const [number, at] of began) this.#began(number, at);
+    if (peaks.length) this.on.peaks(peaks);
+    this.on.sounding(sounding && !replays && !isClear);
+    if (isClear) this.#cleared(cleared);
+  }
+
+  /** @param {[number, number][]} places @param {boolean} sounding @returns whether it is a turn that is played again */
+  #replays(places, sounding) {
+    const [number, samples] = places.at(-1) ?? [-1, 0];
+    if (number === this.#replaying && number >= 0) {
+      if (!sounding) this.#replaying = -1;
+      this.on.replayed(sounding ? samples / MS : null);
+    }
+    return Boolean(this.#tracks.get(number)?.replay);
+  }
+
+  /** @param {[number, number][]} places @param {boolean} sounding @param {boolean} isClear */
+  #heard(places, sounding, isClear) {
+    const here = places.map(([number, samples]) => ({ .../** @type {Track} */ (this.#tracks.get(number)), ms: Math.floor(samples / MS) }));
+    const last = here.pop();
+    for (const { item, part, ms } of here) if (item) this.on.played(item, part, ms);
+    if (!last?.item) return;
+    this.#place = last;
+    if (isClear) return;
+    const now = performance.now();
+    if (sounding && now - this.#reported < EVERY) return;
+    this.#reported = now;
+    this.on.played(last.item, last.part, sounding ? Math.max(0, last.ms - this.#onItsWay()) : last.ms);
+  }
+
+  /** @param {number} number @param {number} at in the context's seconds */
+  #began(number, at) {
+    const track = this.#tracks.get(number);
+    if (!track || track.replay || !this.#context) return;
+    this.on.began(track.item, track.response, (at - this.#context.currentTime) * 1000 + this.#onItsWay());
+  }
+
+  /** The last word on what was heard: all that went out, for it cannot be called back. @param {string | null} cleared */
+  #cleared(cleared) {
+    const at = this.#place;
+    if (at) this.on.played(at.item, at.part, at.ms, cleared ?? undefined);
+  }
+
+  /** Milliseconds between the audio thread and the ear. */
+  #onItsWay() {
+    const { outputLatency = 0, baseLatency = 0 } = this.#context ?? {};
+    return Math.round((outputLatency + baseLatency) * 1000);
+  }
+}

@@ -1,0 +1,5 @@
+// Light or dark before the first picture, so that nothing flashes. Loaded ahead of everything else; knows only the choice.
+{
+  const chosen = localStorage.getItem("theme");
+  if (chosen) document.documentElement.dataset.theme = chosen;
+}

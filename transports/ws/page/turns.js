@@ -1,0 +1,235 @@
+// @ts-check
+/** The conversation on the screen: a list item for each turn, drawn again when something about it has changed. */
+import { heardAudio, heardText } from "./conversation.js";
+import { clock, get, icon, make, painter, say } from "./page.js";
+import { drawSmall, showPlayed, smallWaveform } from "./waveform.js";
+
+/** @typedef {import("./conversation.js").Turn} Turn */
+
+const NAMES = { user: "You", assistant: "Model", system: "System", tool: "Tool" };
+const NEAR = 64; // pixels from the end that still count as the end
+const REDRAW = 250; // milliseconds between two drawings of a growing sound
+
+/**
+ * @typedef {object} View
+ * @property {any} node
+ * @property {any} text
+ * @property {any} rest
+ * @property {any} cut
+ * @property {any} play
+ * @property {SVGElement} wave
+ * @property {any} length
+ * @property {any} tool
+ * @property {number} drawn samples of sound in the picture
+ * @property {number} drawnAt
+ * @property {boolean} told
+ */
+
+export class Turns {
+  /** @type {Map<Turn, View>} */ #views = new Map();
+  /** @type {Set<Turn>} */ #changed = new Set();
+  /** @type {Turn | null} */ #playing = null;
+  #following = true;
+
+  /**
+   * @param {import("./conversation.js").Conversation} conversation
+   * @param {{play: (turn: Turn) => void, remove: (turn: Turn) => void}} on
+   */
+  constructor(conversation, on) {
+    this.conversation = conversation;
+    this.on = on;
+    this.list = get("turns");
+    this.scroll = get("scroll");
+    this.newest = get("newest");
+    this.paint = painter(() => this.#paint());
+    this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.newest.addEventListener("click", () => this.follow());
+  }
+
+  /** @param {Turn | null} turn */
+  changed(turn) {
+    if (!turn) return;
+    this.#changed.add(turn);
+    this.paint();
+  }
+
+  /** @param {Turn} turn */
+  removed(turn) {
+    this.#views.get(turn)?.node.remove();
+    this.#views.delete(turn);
+    this.#changed.delete(turn);
+  }
+
+  /** A line between what the model remembers and what it does not. */
+  divide() {
+    if (!this.list.childElementCount || this.list.lastElementChild.className === "divider") return;
+    this.list.append(make("li", { className: "divider" }, "A new conversation. The model does not remember what is above."));
+  }
+
+  /** Go to the newest, and stay there. */
+  follow() {
+    this.#following = true;
+    this.newest.hidden = true;
+    this.scroll.scrollTop = this.scroll.scrollHeight;
+  }
+
+  /** @param {Turn | null} turn that is played again @param {number} ms */
+  played(turn, ms = 0) {
+    if (this.#playing && this.#playing !== turn) this.#showPlaying(this.#playing, 0, false);
+    this.#playing = turn;
+    if (turn) this.#showPlaying(turn, ms / (turn.heard ?? turn.ms), true);
+  }
+
+  /** @param {Turn} turn @param {number} share @param {boolean} plays */
+  #showPlaying(turn, share, plays) {
+    const view = this.#views.get(turn);
+    if (!view) return;
+    showPlayed(view.wave, plays ? share : 0);
+    view.play.setAttribute("aria-pressed", String(plays));
+    view.play.querySelector("use")?.setAttribute("href", plays ? "#i-stop" : "#i-play");
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroll;
+    this.#following = scrollHeight - scrollTop - clientHeight < NEAR;
+    if (this.newest.hidden !== this.#following) this.newest.hidden = this.#following;
+  }
+
+  #paint() {
+    for (const turn of this.#changed) {
+      let view = this.#views.get(turn);
+      if (!view) this.#views.set(turn, (view = this.#make(turn)));
+      this.#put(turn, view.node);
+      this.#show(turn, view);
+    }
+    this.#changed.clear();
+    if (this.#following) this.scroll.scrollTop = 1e9;
+  }
+
+  /** @param {Turn} turn @param {Node} node */
+  #put(turn, node) {
+    const { turns } = this.conversation;
+    const at = turns.lastIndexOf(turn);
+    const before = at > 0 ? this.#views.get(turns[at - 1])?.node : null;
+    const next = before ? before.nextSibling : at === 0 ? this.list.firstChild : null;
+    const place = /** @type {any} */ (next)?.className === "divider" && !turn.old ? next.nextSibling : next;
+    if (node !== place && !(node.isConnected && node === next)) this.list.insertBefore(node, place === node ? node.nextSibling : place);
+  }
+
+  /** @param {Turn} turn @returns {View} */
+  #make(turn) {
+    const text = make("span");
+    const rest = make("span", { className: "partial" });
+    const cut = make("p", { className: "cut", hidden: true }, icon("cut"), make("span"));
+    const wave = smallWaveform();
+    const length = make("span", { className: "length" });
+    const play = make("button", { type: "button", className: "play", hidden: true }, icon("play"), wave, length);
+    const remove = make("button", { type: "button", className: "icon delete", title: "Delete" }, icon("delete"), make("span", { className: "sr" }, `Delete what ${NAMES[turn.who].toLowerCase()} said`));
+    const tool = turn.who === "tool" ? makeTool() : null;
+    const body = tool ? tool.node : make("p", { className: "text" }, text, rest);
+    const node = make(
+      "li",
+      { className: `turn ${turn.who}` },
+      make("div", { className: "who" }, make("b", {}, NAMES[turn.who]), make("time", {}, clock(turn.at))),
+      make("div", { className: "said" }, body, cut),
+      make("div", { className: "acts" }, play, remove),
+    );
+    play.addEventListener("click", () => this.on.play(turn));
+    remove.addEventListener("click", () => this.on.remove(turn));
+    return { node, text, rest, cut, play, wave, length, tool, drawn: -1, drawnAt: 0, told: false };
+  }
+
+  /** @param {Turn} turn @param {View} view */
+  #show(turn, view) {
+    if (turn.call) {
+      showTool(view.tool, turn.call);
+    } else {
+      const words = heardText(turn);
+      const isSettled = turn.final || turn.heard !== null;
+      say(view.text, isSettled ? words || wordless(turn) : "");
+      say(view.rest, isSettled ? "" : words || "…");
+    }
+    view.node.classList.toggle("old", turn.old);
+    view.cut.hidden = turn.heard === null;
+    if (turn.heard !== null) say(view.cut.lastChild, `heard ${seconds(turn.heard)} of ${seconds(turn.ms)} s`);
+    this.#showSound(turn, view);
+    this.#tell(turn, view);
+  }
+
+  /** @param {Turn} turn @param {View} view */
+  #showSound(turn, view) {
+    const audio = heardAudio(turn);
+    const samples = audio.reduce((sum, piece) => sum + piece.length, 0);
+    view.play.hidden = !samples;
+    if (samples === view.drawn) return;
+    const now = performance.now();
+    if (samples && now - view.drawnAt < REDRAW && !turn.done) {
+      setTimeout(() => this.changed(turn), REDRAW);
+      return;
+    }
+    view.drawn = samples;
+    view.drawnAt = now;
+    say(view.length, `${seconds(samples / 24)} s`);
+    view.play.setAttribute("aria-label", `Play again what ${NAMES[turn.who].toLowerCase()} said, ${seconds(samples / 24)} seconds`);
+    if (samples) drawSmall(view.wave, audio);
+  }
+
+  /** Say a finished turn, once, to whoever hears the page. @param {Turn} turn @param {View} view */
+  #tell(turn, view) {
+    if (view.told || turn.old || !(turn.final || turn.heard !== null) || !turn.done) return;
+    view.told = true;
+    const words = turn.call ? `${turn.call.name} gave ${turn.call.output}` : heardText(turn) || wordless(turn);
+    get("spoken").replaceChildren(make("p", {}, `${NAMES[turn.who]}: ${words}${turn.heard === null ? "" : " (interrupted)"}`));
+  }
+}
+
+/** @param {Turn} turn */
+function wordless(turn) {
+  return turn.spoken ? (turn.who === "user" ? "(spoken)" : "…") : "";
+}
+
+/** @param {number} ms */
+function seconds(ms) {
+  return (ms / 1000).toFixed(1);
+}
+
+function makeTool() {
+  const summary = make("summary", {}, make("code"), make("span", { className: "took" }));
+  const given = make("pre");
+  const got = make("pre");
+  const node = make("details", { className: "tool" }, summary, make("h3", {}, "Arguments"), given, make("h3", {}, "Result"), got);
+  return { node, name: summary.firstChild, took: summary.lastChild, given, got };
+}
+
+/** @param {any} view @param {import("./conversation.js").Call} call */
+function showTool(view, call) {
+  say(view.name, `${call.name}(${call.arguments === "{}" ? "" : brief(call.arguments)})`);
+  say(view.took, call.output === null ? "running" : took(call.took));
+  say(view.given, pretty(call.arguments));
+  say(view.got, call.output === null ? "none yet" : pretty(call.output));
+}
+
+/** @param {number | null} passed seconds */
+function took(passed) {
+  if (passed === null) return "";
+  return passed < 1 ? `${Math.round(passed * 1000)} ms` : `${passed.toFixed(1)} s`;
+}
+
+/** The values of the arguments, as a call is written. @param {string} text */
+function brief(text) {
+  try {
+    const values = Object.values(JSON.parse(text)).map((value) => JSON.stringify(value));
+    return values.join(", ").slice(0, 80);
+  } catch {
+    return text.slice(0, 80);
+  }
+}
+
+/** @param {string} text */
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,131 @@
+// @ts-check
+/** The frame of the page: which part is seen, light or dark, the facts at the top. It knows nothing of a conversation. */
+import { get, say } from "./page.js";
+
+const wide = matchMedia("(min-width: 960px)");
+
+export class View {
+  constructor() {
+    this.body = document.body;
+    this.#setEvents(localStorage.getItem("events") !== "off");
+    get("show-events").addEventListener("click", () => this.toggleEvents());
+    get("show-settings").addEventListener("click", () => this.settings(this.body.dataset.settings !== "on"));
+    get("hide-settings").addEventListener("click", () => this.settings(false));
+    get("show-keys").addEventListener("click", () => this.keys());
+    get("theme").addEventListener("click", () => this.#theme());
+    for (const tab of this.#tabs()) {
+      tab.addEventListener("click", () => this.tab(tab.id.slice(4)));
+      tab.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#walk(tab, event));
+    }
+    wide.addEventListener("change", () => this.#roles());
+    this.#roles();
+  }
+
+  /** Events beside the conversation, or on a phone in its place. */
+  toggleEvents() {
+    if (wide.matches) {
+      this.settings(false);
+      this.#setEvents(this.body.dataset.events !== "on");
+      localStorage.setItem("events", this.body.dataset.events ?? "on");
+    } else {
+      this.tab(this.body.dataset.tab === "events" ? "talk" : "events");
+    }
+  }
+
+  /** @param {boolean} on */
+  settings(on) {
+    if (!wide.matches) {
+      this.tab(on ? "settings" : "talk");
+      return;
+    }
+    const was = this.body.dataset.settings === "on";
+    this.body.dataset.settings = on ? "on" : "off";
+    get("show-settings").setAttribute("aria-expanded", String(on));
+    if (on) get("settings").focus();
+    else if (was) get("show-settings").focus();
+  }
+
+  /** Close whatever lies over the conversation. @returns {boolean} whether there was something */
+  close() {
+    if (wide.matches ? this.body.dataset.settings === "on" : this.body.dataset.tab === "settings") {
+      this.settings(false);
+      return true;
+    }
+    return false;
+  }
+
+  keys() {
+    get("keys").showModal();
+  }
+
+  /** @param {string} name */
+  tab(name) {
+    this.body.dataset.tab = name;
+    for (const tab of this.#tabs()) {
+      const isIt = tab.id === `tab-${name}`;
+      tab.setAttribute("aria-selected", String(isIt));
+      tab.tabIndex = isIt ? 0 : -1;
+    }
+  }
+
+  /** The first visit is over: the conversation takes the middle. */
+  begin() {
+    this.body.dataset.stage = "talk";
+  }
+
+  /** @param {string} state @param {string} word @param {string} hint @param {boolean} manual */
+  state(state, word, hint, manual) {
+    this.body.dataset.state = state;
+    get("talk-icon").setAttribute("href", `#i-${state === "off" || state === "muted" ? (state === "off" ? "off" : "muted") : state}`);
+    say(get("state"), word);
+    say(get("talk-name"), word);
+    say(get("talk-hint"), hint);
+    get("talk").toggleAttribute("data-manual", manual);
+  }
+
+  /** @param {number} level 0 to 1 */
+  level(level) {
+    get("ring").style.setProperty("--level", level.toFixed(2));
+  }
+
+  /** @returns {any[]} */
+  #tabs() {
+    return [...document.querySelectorAll("[role=tab]")];
+  }
+
+  /** On a phone the parts are panels of the tabs. */
+  #roles() {
+    for (const [panel, tab] of [["conversation", "talk"], ["events", "events"], ["settings", "settings"]]) {
+      const element = get(panel);
+      if (wide.matches) element.removeAttribute("role");
+      else element.setAttribute("role", "tabpanel");
+      if (wide.matches) continue;
+      element.setAttribute("aria-labelledby", `tab-${tab}`);
+    }
+  }
+
+  /** @param {any} tab @param {KeyboardEvent} event */
+  #walk(tab, event) {
+    const tabs = this.#tabs();
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
+    this.tab(next.id.slice(4));
+    next.focus();
+  }
+
+  /** @param {boolean} on */
+  #setEvents(on) {
+    this.body.dataset.events = on ? "on" : "off";
+    get("show-events").setAttribute("aria-pressed", String(on));
+  }
+
+  #theme() {
+    const root = document.documentElement;
+    const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = isDark ? "light" : "dark";
+    localStorage.setItem("theme", root.dataset.theme);
+    document.dispatchEvent(new Event("theme"));
+  }
+}
