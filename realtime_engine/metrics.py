@@ -70,11 +70,11 @@ class Traffic(Protocol):
 
     @property
     def messages_in(self) -> int:
-        """Messages that have come."""
+        """Messages that have come: text and binary, no control frames."""
 
     @property
     def bytes_in(self) -> int:
-        """Bytes of their payloads."""
+        """Bytes that have come, with all that the connection's protocol adds, before TLS."""
 
     @property
     def messages_out(self) -> int:
@@ -82,7 +82,7 @@ class Traffic(Protocol):
 
     @property
     def bytes_out(self) -> int:
-        """Bytes of their payloads."""
+        """Bytes that have left."""
 
 
 class Histogram(Struct):
@@ -123,7 +123,7 @@ class Totals(Struct, kw_only=True):
         ended: Conversations ended, by close code.
         refused: Who was not let in, by the reason.
         messages: By side and direction (``front in``: from the front to the engine).
-        bytes: The same for the bytes of their payloads.
+        bytes: The same for what went over the connections, before TLS.
         errors: By who told it and its code (``upstream invalid_value``); the ``engine`` tells fronts.
         responses: By status.
         tokens: Of responses, by direction and what they carried (``input audio``).

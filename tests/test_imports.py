@@ -47,10 +47,12 @@ MAY: Final[dict[str, set[str]]] = {
     # recordings are files
     "recording/accept.py": {"os", "pathlib"},
     "recording/check.py": {"pathlib"},
-    "recording/files.py": {"os", "pathlib"},
+    "recording/files.py": {"fcntl", "os", "pathlib"},
+    "recording/keep.py": {"os", "pathlib", "time", "trio"},
     "recording/live.py": {"pathlib", "threading", "trio"},
     "recording/pack.py": {"os", "pathlib", "soundfile"},
     "recording/reader.py": {"os", "pathlib"},
+    "recording/shelf.py": {"datetime", "os", "pathlib"},
     "recording/sounds.py": {"os", "pathlib", "soundfile", "tempfile"},
     "recording/tape.py": {"pathlib"},
     "recording/writer.py": {"datetime", "pathlib", "secrets"},

@@ -1,7 +1,7 @@
 """Recordings: the session's boundary written down, read again, replayed and compared.
 
-The format is in ``docs/recording-format.md``. What opens files is `writer`, `live`, `reader`, `tapes`, `pack` and
-`accept`; all else here is pure.
+The format is in ``docs/recording-format.md``. What opens files is `writer`, `live`, `keep`, `shelf`, `reader`,
+`sounds`, `pack` and `accept`; all else here is pure.
 
     lines     an input or a command <-> a line of events.jsonl
     frames    a frame's text with its audio taken out, and put back byte for byte
@@ -10,7 +10,9 @@ The format is in ``docs/recording-format.md``. What opens files is `writer`, `li
     wav       the headers of the audio files
     writer    write, at once: for `simulate`
     live      write, in a thread: for `converse`
-    tapes     the audio files, read
+    keep      write those of a server, within a quota and a time
+    shelf     what the recordings of a folder take, and which must go
+    sounds    the audio files, read
     reader    a recording, opened
     replay    feed it to the session of today, and find the first difference
     show      an event, and a difference, as a person would want them

@@ -1,6 +1,7 @@
 """A file that grows at its end. Written without a buffer: what `GrowingFile.append` took survives the process."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -52,6 +53,27 @@ class GrowingFile:
         os.ftruncate(self._file, size)
         self.size = size
 
+    def hold(self) -> None:
+        """Let other processes see that it is in use, until it is closed or this process ends (`is_held`)."""
+        with suppress(ImportError, OSError):  # Windows, or a file system that knows no locks
+            import fcntl
+
+            fcntl.flock(self._file, fcntl.LOCK_SH)
+
     def close(self) -> None:
         """Close it."""
         os.close(self._file)
+
+
+def is_held(file: int) -> bool:
+    """Whether a process has the open file in use (`GrowingFile.hold`)."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        return False
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False

@@ -4,6 +4,7 @@ After ``kill -9`` all that was written can be read and replayed, with at most on
 recording and not the conversation.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -29,6 +30,9 @@ from realtime_engine.recording.tape import Tape
 
 ABOUT: Final = "recording.json"
 EVENTS: Final = "events.jsonl"
+
+_WHEN: Final = "%Y-%m-%dT%H-%M-%S"
+_NAME: Final = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(-[0-9]{2}){2}-[0-9a-f]{6}")
 
 Warn: TypeAlias = Callable[[str], None]
 
@@ -56,13 +60,26 @@ def create_recording(root: Path, options: SessionOptions, *, front: str, upstrea
         upstream=upstream,
         options=options,
     )
-    folder = root / f"{started:%Y-%m-%dT%H-%M-%S}-{secrets.token_hex(3)}"
+    folder = root / f"{started:{_WHEN}}-{secrets.token_hex(3)}"
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700)
         return Recorder(folder, about, warn)
     except OSError as error:
+        with suppress(OSError):  # what cannot begin leaves nothing behind
+            (folder / ABOUT).unlink(missing_ok=True)
+            folder.rmdir()
         raise UsageError(f"cannot record in {root}: {error.strerror}") from error
+
+
+def begun(name: str) -> datetime | None:
+    """When the recording of this name was begun; None: the name is not one of the engine's own."""
+    if not _NAME.fullmatch(name):
+        return None
+    try:
+        return datetime.strptime(name[:-7], _WHEN).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 class _Written(NamedTuple):
@@ -94,8 +111,13 @@ class Recorder:
         self._tapes = {side: Tape(folder, side) for side in Side}
         self._take_formats(about.options.settings)
         self._about_file = GrowingFile(folder / ABOUT)
-        self._about_file.append(write_about(about))
-        self._events_file = GrowingFile(folder / EVENTS)
+        try:
+            self._about_file.append(write_about(about))
+            self._about_file.hold()
+            self._events_file = GrowingFile(folder / EVENTS)
+        except OSError:
+            self._about_file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

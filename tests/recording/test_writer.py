@@ -5,6 +5,7 @@ import json
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,7 @@ from realtime_engine.errors import UsageError
 from realtime_engine.inputs import Kind, Message, Opened, Side
 from realtime_engine.options import SessionOptions
 from realtime_engine.recording.about import About, read_about
-from realtime_engine.recording.files import GrowingFile
+from realtime_engine.recording.files import GrowingFile, is_held
 from realtime_engine.recording.reader import Recording
 from realtime_engine.recording.writer import Recorder, create_recording
 from tests.recording.parrot import TALK, about, delta, record, speech, steps_of, text, unwarned
@@ -315,3 +316,32 @@ def test_about_survives_being_written(tmp_path: Path) -> None:
 
     assert isinstance(told, About)
     assert told == msgspec.structs.replace(about(), ended=told.ended, options=told.options)
+
+
+def test_a_recording_that_cannot_begin_leaves_nothing_behind_and_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    Disk(monkeypatch, 50)
+
+    with pytest.raises(UsageError, match="No space left on device"):
+        create_recording(tmp_path, SessionOptions(), front="ws", upstream="local", warn=unwarned)
+
+    assert list(tmp_path.iterdir()) == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
+
+
+def test_a_file_is_held_until_it_is_closed_and_where_there_are_no_locks_never(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = GrowingFile(tmp_path / "file")
+    seen = os.open(tmp_path / "file", os.O_RDONLY)
+    assert not is_held(seen)
+    file.hold()
+    assert is_held(seen)
+    file.close()
+    assert not is_held(seen)
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    assert not is_held(seen)
+    os.close(seen)

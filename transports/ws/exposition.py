@@ -47,7 +47,7 @@ class _Snapshot(Collector):
             _counter("sessions_ended", "Conversations ended, by close code.", ["code"], totals.ended),
             _counter("sessions_refused", "Who was not let in, by the reason.", ["reason"], totals.refused),
             _counter("messages", "WebSocket messages.", ["side", "direction"], totals.messages, _WAYS),
-            _counter("bytes", "Bytes of their payloads.", ["side", "direction"], totals.bytes, _WAYS),
+            _counter("bytes", "Bytes of the connections, before TLS.", ["side", "direction"], totals.bytes, _WAYS),
             _counter("errors", "Errors, by who told them.", ["source", "code"], totals.errors),
             _counter("responses", "Responses ended, by status.", ["status"], totals.responses),
             _counter("tokens", "Tokens that responses used.", ["direction", "kind"], totals.tokens),
