@@ -7,7 +7,6 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 
 import trio
@@ -26,7 +25,8 @@ from realtime_engine.network import Network
 from realtime_engine.options import NO_SETTINGS, Limits, Policy, SessionOptions
 from realtime_engine.plugins import ANYTHING, LinkUpstream, Upstream, Wanted, is_machine
 from realtime_engine.policy import may_set
-from realtime_engine.recording.live import LiveRecorder, open_recorder
+from realtime_engine.recording.keep import Recordings
+from realtime_engine.recording.live import LiveRecorder
 from realtime_engine.session import FAILED, Session
 from realtime_engine.settings import BY_TOOLS, for_transcription, with_tools
 from realtime_engine.tools import Tools
@@ -45,7 +45,7 @@ class Service:
         settings: What the operator has set; tools that the engine runs are not among them.
         policy: What fronts may ask of the model.
         tools: What the engine runs for managed sessions; Realtime clients answer their calls themselves.
-        record: The folder in which recordings are made; None: none is.
+        recordings: Where they are recorded; None: nowhere.
         metrics: What all of them together have done.
     """
 
@@ -55,13 +55,13 @@ class Service:
     policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)
     tools: Tools | None = None
-    record: Path | None = None
+    recordings: Recordings | None = None
     metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def recorded(self) -> bool:
         """Whether conversations are recorded."""
-        return self.record is not None
+        return self.recordings is not None
 
     def policy_of(self, mode: Mode) -> Policy:
         """What a front of this kind may ask of the model: tools of the engine's own leave no room for others."""
@@ -155,15 +155,20 @@ class Service:
         """A recorder, if there is to be one; one that cannot begin costs the recording, not the conversation."""
         async with AsyncExitStack() as stack:
             recorder = None
-            if self.record is not None:
-                opened = open_recorder(
-                    self.record, options, front=front, upstream=self.upstream.name, warn=journal.log().warning
-                )
+            if self.recordings is not None:
+                opened = self.recordings.open(options, front=front, upstream=self.upstream.name, warn=self._lost)
                 try:
                     recorder = await stack.enter_async_context(opened)
                 except UsageError as error:
-                    journal.log().warning("the conversation is not recorded", why=str(error))
+                    self._lost(f"the conversation is not recorded: {error}")
+                else:
+                    journal.log().info("conversation is recorded", recording=recorder.folder.name)
             yield recorder
+
+    def _lost(self, warning: str) -> None:
+        """A conversation goes on without a recording."""
+        journal.log().warning(warning)
+        self.metrics.recording_cut()
 
 
 def new_id() -> str:

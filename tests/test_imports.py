@@ -41,7 +41,7 @@ MAY: Final[dict[str, set[str]]] = {
     "machine_link.py": {"trio"},
     "memory.py": {"trio"},
     # conversations of a server: their names, and where they are recorded
-    "service.py": {"pathlib", "secrets", "trio"},
+    "service.py": {"secrets", "trio"},
     # the log
     "journal.py": {"structlog"},
     # recordings are files

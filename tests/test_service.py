@@ -19,10 +19,11 @@ from realtime_engine.link import Link
 from realtime_engine.machine import Close, Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.memory import memory_pair
-from realtime_engine.metrics import Mode
+from realtime_engine.metrics import Metrics, Mode
 from realtime_engine.network import Network, open_network
 from realtime_engine.options import Policy
 from realtime_engine.plugins import ANYTHING, Wanted
+from realtime_engine.recording.keep import open_recordings
 from realtime_engine.recording.reader import Recording
 from realtime_engine.service import FAULT, Service
 from realtime_engine.tools import Tools
@@ -206,7 +207,9 @@ async def test_the_operator_may_end_it() -> None:
 
 
 async def test_it_is_recorded_if_that_is_wanted(tmp_path: Path) -> None:
-    await hold(Model(Script()), Script().at(0.02, "response.create").at(0.05, Close()), record=tmp_path)
+    async with open_recordings(tmp_path) as recordings:
+        person = Script().at(0.02, "response.create").at(0.05, Close())
+        await hold(Model(Script()), person, recordings=recordings)
 
     with Recording(only_folder(tmp_path)) as recording:
         assert (recording.about.front, recording.about.upstream) == ("test", "scripted")
@@ -214,15 +217,18 @@ async def test_it_is_recorded_if_that_is_wanted(tmp_path: Path) -> None:
         assert [type(step.input).__name__ for step in recording.steps()] == ["Opened", "Opened", "Message", "Closed"]
 
 
-async def test_where_nothing_can_be_written_it_goes_on_unrecorded_and_that_is_logged(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("in the way")
-
-    with capture_logs() as logs:
-        end = await hold(Model(Script()), Script().at(0.02, Close()), record=file)
+async def test_where_nothing_can_be_written_it_goes_on_unrecorded_which_is_logged_and_counted(tmp_path: Path) -> None:
+    metrics = Metrics()
+    async with open_recordings(tmp_path / "gone") as recordings:
+        (tmp_path / "gone").rmdir()
+        (tmp_path / "gone").write_text("in the way")
+        with capture_logs() as logs:
+            end = await hold(Model(Script()), Script().at(0.02, Close()), recordings=recordings, metrics=metrics)
 
     assert end.code == 1000
-    assert [line["log_level"] for line in logs if line["event"] == "the conversation is not recorded"] == ["warning"]
+    (said,) = [line for line in logs if line["log_level"] == "warning"]
+    assert said["event"].startswith("the conversation is not recorded: cannot record in")
+    assert metrics.totals().recordings_cut == 1
 
 
 async def test_what_passes_is_counted() -> None:
@@ -253,8 +259,7 @@ async def test_a_link_that_does_not_count_is_not_counted() -> None:
     assert "front in" not in service.metrics.totals().messages
 
 
-def test_whether_conversations_are_recorded_can_be_asked(tmp_path: Path) -> None:
-    network: Any = None
-
-    assert not Service(upstream=Model(), network=network).recorded
-    assert Service(upstream=Model(), network=network, record=tmp_path).recorded
+async def test_whether_conversations_are_recorded_can_be_asked(tmp_path: Path) -> None:
+    async with open_network() as network, open_recordings(tmp_path) as recordings:
+        assert not Service(upstream=Model(), network=network).recorded
+        assert Service(upstream=Model(), network=network, recordings=recordings).recorded

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from errno import EACCES
 from pathlib import Path
 from time import monotonic, time
@@ -61,9 +61,10 @@ class Recordings:
         self._calendar = Calendar()
         self._full = False
 
-    def open(
+    @asynccontextmanager
+    async def open(
         self, options: SessionOptions, *, front: str, upstream: str, warn: Warn
-    ) -> AbstractAsyncContextManager[LiveRecorder]:
+    ) -> AsyncIterator[LiveRecorder]:
         """A recorder for one conversation; see `open_recorder`.
 
         Raises:
@@ -71,7 +72,10 @@ class Recordings:
         """
         if self._full:
             raise UsageError(f"the recordings that run fill the quota of {self._quota} bytes")
-        return open_recorder(self._root, options, front=front, upstream=upstream, warn=warn, writer=self._writer)
+        async with open_recorder(
+            self._root, options, front=front, upstream=upstream, warn=warn, writer=self._writer
+        ) as recorder:
+            yield recorder
 
     def sweep(self) -> None:
         """Delete what must go, and say so. It blocks.
