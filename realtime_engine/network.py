@@ -7,7 +7,7 @@ of a frame whose end has not come.
 import secrets
 import select
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -36,7 +36,8 @@ class Network:
         buffer, view: What is read comes in here.
     """
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self, nursery: trio.Nursery, readiness: Readiness) -> None:
+        self._nursery = nursery
         self.sweep = Sweep()
         self.readiness = readiness
         self.buffer = bytearray(BUFFER)
@@ -44,6 +45,10 @@ class Network:
         self._masks = b""
         self._next_mask = 0
         self._tls: ssl.SSLContext | None = None
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call this from a task of its own."""
+        self._nursery.start_soon(_call, call)
 
     def mask(self) -> bytes:
         """Four bytes that nobody can foretell (RFC 6455, section 5.3)."""
@@ -102,8 +107,12 @@ class Network:
 async def open_network(*, epoll: bool = hasattr(select, "epoll")) -> AsyncIterator[Network]:
     """Have a network for as long as the block lasts. ``epoll``: whether the kernel's own set of sockets is used."""
     async with trio.open_nursery() as nursery:
-        network = Network(Epoll() if epoll else Tasks(nursery))
+        network = Network(nursery, Epoll() if epoll else Tasks(nursery))
         nursery.start_soon(network.readiness.run)
         nursery.start_soon(network.sweep.run)
         yield network
         nursery.cancel_scope.cancel()
+
+
+async def _call(call: Callable[[], None]) -> None:
+    call()

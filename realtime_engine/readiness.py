@@ -36,9 +36,6 @@ class Readiness(Protocol):
     def forget(self, sock: socket.socket) -> None:
         """Watch a socket no more; before it is closed."""
 
-    def again(self, call: Callable[[], None]) -> None:
-        """Call this soon, after those that are ready now have had their turn."""
-
     async def run(self) -> None:
         """Watch, for ever."""
 
@@ -50,7 +47,6 @@ class Epoll:
         self._epoll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._bits: dict[int, int] = {}
-        self._again: list[Callable[[], None]] = []
 
     def watch(self, sock: socket.socket, bits: int, ready: Ready) -> None:
         """Call ``ready`` whenever the socket is ready for one of these."""
@@ -69,18 +65,11 @@ class Epoll:
             del self._bits[number]
             self._epoll.unregister(number)
 
-    def again(self, call: Callable[[], None]) -> None:
-        """Call this soon."""
-        self._again.append(call)
-
     async def run(self) -> None:
         """Watch, for ever."""
         try:
             while True:
-                if self._again:
-                    await trio.lowlevel.checkpoint()
-                else:
-                    await wait_readable(self._epoll.fileno())
+                await wait_readable(self._epoll.fileno())
                 self._look()
         finally:
             self._epoll.close()
@@ -88,15 +77,12 @@ class Epoll:
     def _look(self) -> None:
         ready = self._ready
         for _ in range(_TURNS):
-            again, self._again = self._again, []
-            for call in again:
-                call()
             events = self._epoll.poll(0, _MOST_EVENTS)
+            if not events:
+                return
             for number, bits in events:
                 if (tell := ready.get(number)) is not None:  # one may have closed another
                     tell(bits)
-            if not events:
-                break
 
 
 class _Watched:
@@ -140,16 +126,9 @@ class Tasks:
             watched.bits = 0
             notify_closing(sock)
 
-    def again(self, call: Callable[[], None]) -> None:
-        """Call this soon."""
-        self._nursery.start_soon(self._call, call)
-
     async def run(self) -> None:
         """Watch, for ever: the tasks do."""
         await trio.sleep_forever()
-
-    async def _call(self, call: Callable[[], None]) -> None:
-        call()
 
     async def _wait(
         self, watched: _Watched, sock: socket.socket, bit: int, wait: Callable[[socket.socket], Awaitable[None]]

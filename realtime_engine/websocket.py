@@ -60,6 +60,9 @@ class Shared(Protocol):
     buffer: bytearray
     view: memoryview
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call this when others have had their turn."""
+
     def mask(self) -> bytes:
         """Four bytes that nobody can foretell."""
 
@@ -185,7 +188,7 @@ class WebSocket:
         self._take, self._task = take, trio.lowlevel.current_task()
         self._watch()
         if self._reader.more:
-            self._shared.readiness.again(self._go_on)
+            self._shared.soon(self._go_on)
 
         def abort(_: object) -> trio.lowlevel.Abort:
             self._take = self._task = None
@@ -236,7 +239,7 @@ class WebSocket:
             if not wanted or count < _RECORD:
                 break
         if reader.more and self._reads:
-            self._shared.readiness.again(self._go_on)
+            self._shared.soon(self._go_on)
 
     def _receive(self) -> tuple[int, list[Message]]:
         """Read from the socket, and take apart what has come, or what was left over; ``(0, [])`` at the end.
@@ -387,7 +390,7 @@ class WebSocket:
         self._closing = True
         self._watch()
         if self._reader.more:
-            self._shared.readiness.again(self._go_on)
+            self._shared.soon(self._go_on)
         await self._until(lambda: not self.queued)
         await self._until(lambda: self._over)
         if self._reader.failed is not None and not self._eof:
