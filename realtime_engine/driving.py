@@ -1,6 +1,6 @@
 """What both drivers do alike: step a session, keep the record, do a machine's work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
 from realtime_engine.commands import Step
@@ -34,12 +34,20 @@ def both(one: Record, other: Record) -> Record:
     return record
 
 
-def steps(session: Session, now: float, given: Input | None, record: Record) -> Iterator[Step]:
+def steps(session: Session, now: float, given: Input | None, record: Record) -> Iterable[Step]:
     """All that happens at ``now``: the timers that are due, then the input, if there is one.
 
     Each step is recorded before it is given; the caller carries out its commands. To a session that has hung up
     nothing happens any more.
     """
+    if session.deadline > now and given is not None and not session.over:  # nearly always
+        step = Step(now, given, session.step(now, given))
+        record(step)
+        return (step,)
+    return _timers_first(session, now, given, record)
+
+
+def _timers_first(session: Session, now: float, given: Input | None, record: Record) -> Iterator[Step]:
     for at, commands in session.advance(now):
         step = Step(at, None, commands)
         record(step)

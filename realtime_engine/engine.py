@@ -5,20 +5,23 @@ checkpoint in between: the order of all steps is total, and nothing is locked. B
 the *other* side has room: that is the backpressure.
 """
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
 from math import inf
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVarTuple, Unpack
 
 import trio
 
 from realtime_engine.audio import microseconds, whole_microseconds_after
-from realtime_engine.commands import CancelTool, Command, Connect, Forward, HangUp, Note, RunTool, Send, Step
+from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, HangUp, Note, RunTool, Send, Step
 from realtime_engine.driving import Record, Run, ignore, steps
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.link import Link
+from realtime_engine.link import Link, listen
 from realtime_engine.session import FAILED, TRY_LATER, Session
+from realtime_engine.stopping import Stopping
+from realtime_engine.sweep import Sweep
 
 GRACE: Final = 2.0
 """Seconds for the other side's last words after the session has hung up."""
@@ -30,6 +33,7 @@ MOST_QUEUED: Final = (16 + 1) << 20
 """Bytes that may wait for a peer: the largest frame, and 1 MiB (design.md, section 4)."""
 
 Clock: TypeAlias = Callable[[], float]
+Ts = TypeVarTuple("Ts")
 OpenLink: TypeAlias = Callable[[Clock], AbstractAsyncContextManager[Link]]
 """Connects a peer for as long as the block lasts; it is given the session's clock, in seconds."""
 
@@ -40,9 +44,10 @@ async def converse(
     open_front: OpenLink,
     open_upstream: OpenLink,
     run_tool: Callable[[RunTool], Awaitable[ToolResult]] | None = None,
-    stop: Callable[[], Awaitable[Stop]] | None = None,
+    stop: Callable[[], Awaitable[Stop]] | Stopping | None = None,
     record: Record = ignore,
     note: Callable[[str], None] = ignore,
+    sweep: Sweep | None = None,
 ) -> Run:
     """Run one conversation until the session hangs up.
 
@@ -51,20 +56,27 @@ async def converse(
         open_front: Connects the front, once; it is given the session's clock, in seconds.
         open_upstream: Connects the upstream, each time the session asks for it.
         run_tool: Runs a tool; None: no tool is run.
-        stop: Returns when the operator wants the conversation to end.
+        stop: Returns when the operator wants the conversation to end; or where that will be said.
         record: Takes every step.
         note: Takes what the session notes for the log.
+        sweep: Looks at the session's deadlines now and then, where half a second does not matter, as in a transparent
+            session; None: a task wakes for each of them.
 
     A peer that fails, or breaks the protocol, ends its connection and is an input of the session; it raises nothing
     here.
     """
     conversation = _Conversation(session, run_tool, record, note)
     async with open_front(conversation.now) as front:
-        return await conversation.run(front, open_upstream, stop)
+        return await conversation.run(front, open_upstream, stop, sweep)
 
 
 class _Conversation:
     """The tasks of one conversation."""
+
+    __slots__ = (
+        *("_alarm", "_asked", "_behind", "_calls", "_connections", "_end", "_hung_up", "_links", "_listening", "_note"),
+        *("_nursery", "_record", "_run_tool", "_session", "_start", "_task", "_touched", "_wants_upstream"),
+    )
 
     def __init__(
         self,
@@ -77,47 +89,80 @@ class _Conversation:
         self._run_tool = run_tool
         self._record = record
         self._note = note
+        self._task = trio.lowlevel.current_task()
         self._start = trio.current_time()
         self._links: dict[Side, Link] = {}
         self._touched: dict[Side, Link] = {}
         self._behind: dict[Side, tuple[float, int]] = {}  # by when each must have read, and what had left before
         self._connections = {Side.FRONT: 1, Side.UPSTREAM: 0}
-        # Only the upstream's task waits here, and a session asks for one connection at a time.
-        self._connect, self._connects = trio.open_memory_channel[int](1)
-        self._alarm = trio.CancelScope()
+        self._asked = 0  # which connection to the upstream the session has asked for last; one at a time
+        self._wants_upstream = trio.Event()
+        self._alarm: trio.CancelScope | None = None
+        self._listening = trio.CancelScope()
         self._calls: dict[str, trio.CancelScope] = {}
-        # A session hangs up once.
-        self._hang_up, self._hung_up = trio.open_memory_channel[Run](1)
+        self._end = Run(0.0, FAILED, "")
+        self._hung_up = trio.Event()
 
     def now(self) -> float:
         """The session's clock: seconds since the conversation began, in whole microseconds."""
         return microseconds(trio.current_time() - self._start)
 
-    async def run(self, front: Link, open_upstream: OpenLink, stop: Callable[[], Awaitable[Stop]] | None) -> Run:
+    async def run(
+        self,
+        front: Link,
+        open_upstream: OpenLink,
+        stop: Callable[[], Awaitable[Stop]] | Stopping | None,
+        sweep: Sweep | None,
+    ) -> Run:
         """All tasks, until the session has hung up and both sides have had their last words."""
         self._links[Side.FRONT] = front
-        with self._connect, self._connects, self._hang_up, self._hung_up:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                self._step(Opened(Side.FRONT))
-                nursery.start_soon(self._serve_front, front)
-                nursery.start_soon(self._serve_upstream, open_upstream)
-                nursery.start_soon(self._watch_the_clock)
-                if stop is not None:
-                    nursery.start_soon(self._await_stop, stop)
-                end = await self._hung_up.receive()
-                await self._part(end)
-                nursery.cancel_scope.cancel()
-        return end
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._step(Opened(Side.FRONT))
+            nursery.start_soon(self._serve_upstream, open_upstream)
+            with self._told_the_time(sweep), self._told_to_stop(stop):
+                with self._listening:
+                    self._step(await self._listen(Side.FRONT, front))
+                await self._hung_up.wait()
+            await self._part(self._end)
+            nursery.cancel_scope.cancel()
+        return self._end
+
+    @contextmanager
+    def _told_the_time(self, sweep: Sweep | None) -> Iterator[None]:
+        """The session's timers fire: each at its time, or at the next look at all of them."""
+        if sweep is None:
+            self._nursery.start_soon(self._watch_the_clock)
+            yield
+            return
+        sweep.add(self._look)
+        try:
+            yield
+        finally:
+            sweep.discard(self._look)
+
+    @contextmanager
+    def _told_to_stop(self, stop: Callable[[], Awaitable[Stop]] | Stopping | None) -> Iterator[None]:
+        if isinstance(stop, Stopping):
+            if stop.said is not None:
+                self._step(stop.said)
+            stop.add(self._stop)
+            try:
+                yield
+            finally:
+                stop.discard(self._stop)
+            return
+        if stop is not None:
+            self._nursery.start_soon(self._await_stop, stop)
+        yield
 
     # --- the tasks ------------------------------------------------------------------------------------------
 
-    async def _serve_front(self, link: Link) -> None:
-        self._step(await self._listen(Side.FRONT, link))
-
     async def _serve_upstream(self, open_upstream: OpenLink) -> None:
-        async for connection in self._connects:
-            self._connections[Side.UPSTREAM] = connection
+        while True:
+            await self._wants_upstream.wait()
+            self._wants_upstream = trio.Event()
+            connection = self._connections[Side.UPSTREAM] = self._asked
             try:
                 async with open_upstream(self.now) as link:
                     self._links[Side.UPSTREAM] = link
@@ -131,12 +176,9 @@ class _Conversation:
     async def _listen(self, side: Side, link: Link) -> Closed:
         """Step the session with all that one side says, until it ends."""
         number = self._connections[side]
+        take = partial(self._take, side)
         try:
-            while batch := await link.read():
-                now = self.now()
-                for message in batch:
-                    self._apply(now, message)
-                self._flush()
+            while await listen(link, take):
                 other = self._links.get(side.other)
                 if other is not None and other.queued:
                     await other.drain()
@@ -144,13 +186,36 @@ class _Conversation:
             return Closed(side, number, error.close_code, str(error))
         return Closed(side, number, *link.closed)
 
+    def _take(self, side: Side, batch: Sequence[Message]) -> bool:
+        """Step the session with a batch; whether the other side has room for the next."""
+        now = self.now()
+        for message in batch:
+            self._apply(now, message)
+        self._flush()
+        other = self._links.get(side.other)
+        return other is None or not other.queued
+
     async def _watch_the_clock(self) -> None:
         while True:
             with trio.CancelScope() as self._alarm:
                 self._set_alarm()
                 await trio.sleep_forever()
-            self._step(None)
-            self._watch_progress()
+            self._wake()
+
+    def _look(self, now: float) -> None:
+        """The sweep asks whether something is due."""
+        if self._behind or self._session.deadline <= self.now():
+            self._guard(self._wake)
+
+    def _stop(self, stop: Stop) -> None:
+        self._guard(self._step, stop)
+
+    def _guard(self, call: Callable[[Unpack[Ts]], None], *args: *Ts) -> None:
+        """Call from another's task: in the context of this conversation, and what it raises belongs here."""
+        try:
+            self._task.context.run(call, *args)
+        except BaseException as error:  # noqa: BLE001 - it ends this conversation, and no other
+            self._nursery.start_soon(_raise, error)
 
     async def _await_stop(self, stop: Callable[[], Awaitable[Stop]]) -> None:
         self._step(await stop())
@@ -171,6 +236,11 @@ class _Conversation:
 
     # --- the steps ------------------------------------------------------------------------------------------
 
+    def _wake(self) -> None:
+        """Fire the timers, and see who is still behind."""
+        self._step(None)
+        self._watch_progress()
+
     def _step(self, given: Input | None) -> None:
         """One input, or the timers that are due, and all that follows."""
         self._apply(self.now(), given)
@@ -179,18 +249,23 @@ class _Conversation:
     def _apply(self, now: float, given: Input | None) -> None:
         for step in steps(self._session, now, given, self._record):
             for command in step.commands:
-                self._carry_out(command, step)
+                if command is FORWARD and isinstance(given, Message):
+                    self._write(given.side.other, given.raw, given.kind)
+                else:
+                    self._carry_out(command, step)
 
     def _flush(self) -> None:
         """One send for all that was written since the last; then see who has been left too far behind."""
         while self._touched:
             side, link = self._touched.popitem()
             link.flush()
-            if link.queued > MOST_QUEUED:
-                self._give_up(side, f"too slow: {link.queued} bytes wait to be read")
-            elif link.queued and side not in self._behind:
+            queued = link.queued
+            if queued > MOST_QUEUED:
+                self._give_up(side, f"too slow: {queued} bytes wait to be read")
+            elif queued and side not in self._behind:
                 self._behind[side] = (self.now() + PROGRESS, link.sent)
-        self._set_alarm()
+        if self._alarm is not None:
+            self._set_alarm()
 
     def _watch_progress(self) -> None:
         """Give up whoever is behind and has read nothing in all that time."""
@@ -208,7 +283,7 @@ class _Conversation:
     def _set_alarm(self) -> None:
         behind = min((deadline for deadline, _ in self._behind.values()), default=inf)
         deadline = self._start + whole_microseconds_after(min(self._session.deadline, behind))
-        if self._alarm.deadline != deadline:
+        if self._alarm is not None and self._alarm.deadline != deadline:
             self._alarm.deadline = deadline
 
     def _give_up(self, side: Side, reason: str) -> None:
@@ -216,12 +291,11 @@ class _Conversation:
 
     def _carry_out(self, command: Command, step: Step) -> None:
         match command:
-            case Forward() if isinstance(step.input, Message):
-                self._write(step.input.side.other, step.input.raw, step.input.kind)
             case Send(side=side, raw=raw, kind=kind):
                 self._write(side, raw, kind)
             case Connect(connection=connection):
-                self._connect.send_nowait(connection)
+                self._asked = connection
+                self._wants_upstream.set()
             case RunTool() if self._run_tool is not None:
                 scope = self._calls[command.call_id] = trio.CancelScope()
                 self._nursery.start_soon(self._call, self._run_tool, command, scope)
@@ -230,11 +304,17 @@ class _Conversation:
             case Note(text=text):
                 self._note(text)
             case HangUp(code=code, reason=reason):
-                self._hang_up.send_nowait(Run(step.at, code, reason))
+                self._end = Run(step.at, code, reason)
+                self._hung_up.set()
+                self._listening.cancel()
 
     def _write(self, side: Side, raw: bytes, kind: Kind) -> None:
         link = self._touched[side] = self._links[side]
         link.write(raw, kind)
+
+
+async def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _first(errors: BaseExceptionGroup[UpstreamError]) -> str:

@@ -1,9 +1,12 @@
 """What a front and an upstream are to the engine when time is real: a `Link`."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from realtime_engine.inputs import Kind, Message
+
+Take: TypeAlias = Callable[[Sequence[Message]], bool]
+"""Takes a batch of messages; whether it wants the next at once."""
 
 
 class Link(Protocol):
@@ -45,3 +48,28 @@ class Link(Protocol):
 
     async def close(self, code: int, reason: str) -> None:
         """Send what is queued, then end the connection with a code and a reason. The caller bounds the time."""
+
+
+@runtime_checkable
+class CallingLink(Link, Protocol):
+    """A link that calls rather than be asked, which saves waking a task for each message."""
+
+    async def listen(self, take: Take) -> bool:
+        """See `listen`; ``take`` may be called from another task, in the context of this one."""
+
+
+async def listen(link: Link, take: Take) -> bool:
+    """Have ``take`` called with each batch, as `Link.read` gives it, until it wants no more or there is no more.
+
+    Returns:
+        Whether there may be more to come.
+
+    Raises:
+        RemoteProtocolError: The peer broke the protocol.
+    """
+    if isinstance(link, CallingLink):
+        return await link.listen(take)
+    while batch := await link.read():
+        if not take(batch):
+            return True
+    return False

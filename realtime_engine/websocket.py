@@ -1,4 +1,4 @@
-"""A WebSocket after its handshake, in either role, as a `realtime_engine.link.Link`.
+"""A WebSocket after its handshake, in either role, as a `realtime_engine.link.CallingLink`.
 
 What has come is taken apart in the network's one read buffer and given on in the same breath, from the network's own
 task; what is written leaves with `flush`, and what that leaves over when the socket has room again. So no task
@@ -14,7 +14,7 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import outcome
 import trio
@@ -31,6 +31,7 @@ from realtime_engine.frames import (
     header,
 )
 from realtime_engine.inputs import Kind, Message, Side
+from realtime_engine.link import Take
 from realtime_engine.readiness import READ, WRITE, Readiness
 from realtime_engine.sweep import Sweep
 from realtime_engine.wire import Wire
@@ -47,9 +48,6 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LOST: Final = (1006, "")
 _TOO_SLOW: Final = 1013
 _BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-Take: TypeAlias = Callable[[Sequence[Message]], bool]
-"""Takes a batch of messages; whether it wants the next at once."""
 
 
 class Shared(Protocol):
