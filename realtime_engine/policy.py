@@ -9,6 +9,7 @@ Source: design.md, section 6.
 """
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from math import isfinite
 from typing import Final, NamedTuple, TypeAlias, cast
@@ -17,7 +18,9 @@ from realtime_engine import events as ev
 from realtime_engine.objects import Json
 from realtime_engine.options import Policy
 
-_PLAIN_APPEND: Final = b'{"type":"input_audio_buffer.append","audio":"'
+_ID: Final = rb'"event_id": ?"[\w.:-]{0,512}"'
+_APPEND: Final = rb'"type": ?"input_audio_buffer\.append"'
+_PLAIN_APPEND: Final = re.compile(rb'\{ ?(?:%b|%b, ?%b|%b, ?%b), ?"audio": ?"' % (_APPEND, _ID, _APPEND, _APPEND, _ID))
 _TRANSPARENT: Final = frozenset(map(ev.type_of, ev.CLIENT_EVENTS))
 _MANAGED: Final = _TRANSPARENT | frozenset(map(ev.type_of, ev.MANAGED_FRONT_EVENTS))
 
@@ -86,16 +89,17 @@ class _PolicyError(Exception):
 
 
 def is_plain_append(raw: bytes) -> bool:
-    """Whether a frame is ``{"type":"input_audio_buffer.append","audio":"…"}`` and nothing else.
+    """Whether a frame is ``{"type":"input_audio_buffer.append","audio":"…"}``, perhaps with an ``event_id``.
 
     With no quote and no backslash inside it, the string ends where the frame does: no reader can find another
     type in it.
     """
+    head = _PLAIN_APPEND.match(raw)
     return (
-        raw.startswith(_PLAIN_APPEND)
-        and raw.endswith(b'"}')
-        and raw.find(b'"', len(_PLAIN_APPEND)) == len(raw) - 2
-        and raw.find(b"\\") < 0
+        head is not None
+        and raw.find(b'"', head.end()) == len(raw) - 2
+        and raw.endswith(b"}")
+        and raw.find(b"\\", head.end()) < 0
         and raw.isascii()
     )
 

@@ -189,6 +189,8 @@ def test_text_in_any_language_passes() -> None:
 def test_the_plain_form_of_an_append_passes_without_being_read() -> None:
     assert is_plain_append(APPEND)
     assert is_plain_append(b'{"type":"input_audio_buffer.append","audio":""}')
+    assert is_plain_append(b'{"event_id":"evt_1","type":"input_audio_buffer.append","audio":"AAAA"}')
+    assert is_plain_append(b'{"type": "input_audio_buffer.append", "event_id": "evt:1", "audio": "AAAA"}')
     assert said(APPEND) is PASS
 
 
