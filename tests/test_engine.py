@@ -21,6 +21,8 @@ from realtime_engine.machine_link import open_machine
 from realtime_engine.memory import MemoryLink, memory_pair
 from realtime_engine.options import Limits, SessionOptions, ToolSchema
 from realtime_engine.session import Session
+from realtime_engine.stopping import Stopping
+from realtime_engine.sweep import Sweep
 from tests.script import Script, created, done, function_call, speech, speech_started
 
 Clock = Callable[[], float]
@@ -153,6 +155,89 @@ async def test_the_operator_can_stop_a_conversation(autojump_clock: trio.testing
     assert end == (3.0, 1001, "enough")
     assert front.ended is not None
     assert front.ended.reason == "enough"
+
+
+async def test_all_conversations_are_stopped_at_once_also_those_that_begin_later(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    stopping = Stopping()
+    ends: list[Run] = []
+
+    async def hold() -> None:
+        end = await converse(
+            Session(SessionOptions(mode="transparent")),
+            open_front=machine(Side.FRONT, Script()),
+            open_upstream=machine(Side.UPSTREAM, Script()),
+            stop=stopping,
+        )
+        ends.append(end)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hold)
+        nursery.start_soon(hold)
+        await trio.sleep(2)
+        stopping.say(Stop("restart", code=1012))
+        await trio.sleep(1)
+        nursery.start_soon(hold)
+
+    assert ends == [(2.0, 1012, "restart"), (2.0, 1012, "restart"), (0.0, 1012, "restart")]
+
+
+@asynccontextmanager
+async def sweeping() -> AsyncIterator[Sweep]:
+    sweep = Sweep()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sweep.run)
+        yield sweep
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_sweep_fires_timers_late_but_at_their_own_times(autojump_clock: trio.testing.MockClock) -> None:
+    async with sweeping() as sweep:
+        end = await converse(
+            Session(SessionOptions(mode="transparent", limits=Limits(duration=3.2))),
+            open_front=machine(Side.FRONT, Script()),
+            open_upstream=machine(Side.UPSTREAM, Script()),
+            sweep=sweep,
+        )
+
+    assert (end.at, end.code) == (3.2, 1008)
+    assert trio.current_time() == 3.5
+
+
+async def test_the_sweep_sees_who_reads_nothing(autojump_clock: trio.testing.MockClock) -> None:
+    front, far_front = memory_pair(Side.FRONT, capacity=1)
+
+    async with sweeping() as sweep, trio.open_nursery() as nursery:
+        nursery.start_soon(writes_first, far_front, b'{"type":"refused"}', 5)
+        end = await converse(
+            Session(SessionOptions(mode="transparent")),
+            open_front=link(front),
+            open_upstream=machine(Side.UPSTREAM, Script()),
+            sweep=sweep,
+        )
+        nursery.cancel_scope.cancel()
+
+    assert (end.code, end.reason) == (1013, "front: too slow: nothing was read for 10 s")
+
+
+async def test_what_goes_wrong_in_the_sweep_ends_its_own_conversation_only(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    def fail(step: Step) -> None:
+        if step.input is None:
+            raise RuntimeError("a bug")
+
+    async with sweeping() as sweep:
+        with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="a bug"), flatten_subgroups=True):
+            await converse(
+                Session(SessionOptions(mode="transparent", limits=Limits(duration=3))),
+                open_front=machine(Side.FRONT, Script()),
+                open_upstream=machine(Side.UPSTREAM, Script()),
+                record=fail,
+                sweep=sweep,
+            )
+        await trio.sleep(1)  # the sweep goes on
 
 
 @pytest.mark.parametrize("in_a_nursery", [False, True])
