@@ -81,8 +81,7 @@ class Site:
         return Answer(HTTPStatus.OK, (("Content-Type", CONTENT_TYPE), NEVER_KEPT), render(totals))
 
     async def _file(self, visit: Visit) -> Answer:
-        known = visit.request.headers.get("if-none-match", "")
-        return self._files[visit.request.path].answer(visit.request.host, known)
+        return self._files[visit.request.path].answer(visit.request)
 
     async def _about(self, visit: Visit) -> Answer:
         knows = self._access.knows(visit.request, time.time())

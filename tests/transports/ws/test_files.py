@@ -1,10 +1,17 @@
 """The page's files: only those, under a strict policy, and sent once."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
-from transports.ws.files import PAGE, File, read_files
+from transports.ws.files import PAGE, read_files
+from transports.ws.request import Request
+
+
+def asked(**headers: str) -> Request:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request("GET", "/", {}, {"host": "voice.example:8000"} | given, "1.1")
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def test_a_folder_that_is_not_there_has_no_files(tmp_path: Path) -> None:
 
 
 def test_a_file_is_sent_with_its_type_and_a_policy_that_allows_this_server_alone(folder: Path) -> None:
-    answer = read_files(folder)["/"].answer("voice.example:8000", "")
+    answer = read_files(folder)["/"].answer(asked())
 
     headers = dict(answer.headers)
     assert (answer.status, answer.body) == (200, b"<!doctype html>")
@@ -43,12 +50,41 @@ def test_a_file_is_sent_with_its_type_and_a_policy_that_allows_this_server_alone
 
 def test_a_browser_that_has_it_already_is_told_so(folder: Path) -> None:
     file = read_files(folder)["/parts/talk.js"]
+    tag = dict(file.answer(asked()).headers)["ETag"]
 
-    for known in (file.tag, f'"other", W/{file.tag}'):
-        answer = file.answer("a", known)
+    for known in (tag, f'"other", W/{tag}'):
+        answer = file.answer(asked(if_none_match=known))
         assert (answer.status, answer.body) == (304, b"")
-    assert file.answer("a", '"other"').status == 200
-    assert File("x", '"y"', b"").tag != file.tag
+    assert file.answer(asked(if_none_match='"other"')).status == 200
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br, GZIP;q=0.5", "deflate, gzip; q=1.0"])
+def test_whoever_can_unpack_it_gets_it_packed(folder: Path, accepted: str) -> None:
+    (folder / "long.js").write_text("let a = 1;" * 1000)
+
+    file = read_files(folder)["/long.js"]
+    answer, plain = file.answer(asked(accept_encoding=accepted)), file.answer(asked())
+
+    assert dict(answer.headers)["Content-Encoding"] == "gzip"
+    assert gzip.decompress(answer.body) == plain.body == b"let a = 1;" * 1000
+    assert dict(answer.headers)["ETag"] != dict(plain.headers)["ETag"]
+    assert dict(answer.headers)["Vary"] == dict(plain.headers)["Vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip;q=0.0, br", "x-gzip"])
+def test_whoever_cannot_gets_it_plain(folder: Path, accepted: str) -> None:
+    (folder / "long.js").write_text("let a = 1;" * 1000)
+
+    answer = read_files(folder)["/long.js"].answer(asked(accept_encoding=accepted))
+
+    assert "Content-Encoding" not in dict(answer.headers)
+    assert len(answer.body) == 10_000
+
+
+def test_what_packing_makes_no_smaller_is_left_alone(folder: Path) -> None:
+    answer = read_files(folder)["/"].answer(asked(accept_encoding="gzip"))
+
+    assert answer.body == b"<!doctype html>"
 
 
 def test_another_text_has_another_tag(folder: Path) -> None:
