@@ -95,10 +95,17 @@ class Ws:
             raise UsageError(f"--port must be from 0 to 65535, not {options.port}")
         if (options.tls_cert is None) is not (options.tls_key is None):
             raise UsageError("--tls-cert and --tls-key belong together: give both, or neither")
+        from transports.ws.addresses import Proxies
+        from transports.ws.origins import Origins, check_hosts
+        from transports.ws.tls import tls_context
         from transports.ws.tokens import required_token
 
+        check_hosts(options.allow_host)
+        Origins(options.allow_origin)
+        Proxies(options.trusted_proxy)
         self.options = options
         self._token = required_token(options.host, options.token_file)
+        self._tls = tls_context(options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
         self._server: WebServer | None = None
 
     @property
@@ -139,11 +146,11 @@ class Ws:
             task_status: Told when clients can connect.
 
         Raises:
-            UsageError: It cannot listen there, or the certificate or a name cannot be used.
+            UsageError: It cannot listen there.
         """
         from transports.ws.server import WebServer
 
-        self._server = WebServer(self.options, self._token, service, slots=slots, scrape=scrape)
+        self._server = WebServer(self.options, self._token, self._tls, service, slots=slots, scrape=scrape)
         await self._server.serve(listeners, task_status=task_status)
 
     def drain(self) -> None:

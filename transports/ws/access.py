@@ -9,7 +9,7 @@ from transports.ws import WsOptions
 from transports.ws.addresses import Proxies
 from transports.ws.answers import HttpError
 from transports.ws.handshake import offered
-from transports.ws.origins import Hosts, Origins, check_hosts
+from transports.ws.origins import Hosts, Origins
 from transports.ws.request import Request
 from transports.ws.tokens import Attempts, Token
 
@@ -33,7 +33,6 @@ class Access:
     """The operator's rules about visitors. Times are in seconds since 1970."""
 
     def __init__(self, options: WsOptions, token: Token | None) -> None:
-        check_hosts(options.allow_host)
         self._hosts = Hosts(options.host, options.allow_host)
         self._origins = Origins(options.allow_origin)
         self._proxies = Proxies(options.trusted_proxy)

@@ -1,6 +1,8 @@
 """HTTP/1.1 over one connection: a request in, an answer out, and again. What is well formed is h11's to say."""
 
+import socket
 import time
+from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
@@ -80,7 +82,9 @@ class HttpConnection:
         return self._http.trailing_data[0]
 
     async def linger(self) -> None:
-        """Read on for a while, so that the answer is not lost with what the client still sends."""
+        """End our side and read on for a while: what the client still sends must not cost it the answer."""
+        with suppress(OSError):
+            socket.socket.shutdown(self._wire.sock, socket.SHUT_WR)  # a TLS socket has a shutdown of its own
         read = 0
         while read < LAST_READ and (data := await self._wire.receive()):
             read += len(data)

@@ -3,10 +3,8 @@
 import errno
 import resource
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import trio
@@ -53,28 +51,6 @@ def bind(host: str, port: int) -> list[socket.socket]:
             raise _explain(host, port, error) from error
         return sockets
     raise UsageError(f"--host {host}: no port is free at all of its addresses")
-
-
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """What a server needs to speak TLS.
-
-    Raises:
-        UsageError: The files cannot be used.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    for flag, path in (("--tls-cert", certificate), ("--tls-key", key)):
-        try:
-            path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{flag} {path}: cannot be read: {error.strerror}") from error
-    try:
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except (ssl.SSLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or str(error)
-        raise UsageError(f"--tls-cert {certificate}, --tls-key {key}: cannot be used together: {reason}") from error
-    return context
 
 
 async def accept_all(listener: socket.socket, take: Take, make_room: Callable[[], None]) -> None:
@@ -153,7 +129,3 @@ def _explain(host: str, port: int, error: OSError) -> UsageError:
         case errno.EADDRNOTAVAIL:
             return UsageError(f"--host {host}: not an address of this computer")
     return UsageError(f"--host {host} --port {port}: cannot listen there: {error.strerror}")
-
-
-def _no_password() -> str:
-    raise ValueError("the key is locked with a password: give one that is not")

@@ -28,7 +28,7 @@ from transports.ws.answers import Answer, HttpError
 from transports.ws.connection import HttpConnection
 from transports.ws.files import read_files
 from transports.ws.handshake import Handshake, upgrade_required
-from transports.ws.listeners import accept_all, bind, raise_descriptor_limit, tls_context
+from transports.ws.listeners import accept_all, bind, raise_descriptor_limit
 from transports.ws.request import Request
 from transports.ws.site import Admission, Scrape, Site
 from transports.ws.slots import Full, LocalSlots, Slots
@@ -57,16 +57,13 @@ _COUNTED: Final[Mapping[str, Refusal]] = {
 
 
 class WebServer:
-    """One server.
-
-    Raises:
-        UsageError: An option cannot be used.
-    """
+    """One server."""
 
     def __init__(
         self,
         options: WsOptions,
         token: Token | None,
+        tls: ssl.SSLContext | None,
         service: Service,
         *,
         slots: Slots | None = None,
@@ -76,7 +73,7 @@ class WebServer:
         self._service = service
         self._slots = slots or LocalSlots(most=options.max_sessions, most_per_address=options.max_sessions_per_address)
         _warn(options, token)
-        self._tls = _tls(options)
+        self._tls = tls
         self._access = Access(options, token)
         self._site = Site(self._access, read_files(), service, scrape)
         self._room = WaitingRoom()
@@ -171,6 +168,7 @@ class WebServer:
             if request is None:
                 return
             visit = Visit(request, peer, local, secure=self._tls is not None)
+            last = False
             try:
                 asked = await self._site.ask(visit)
                 if isinstance(asked, Admission):
@@ -180,8 +178,8 @@ class WebServer:
             except HttpError as error:
                 if error.code in _COUNTED:
                     self._service.metrics.refused(_COUNTED[error.code])
-                answer = error.answer
-            going_on = await self._send(http, answer)
+                answer, last = error.answer, error.status is HTTPStatus.BAD_REQUEST
+            going_on = await self._send(http, answer, last=last)
             deadline = trio.current_time() + self._options.keep_alive
 
     async def _await_request(self, http: HttpConnection, deadline: float) -> Request | None:
@@ -281,9 +279,3 @@ def _warn(options: WsOptions, token: Token | None) -> None:
         log().warning("the access token is short enough to be guessed: `openssl rand -hex 32` makes a better one")
     if options.token_file is not None and is_readable_by_all(options.token_file):
         log().warning("everybody on this computer can read the token: chmod 600 helps", file=str(options.token_file))
-
-
-def _tls(options: WsOptions) -> ssl.SSLContext | None:
-    if options.tls_cert is None or options.tls_key is None:
-        return None
-    return tls_context(options.tls_cert, options.tls_key)

@@ -19,6 +19,8 @@ from transports.ws.tokens import COOKIE, COOKIE_LIFE
 LONGEST_MODEL: Final = 200
 """Characters of a model's name in a URL."""
 
+HEALTH: Final = "/healthz"
+
 Scrape: TypeAlias = Callable[[], Awaitable[Totals]]
 """Gathers the numbers of all processes that serve."""
 
@@ -54,6 +56,8 @@ class Site:
             HttpError: It is not granted.
         """
         request = visit.request
+        if request.path != HEALTH:  # whoever watches over the server may know it by any name
+            self._access.check_page(visit)
         route = _ROUTES.get(request.path)
         if route is None:
             if request.path not in self._files:
@@ -64,8 +68,6 @@ class Site:
             allowed = f"{method}, HEAD" if head else method
             message = f"Only {allowed} is answered here."
             raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", message, headers=(("Allow", allowed),))
-        if handle is not Site._health:  # whoever watches over the server may know it by any name
-            self._access.check_page(visit)
         return await handle(self, visit)
 
     async def _health(self, visit: Visit) -> Answer:
@@ -132,7 +134,7 @@ _ROUTES: Final[Mapping[str, _Route]] = {
     "/about": ("GET", True, Site._about),
     "/sign-in": ("POST", False, Site._sign_in),
     "/sign-out": ("POST", False, Site._sign_out),
-    "/healthz": ("GET", True, Site._health),
+    HEALTH: ("GET", True, Site._health),
     "/metrics": ("GET", True, Site._metrics),
 }
 """The method, whether HEAD is answered too, and what answers."""

@@ -1,0 +1,23 @@
+"""A certificate for this computer, made by openssl."""
+
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Certificate(NamedTuple):
+    """A self-signed certificate, and its key."""
+
+    chain: Path
+    key: Path
+
+
+def make_certificate(folder: Path, *, password: str | None = None) -> Certificate:
+    """One for ``localhost`` and ``127.0.0.1``; with a password its key is locked."""
+    chain, key = folder / "cert.pem", folder / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(chain)]
+    command += ["-nodes"] if password is None else ["-passout", f"pass:{password}"]
+    subprocess.run(command, check=True, capture_output=True)
+    return Certificate(chain, key)
