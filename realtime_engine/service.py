@@ -4,7 +4,7 @@ Whatever goes wrong in one conversation ends that one, and the server goes on.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import cast
@@ -17,7 +17,7 @@ from realtime_engine import journal
 from realtime_engine.driving import Run, both
 from realtime_engine.engine import Clock, OpenLink, converse
 from realtime_engine.errors import UsageError
-from realtime_engine.inputs import Side, Stop
+from realtime_engine.inputs import Side
 from realtime_engine.link import Link
 from realtime_engine.machine_link import open_machine
 from realtime_engine.metrics import Metrics, Mode, Traffic
@@ -29,6 +29,7 @@ from realtime_engine.recording.keep import Recordings
 from realtime_engine.recording.live import LiveRecorder
 from realtime_engine.session import FAILED, Session
 from realtime_engine.settings import BY_TOOLS, for_transcription, with_tools
+from realtime_engine.stopping import Stopping
 from realtime_engine.tools import Tools
 from realtime_engine.watch import Watch, watching
 
@@ -92,7 +93,7 @@ class Service:
         front: str,
         mode: Mode,
         wanted: Wanted = ANYTHING,
-        stop: Callable[[], Awaitable[Stop]] | None = None,
+        stop: Stopping | None = None,
         address: str = "",
     ) -> Run:
         """Hold one conversation, and say how it has ended; whatever that was, nothing is raised.
@@ -102,7 +103,7 @@ class Service:
             front: The front's name, for the recording.
             mode: Who does what: see `SessionOptions`.
             wanted: What a client's URL asks for; a model counts only where clients may set one.
-            stop: Returns when the operator wants the conversation to end.
+            stop: Where the operator says that all conversations shall end.
             address: Who it is, for the log.
         """
         began = trio.current_time()
@@ -122,7 +123,7 @@ class Service:
         front: str,
         mode: Mode,
         wanted: Wanted,
-        stop: Callable[[], Awaitable[Stop]] | None,
+        stop: Stopping | None,
         watch: Watch,
         log: journal.Journal,
     ) -> Run:
@@ -145,6 +146,7 @@ class Service:
                 stop=stop,
                 record=watch if recorder is None else both(watch, recorder.record),
                 note=log.note,
+                sweep=self.network.sweep if mode == "transparent" else None,
             )
             if recorder is not None:
                 recorder.end(run.at, run.reason)

@@ -113,6 +113,13 @@ class Client:
 
 @asynccontextmanager
 async def open_client(url: str, **more: Any) -> AsyncIterator[Client]:
-    """A client that has connected; ``more`` is passed on to trio-websocket."""
+    """A client that has connected; ``more`` is passed on to trio-websocket.
+
+    Where the server ends the connection, that library leaves its socket open.
+    """
     async with trio_websocket.open_websocket_url(url, **more) as connection:
-        yield Client(connection)
+        try:
+            yield Client(connection)
+        finally:
+            if connection.closed is not None:
+                await trio.aclose_forcefully(connection._stream)

@@ -26,6 +26,7 @@ from realtime_engine.plugins import ANYTHING, Wanted
 from realtime_engine.recording.keep import open_recordings
 from realtime_engine.recording.reader import Recording
 from realtime_engine.service import FAULT, Service
+from realtime_engine.stopping import Stopping
 from realtime_engine.tools import Tools
 from tests.script import Script, created, done, function_call
 
@@ -197,11 +198,10 @@ async def test_realtime_clients_answer_their_calls_themselves() -> None:
 
 
 async def test_the_operator_may_end_it() -> None:
-    async def stop() -> Stop:
-        await trio.sleep(0.02)
-        return Stop("restart", 5, 1012)
+    stopping = Stopping()
+    stopping.say(Stop("restart", 5, 1012))
 
-    end = await hold(Model(Script()), Script(), stop=stop)
+    end = await hold(Model(Script()), Script(), stop=stopping)
 
     assert (end.code, end.reason) == (1012, "restart")
 

@@ -20,6 +20,7 @@ from realtime_engine.link import Link
 from realtime_engine.metrics import Refusal
 from realtime_engine.service import Service
 from realtime_engine.session import RESTART
+from realtime_engine.stopping import Stopping
 from realtime_engine.websocket import WireLimits
 from realtime_engine.wire import Wire
 from transports.ws import WsOptions
@@ -83,6 +84,7 @@ class WebServer:
             ping_every=options.ping_every,
             ping_wait=options.ping_timeout,
         )
+        self._stopping = Stopping()
         self._draining = trio.Event()
         self._quiet = trio.Event()  # nobody talks any more
         self._talking = 0
@@ -114,10 +116,12 @@ class WebServer:
 
     def drain(self) -> None:
         """Let nobody else in, and ask all conversations to end; `serve` returns when they have."""
-        if not self._draining.is_set():
-            log().info("draining", conversations=self._talking, seconds=self._options.drain)
+        if self._draining.is_set():
+            return
+        log().info("draining", conversations=self._talking, seconds=self._options.drain)
         self._site.draining = True
         self._draining.set()
+        self._stopping.say(Stop("restart", self._options.drain, RESTART))
         if not self._talking:
             self._quiet.set()
 
@@ -256,16 +260,11 @@ class WebServer:
             front=NAME,
             mode=admission.mode,
             wanted=admission.wanted,
-            stop=self._stop,
+            stop=self._stopping,
             address=address,
         )
         with trio.move_on_after(GRACE):
             await websocket.close(run.code, run.reason)  # where a fault has kept the conversation from doing so
-
-    async def _stop(self) -> Stop:
-        """Wait for the server's end."""
-        await self._draining.wait()
-        return Stop("restart", self._options.drain, RESTART)
 
 
 def _unavailable(code: str, message: str, retry_after_s: int) -> HttpError:
