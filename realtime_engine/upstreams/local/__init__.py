@@ -76,6 +76,7 @@ class Local:
                 ids=Ids(f"{self._options.seed}/{self._connections}"),
                 reply=self._reply,
                 model=wanted.model or self._options.model_name,
+                named=wanted.model is not None,
                 transcription=wanted.transcription,
                 pace=self._options.reply_speed,
                 expires_after=self._options.expires_after,

@@ -65,6 +65,7 @@ class Setting(Struct, frozen=True, kw_only=True):
         ids: Where ids come from.
         reply: Decides what is said.
         model: The model's name.
+        named: The client has named it when it connected, so it stays; else the first update that names one counts.
         transcription: The session is one of transcription from the start, as ``?intent=transcription`` asks.
         pace: How fast audio comes, in times of real time.
         expires_after: Seconds a session may last; None: as long as it likes.
@@ -76,6 +77,7 @@ class Setting(Struct, frozen=True, kw_only=True):
     ids: Ids
     reply: Replier = parrot
     model: str = "local"
+    named: bool = True
     transcription: bool = False
     pace: float = 4.0
     expires_after: float | None = None
@@ -91,6 +93,7 @@ class Model:
         self._open = False
         self._session = _first_session(setting)
         self._fresh = not setting.transcription  # nothing was updated or answered yet
+        self._named = setting.named
         self._conversation = Conversation(self._desk)
         self._listener = Listener(
             self._desk,
@@ -212,10 +215,12 @@ class Model:
             self._session,
             request.session,
             fresh=self._fresh,
+            named=self._named,
             responding=self._answers.active is not None,
             spoken=self._conversation.spoken,
         )
         self._fresh = False
+        self._named = self._named or (isinstance(request.session, dict) and "model" in request.session)
         self._configure()
         self._desk.send(SessionUpdated(session=self._session))
 

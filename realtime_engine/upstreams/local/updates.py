@@ -28,13 +28,16 @@ _REPLACED: Final = ("turn_detection", "format", "tool_choice", "truncation", "tr
 """Objects of which one kind cannot become another by merging."""
 
 
-def updated(session: AnySession, patch: object, *, fresh: bool, responding: bool, spoken: bool) -> AnySession:
+def updated(
+    session: AnySession, patch: object, *, fresh: bool, named: bool, responding: bool, spoken: bool
+) -> AnySession:
     """The session after a ``session.update``.
 
     Args:
         session: The session before.
         patch: The request's ``session``, in which null stands only where it is a value.
         fresh: Nothing was updated or answered yet, so the session may still become one of transcription.
+        named: The client has named a model, which stays.
         responding: A response is under way, so the speed stays.
         spoken: The assistant has been heard, so the voice stays.
 
@@ -48,7 +51,7 @@ def updated(session: AnySession, patch: object, *, fresh: bool, responding: bool
     except msgspec.ValidationError as error:
         raise explain(error, AnySession, root="session") from None
     if isinstance(old, Session) and isinstance(new, Session):
-        _check_fixed(old, new, responding=responding, spoken=spoken)
+        _check_fixed(old, new, named=named, responding=responding, spoken=spoken)
     return new if isinstance(new, Session) else _without_turns(new, patch)
 
 
@@ -80,12 +83,12 @@ def _at(given: Json, *path: str) -> Json:
     return given
 
 
-def _check_fixed(old: Session, new: Session, *, responding: bool, spoken: bool) -> None:
+def _check_fixed(old: Session, new: Session, *, named: bool, responding: bool, spoken: bool) -> None:
     """Refuse what cannot be changed any more."""
     if new.audio.output.voice != old.audio.output.voice and spoken:
         raise cannot_update_voice("session.audio.output.voice")
     fixed = {
-        "session.model": new.model != old.model,
+        "session.model": named and new.model != old.model,
         "session.tracing": old.tracing is not None and new.tracing != old.tracing,
         "session.audio.output.speed": responding and new.audio.output.speed != old.audio.output.speed,
     }

@@ -42,6 +42,8 @@ def test_a_client_gets_the_model_it_asks_for_and_a_session_of_transcription() ->
     named, transcribing = Client(local.connect(Wanted("theirs"))), Client(local.connect(Wanted(transcription=True)))
 
     assert named.events[0]["session"]["model"] == "theirs"
+    named.update(model="another")
+    assert named.error["param"] == "session.model"
     session = transcribing.events[0]["session"]
     assert (session["type"], session["audio"]["input"]["transcription"]["model"]) == ("transcription", "mine")
 

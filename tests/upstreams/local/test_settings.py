@@ -192,6 +192,18 @@ def test_a_wrong_update_gives_one_error_and_changes_nothing(session: dict[str, A
     assert client.last("session.updated")["session"] == before
 
 
+def test_a_client_that_has_named_no_model_when_it_connected_may_name_one_later_and_once() -> None:
+    client = Client(named=False)
+
+    client.update(instructions="Be brief.")
+    client.update(model="another")
+    client.update(model="another", instructions="Be long.")
+
+    assert client.last("session.updated")["session"]["model"] == "another"
+    client.update(model="a third")
+    assert client.error["param"] == "session.model"
+
+
 def test_an_update_without_a_type_is_refused() -> None:
     client = Client()
 
