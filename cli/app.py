@@ -28,9 +28,10 @@ UNREAD: Final = 141
 FAULT: Final = 70
 """The exit status of an error that the engine did not foresee (sysexits.h, EX_SOFTWARE)."""
 
-_HELP = """Spoken conversations with realtime AI models: from files, recorded, and replayed exactly."""
+_HELP = """Spoken conversations with realtime AI models: served, or from files; recorded, and replayed exactly."""
 
 PLUGGED: Final[dict[str, str]] = {
+    "serve": "Serve conversations: a page in the browser, and any Realtime client.",
     "run": "Hold one conversation, and record it if you like.",
 }
 """The commands whose flags depend on the transport and the upstream that are named, each with the first line of its

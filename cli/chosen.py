@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 from inspect import Parameter as Argument
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from cli.flags import arguments_of, make
 from realtime_engine.errors import UsageError
@@ -40,6 +41,14 @@ class ChosenUpstream(NamedTuple):
     plugin: type[Any]
     behind_colon: Mapping[str, object] = {}
     why: str | None = None
+
+    @property
+    def introduction(self) -> str:
+        """Who answers, and why if nobody has named them. Of an address only the host: the rest may hold a key."""
+        if self.why is not None:
+            return f"no --upstream was named: {self.name!r} answers, {self.why}"
+        url = self.behind_colon.get("url")
+        return f"{self.name!r} answers" + (f", at {urlsplit(url).hostname}" if isinstance(url, str) else "")
 
     def arguments(self, given: Mapping[str, object] = {}) -> list[Argument]:
         """Its flags."""

@@ -1,8 +1,8 @@
 """What is said beside the command line: in ``engine.toml``, and in the environment, which counts more.
 
 A table holds the fields of one dataclass, by their names: ``[serve]`` and ``[limits]`` those of the command,
-``[transport.NAME]`` and ``[upstream.NAME]`` those of a plug-in. ``[session]`` is the session object of the protocol,
-``[prices]`` the price list. In the environment the field ``port`` is ``ENGINE_PORT``.
+``[transport.NAME]`` and ``[upstream.NAME]`` those of a plug-in. ``[session]`` is the session object of the protocol.
+In the environment the field ``port`` is ``ENGINE_PORT``.
 """
 
 import os
@@ -24,7 +24,7 @@ Table: TypeAlias = Mapping[str, Json]
 OWN: Final[Mapping[str, type]] = {"serve": ServeOptions, "limits": LimitOptions}
 """The tables of the command itself."""
 
-FREE: Final = ("session", "prices")
+FREE: Final = ("session",)
 """Tables whose keys are not the fields of options."""
 
 PLUGINS: Final[Mapping[str, str]] = {"transport": TRANSPORTS, "upstream": UPSTREAMS}

@@ -51,7 +51,7 @@ class ServeOptions(ConversationOptions):
             all of the rest is where only this computer can connect, else turn detection, transcription and the
             kind of output.
         record_quota: What all recordings together may take, such as 20G; the oldest finished ones go first.
-        record_keep: Days for which recordings are kept.
+        record_keep: Days for which a finished recording is kept.
         log: How the log is written to standard error: for people, or a line of JSON an event.
     """
 
@@ -70,10 +70,8 @@ class LimitOptions:
         max_duration: Seconds that a conversation may last.
         max_idle: Seconds without a word from the client.
         max_tokens: Tokens that a conversation may use.
-        max_cost: Money that a conversation may cost, by the prices of the configuration.
     """
 
     max_duration: float | None = None
     max_idle: float | None = None
     max_tokens: int | None = None
-    max_cost: float | None = None

@@ -7,7 +7,6 @@ from typing import Final
 from cli.chosen import ChosenUpstream, choose_transport, choose_upstream, distinct
 from cli.flags import arguments_of, make, value_of
 from cli.options import RunOptions
-from realtime_engine.errors import UsageError
 from realtime_engine.plugins import MachineFront
 
 _HELP: Final = """Hold one conversation, and record it if you like.
@@ -47,13 +46,12 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
 
 def _run(common: RunOptions, front: MachineFront, chosen: ChosenUpstream, flags: dict[str, object]) -> int:
     from cli.screen import open_screen
-    from cli.settings import model_of, session_settings
+    from cli.settings import check_folder, model_of, session_settings
     from cli.talk import Talk
     from realtime_engine.options import SessionOptions
     from realtime_engine.tools import load_tools
 
-    if common.record is not None and common.record.is_file():
-        raise UsageError(f"--record {common.record}: this is a file; name a folder")
+    check_folder(common.record)
     tools = load_tools(common.tools) if common.tools is not None else None
     schemas = tools.schemas if tools is not None else ()
     settings = session_settings(common, tools=schemas)
@@ -67,5 +65,5 @@ def _run(common: RunOptions, front: MachineFront, chosen: ChosenUpstream, flags:
     )
     with open_screen(stdout_is_taken=front.uses_stdout) as screen:
         if chosen.why is not None:
-            screen.hint(f"no --upstream was named: {chosen.name!r} answers, {chosen.why}")
+            screen.hint(chosen.introduction)
         return Talk(front, upstream, options, tools, common.record, screen).hold()

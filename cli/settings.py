@@ -17,6 +17,16 @@ from realtime_engine.options import NO_SETTINGS, ToolSchema
 _Object: TypeAlias = dict[str, Json]
 
 
+def check_folder(record: Path | None) -> None:
+    """Look at ``--record`` before anything begins.
+
+    Raises:
+        UsageError: It cannot be a folder.
+    """
+    if record is not None and record.is_file():
+        raise UsageError(f"--record {record}: this is a file; name a folder")
+
+
 def session_settings(
     options: ConversationOptions, *, session: Mapping[str, Json] = {}, tools: tuple[ToolSchema, ...] = ()
 ) -> Raw:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:  # the flags of a plug-in are wanted long before a conversatio
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
+    from trio import TaskStatus
+
     from realtime_engine.link import Link
     from realtime_engine.machine import Machine
     from realtime_engine.network import Network
     from realtime_engine.options import SessionOptions
+    from realtime_engine.service import Service
     from realtime_engine.show import Show
 
 TRANSPORTS = "realtime_engine.transports"
@@ -74,6 +77,40 @@ class MachineFront(Protocol):
         Raises:
             EngineError: At the beginning: it cannot begin. At the end: what went wrong.
         """
+
+
+class Server(Protocol):
+    """A transport that holds many conversations at a time.
+
+    Attributes:
+        example: Its flags in a typical call, for the help.
+    """
+
+    Options: ClassVar[type]
+    name: ClassVar[str]
+    example: ClassVar[str]
+
+    @property
+    def local(self) -> bool:
+        """Whether only this computer can reach it."""
+
+    @property
+    def access(self) -> str:
+        """Who may come in, in half a sentence."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What no log may show."""
+
+    async def serve(self, service: Service, *, task_status: TaskStatus[Sequence[str]]) -> None:
+        """Serve until it is drained. ``started`` gives the addresses, once somebody could connect.
+
+        Raises:
+            UsageError: It cannot begin: its port is taken, for instance.
+        """
+
+    def drain(self) -> None:
+        """Let nobody else in, and ask all conversations to end; then `serve` ends."""
 
 
 class MachineUpstream(Protocol):

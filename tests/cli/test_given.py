@@ -98,8 +98,8 @@ def test_a_value_that_does_not_fit_is_named_and_not_repeated(key: str, value: ob
     [
         ("[serve]\nupstraem = 'local'", r"\[serve\] upstraem: unknown key; did you mean upstream\? Known: client_may"),
         ("[serve]\nzzz = 1", r"\[serve\] zzz: unknown key; known: client_may_set, "),
-        ("[limits]\nmax_cost = 'much'", r"\[limits\] max_cost must be a number"),
-        ("[server]\nport = 1", r"\[server\]: unknown table; did you mean serve\? Known: limits, prices, serve, "),
+        ("[limits]\nmax_idle = 'much'", r"\[limits\] max_idle must be a number"),
+        ("[server]\nport = 1", r"\[server\]: unknown table; did you mean serve\? Known: limits, serve, "),
         ("port = 1", r"\[port\]: unknown table"),
         ("serve = 1", r"serve must be a table: \[serve\]"),
         ("session = 'x'", r"session must be a table: \[session\]"),

@@ -104,7 +104,6 @@ class WebServer:
                     take = partial(self._take, nursery)
                     nursery.start_soon(accept_all, listener, take, self._room.make_room)
                 urls = self._urls(opened)
-                log().info("serving", urls=urls)
                 task_status.started(urls)
                 await self._draining.wait()
                 with trio.move_on_after(self._options.drain + LATE):

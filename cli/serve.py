@@ -1,0 +1,197 @@
+"""``engine serve``: many conversations, each at a transport that serves.
+
+Its flags are made from the transport and the upstream that are named: on the command line, in the environment, or in
+``engine.toml``.
+"""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from inspect import Signature
+from logging import INFO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cli.chosen import ELSEWHERE, HOSTED, ChosenUpstream, choose_transport, choose_upstream, distinct
+from cli.flags import arguments_of, flag_of, make, value_of
+from cli.given import ConfigFile, from_environment, variable_of
+from cli.options import LimitOptions, ServeOptions
+from realtime_engine.errors import UsageError
+from realtime_engine.plugins import Server, Upstream
+
+if TYPE_CHECKING:
+    from realtime_engine.options import Limits
+
+_HELP: Final = """Serve conversations: a page in the browser, and any Realtime client.
+
+A page to talk at, and the OpenAI Realtime API for any of its clients; the key of the model stays here.
+
+  engine serve --transport {transport} {flags}
+
+  engine serve --transport {transport} --upstream wss://host/v1/realtime
+
+  engine serve --config engine.toml
+
+A flag counts more than the environment (ENGINE_MODEL for --model, and so on), the environment more than the file.
+Ctrl-C or SIGTERM lets nobody in any more and gives conversations time to end; the second time it is at once.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FileOptions:
+    """Where the rest is said.
+
+    Attributes:
+        config: A file with all that is not said here: engine config --example prints one.
+    """
+
+    config: Path | None = None
+
+
+def command(tokens: Sequence[str]) -> Callable[..., int]:
+    """The command for the transport and the upstream that are named.
+
+    Raises:
+        UsageError: They are unknown; or the configuration cannot be read, or has something in it that is unknown.
+    """
+    file = value_of("--config", tokens) or os.environ.get(variable_of("config"))
+    config = ConfigFile.read(Path(file)) if file else ConfigFile()
+    given = config.values("serve", ServeOptions) | from_environment(ServeOptions)
+    limits_given = config.values("limits", LimitOptions) | from_environment(LimitOptions)
+    common = make(ServeOptions, given)
+    transport = value_of("--transport", tokens) or common.transport
+    front = choose_transport(transport, server=True)
+    front_given = config.values(f"transport.{transport}", front.Options) | from_environment(front.Options)
+    upstream = choose_upstream(value_of("--upstream", tokens) or common.upstream, key_file=_key_file(tokens, config))
+    options = upstream.plugin.Options
+    upstream_given = config.values(f"upstream.{upstream.name}", options) | from_environment(
+        options, leave_out=ELSEWHERE
+    )
+
+    def serve(**flags: object) -> int:
+        return _serve(
+            make(ServeOptions, given | flags),
+            make(LimitOptions, limits_given | flags),
+            front(make(front.Options, front_given | flags)),
+            upstream,
+            upstream_given | flags,
+            config,
+            verbose=bool({"-v", "--verbose"} & set(tokens)),
+        )
+
+    arguments = [
+        *arguments_of(_FileOptions, group="Conversations"),
+        *arguments_of(ServeOptions, group="Conversations", given=given),
+        *arguments_of(LimitOptions, group="Limits", given=limits_given),
+        *arguments_of(front.Options, group=f"Transport {transport}", given=front_given),
+        *upstream.arguments(upstream_given),
+    ]
+    serve.__signature__ = Signature(distinct(arguments, transport, upstream.name))  # type: ignore[attr-defined]  # for cyclopts
+    serve.__doc__ = _HELP.format(transport=transport, flags=front.example)
+    return serve
+
+
+def _key_file(tokens: Sequence[str], config: ConfigFile) -> object:
+    """Where the hosted model's key is said to be, if it is not in the environment."""
+    in_file = config.table(f"upstream.{HOSTED}").get("key_file")
+    return value_of("--key-file", tokens) or os.environ.get(variable_of("key_file")) or in_file
+
+
+def _serve(
+    common: ServeOptions,
+    limits: LimitOptions,
+    server: Server,
+    chosen: ChosenUpstream,
+    values: Mapping[str, object],
+    config: ConfigFile,
+    *,
+    verbose: bool,
+) -> int:
+    from cli.logs import configure
+    from cli.serving import serve_until_told
+    from cli.settings import model_of, session_settings
+    from realtime_engine.journal import log
+    from realtime_engine.network import open_network
+    from realtime_engine.options import Policy
+    from realtime_engine.recording.keep import open_recordings
+    from realtime_engine.service import Service
+    from realtime_engine.settings import may_set, pins
+    from realtime_engine.tools import load_tools
+
+    _check_recording(common)
+    settings = session_settings(common, session=config.table("session"))
+    upstream = chosen.make(values, model=model_of(settings))
+    configure(verbose=verbose, level=INFO, form=common.log, secrets=_secrets(server, upstream), behind=True)
+    policy = Policy(pinned=pins(settings), may_set=may_set(common.client_may_set, local=server.local))
+
+    tools = load_tools(common.tools) if common.tools is not None else None
+    bounds = _limits(limits)
+
+    @asynccontextmanager
+    async def open_service() -> AsyncIterator[Service]:
+        async with AsyncExitStack() as stack:
+            recordings = None
+            if common.record is not None:
+                keeping = open_recordings(common.record, quota=common.record_quota, keep_days=common.record_keep)
+                recordings = await stack.enter_async_context(keeping)
+            yield Service(
+                upstream=upstream,
+                network=await stack.enter_async_context(open_network()),
+                settings=settings,
+                policy=policy,
+                limits=bounds,
+                tools=tools,
+                recordings=recordings,
+            )
+
+    def announce(urls: Sequence[str]) -> None:
+        where = " or ".join(urls)
+        if common.log == "json":
+            log().info("serving", urls=where, upstream=chosen.introduction, access=server.access)
+            return
+        for line in (f"open {where}", chosen.introduction, server.access):
+            with suppress(OSError):  # nobody reads it
+                print(f"engine: {line}", file=sys.stderr)  # noqa: T201 - the command's own word
+
+    return serve_until_told(server, open_service, announce=announce)
+
+
+def _limits(options: LimitOptions) -> "Limits":
+    """The limits of each conversation.
+
+    Raises:
+        UsageError: One leaves no room for any.
+    """
+    from realtime_engine.options import Limits
+
+    _check_positive(asdict(options))
+    return Limits(duration=options.max_duration, idle=options.max_idle, tokens=options.max_tokens)
+
+
+def _check_recording(options: ServeOptions) -> None:
+    """Look at what is said of recordings before anything begins.
+
+    Raises:
+        UsageError: It makes no sense.
+    """
+    from cli.settings import check_folder
+
+    check_folder(options.record)
+    bounds = {"record_quota": options.record_quota, "record_keep": options.record_keep}
+    _check_positive(bounds)
+    for name, value in bounds.items():
+        if value is not None and options.record is None:
+            raise UsageError(f"{flag_of(name)} needs --record: a folder to keep within it")
+
+
+def _check_positive(values: Mapping[str, float | None]) -> None:
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise UsageError(f"{flag_of(name)} must be more than 0, not {value}")
+
+
+def _secrets(server: Server, upstream: Upstream) -> Sequence[str]:
+    """What the log must never show."""
+    return [*getattr(server, "secrets", ()), *getattr(upstream, "secrets", ())]

@@ -1,0 +1,88 @@
+"""``openai-agents``, as it is, against `engine serve --upstream local`. It validates every event strictly."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from agents import function_tool
+from agents.realtime import RealtimeAgent, RealtimeRunner, RealtimeSession
+
+from tests.sdks.conftest import TOKEN
+from tests.served import Served
+
+
+class Heard:
+    """What has come from a session, until its answer was complete."""
+
+    def __init__(self) -> None:
+        self.kinds: list[str] = []
+        self.audio = b""
+        self.said = ""
+        self.called: list[str] = []
+
+    async def listen(self, session: RealtimeSession) -> "Heard":
+        async for event in session:
+            assert event.type not in ("error", "exception"), event
+            self.kinds.append(event.type)
+            if event.type == "audio":
+                self.audio += event.audio.data
+            elif event.type == "tool_end":
+                self.called.append(str(event.output))
+            elif event.type == "raw_model_event" and event.data.type == "raw_server_event":
+                server = event.data.data
+                assert server["type"] != "error", server
+                if server["type"] == "response.output_audio_transcript.done":
+                    self.said = server["transcript"]
+            elif event.type == "agent_end" and self.audio:
+                break
+        return self
+
+
+@function_tool
+def get_weather(city: str) -> str:
+    """The weather of a city."""
+    return f"fine in {city}"
+
+
+def hold(server: Served, speak: Callable[[RealtimeSession], Coroutine[Any, Any, None]]) -> Heard:
+    async def talk() -> Heard:
+        agent = RealtimeAgent(name="Assistant", instructions="Be brief.", tools=[get_weather])
+        model_config: Any = {"api_key": TOKEN, "url": server.realtime}
+        async with asyncio.timeout(60), await RealtimeRunner(agent).run(model_config=model_config) as session:
+            await speak(session)
+            return await Heard().listen(session)
+
+    return asyncio.run(talk())
+
+
+def test_a_typed_turn(server: Served) -> None:
+    heard = hold(server, lambda session: session.send_message("Hello?"))
+
+    assert heard.said == "You said: Hello?"
+    assert len(heard.audio) > 24_000
+
+
+def test_a_spoken_turn(server: Served, question: list[bytes]) -> None:
+    async def speak(session: RealtimeSession) -> None:
+        for piece in question:
+            await session.send_audio(piece)
+
+    assert len(hold(server, speak).audio) > 48_000
+
+
+def test_a_function_call(server: Served) -> None:
+    heard = hold(server, lambda session: session.send_message("How is the weather?"))
+
+    assert heard.called == ["fine in Paris"]
+    assert heard.said == "The weather service says: fine in Paris"
+
+
+def test_a_wrong_token_is_a_clear_error(server: Served) -> None:
+    async def connect() -> None:
+        model_config: Any = {"api_key": "wrong-token", "url": server.realtime}
+        async with await RealtimeRunner(RealtimeAgent(name="Assistant")).run(model_config=model_config):
+            pytest.fail("it was let in")
+
+    with pytest.raises(Exception, match="401"):
+        asyncio.run(connect())
