@@ -51,6 +51,7 @@ class Entry:
         start_ms, end_ms: Where the speech stood in the microphone audio of its connection, in milliseconds.
         audio_ms: How much speech of the model has come, in milliseconds.
         heard_ms: Where it was cut, by what was heard; None: it was not.
+        pictures: How many pictures are in it.
         response_id: The response that made it.
     """
 
@@ -67,6 +68,7 @@ class Entry:
     audio_ms: float = 0.0
     heard_ms: int | None = None
     response_id: str = ""
+    pictures: int = 0
     written: Words = field(default_factory=Words)
     said: Words = field(default_factory=Words)
 
@@ -89,6 +91,11 @@ class Entry:
     def words(self) -> str:
         """What was said or written."""
         return self.transcript or self.text
+
+    @property
+    def calls(self) -> bool:
+        """Whether it is a function call, and whole."""
+        return self.type == "function_call" and self.status == "completed"
 
 
 class Conversation:
@@ -114,6 +121,25 @@ class Conversation:
         handle = _HANDLERS.get(type(event))
         if handle is not None:
             handle(self, event)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all items that are known, also of those that have no place yet."""
+        return frozenset(self._known)
+
+    def cut(self, item_id: str, heard_ms: int) -> None:
+        """Speech of this item was heard only so far, and the server cannot be told."""
+        entry = self._known.get(item_id)
+        if entry is not None:
+            entry.heard_ms = heard_ms
+
+    def broken_off(self, response_id: str) -> bool:
+        """No more will come of this response. Whether anything has: speech, words, or a whole call."""
+        entries = [entry for entry in self._known.values() if entry.response_id == response_id]
+        for entry in entries:
+            if entry.status == "in_progress":
+                entry.status = "incomplete"
+        return any(entry.audio_ms or entry.words or entry.calls for entry in entries)
 
     def spoken(self, item_id: str, response_id: str, ms: float) -> None:
         """So many milliseconds of the model's speech have come."""
@@ -154,7 +180,9 @@ class Conversation:
         entry.call_id = text(item.call_id) or entry.call_id
         entry.arguments = text(item.arguments) or entry.arguments
         entry.output = text(item.output) or entry.output
-        for index, part in enumerate(() if item.content is UNSET else item.content):
+        parts = () if item.content is UNSET else item.content
+        entry.pictures = sum(part.type == "input_image" for part in parts) or entry.pictures
+        for index, part in enumerate(parts):
             if text(part.text):
                 entry.written.end(index, text(part.text))
             if text(part.transcript):

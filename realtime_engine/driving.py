@@ -1,12 +1,15 @@
 """What both drivers do alike: step a session, keep the record, do a machine's work."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from realtime_engine.commands import Step
-from realtime_engine.inputs import Input
+from realtime_engine.inputs import Input, Message, Side
 from realtime_engine.machine import Done, Work
 from realtime_engine.session import Session
+
+REPLACED: Final = "another connection takes its place"
+"""What an upstream is told whose connection is made anew."""
 
 Record: TypeAlias = Callable[[Step], None]
 """Takes each step, in order; it copies what it keeps, and never waits."""
@@ -38,7 +41,7 @@ def steps(session: Session, now: float, given: Input | None, record: Record) -> 
     """All that happens at ``now``: the timers that are due, then the input, if there is one.
 
     Each step is recorded before it is given; the caller carries out its commands. To a session that has hung up
-    nothing happens any more.
+    nothing happens any more, and of a connection that a timer has just given up nothing is heard.
     """
     if session.deadline > now and given is not None and not session.over:  # nearly always
         step = Step(now, given, session.step(now, given))
@@ -52,7 +55,8 @@ def _timers_first(session: Session, now: float, given: Input | None, record: Rec
         step = Step(at, None, commands)
         record(step)
         yield step
-    if given is not None and not session.over:
+    given_up = session.deaf and isinstance(given, Message) and given.side is Side.UPSTREAM
+    if given is not None and not session.over and not given_up:
         step = Step(now, given, session.step(now, given))
         record(step)
         yield step

@@ -15,11 +15,11 @@ import trio
 
 from realtime_engine.audio import microseconds, whole_microseconds_after
 from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, HangUp, Note, RunTool, Send, Step
-from realtime_engine.driving import Record, Run, ignore, steps
+from realtime_engine.driving import REPLACED, Record, Run, ignore, steps
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.link import Link, listen
-from realtime_engine.session import FAILED, TRY_LATER, Session
+from realtime_engine.session import FAILED, NORMAL, TRY_LATER, Session
 from realtime_engine.stopping import Stopping
 from realtime_engine.sweep import Sweep
 
@@ -65,27 +65,40 @@ async def converse(
     A peer that fails, or breaks the protocol, ends its connection and is an input of the session; it raises nothing
     here.
     """
-    conversation = _Conversation(session, run_tool, record, note)
+    conversation = _Conversation(session, open_upstream, run_tool, record, note)
     async with open_front(conversation.now) as front:
-        return await conversation.run(front, open_upstream, stop, sweep)
+        return await conversation.run(front, stop, sweep)
 
 
 class _Conversation:
     """The tasks of one conversation."""
 
     __slots__ = (
-        *("_alarm", "_asked", "_behind", "_calls", "_connections", "_end", "_hung_up", "_links", "_listening", "_note"),
-        *("_nursery", "_record", "_run_tool", "_session", "_start", "_task", "_touched", "_wants_upstream"),
+        *(
+            "_alarm",
+            "_behind",
+            "_calls",
+            "_connection",
+            "_end",
+            "_hung_up",
+            "_links",
+            "_listening",
+            "_note",
+            "_nursery",
+        ),
+        *("_open_upstream", "_record", "_run_tool", "_session", "_start", "_task", "_touched", "_upstream"),
     )
 
     def __init__(
         self,
         session: Session,
+        open_upstream: OpenLink,
         run_tool: Callable[[RunTool], Awaitable[ToolResult]] | None,
         record: Record,
         note: Callable[[str], None],
     ) -> None:
         self._session = session
+        self._open_upstream = open_upstream
         self._run_tool = run_tool
         self._record = record
         self._note = note
@@ -94,11 +107,10 @@ class _Conversation:
         self._links: dict[Side, Link] = {}
         self._touched: dict[Side, Link] = {}
         self._behind: dict[Side, tuple[float, int]] = {}  # by when each must have read, and what had left before
-        self._connections = {Side.FRONT: 1, Side.UPSTREAM: 0}
-        self._asked = 0  # which connection to the upstream the session has asked for last; one at a time
-        self._wants_upstream = trio.Event()
+        self._connection = 0  # which one to the upstream the session has asked for last
         self._alarm: trio.CancelScope | None = None
-        self._listening = trio.CancelScope()
+        self._listening = trio.CancelScope()  # to the front
+        self._upstream = trio.CancelScope()  # the same for the connection asked for last
         self._calls: dict[str, trio.CancelScope] = {}
         self._end = Run(0.0, FAILED, "")
         self._hung_up = trio.Event()
@@ -110,7 +122,6 @@ class _Conversation:
     async def run(
         self,
         front: Link,
-        open_upstream: OpenLink,
         stop: Callable[[], Awaitable[Stop]] | Stopping | None,
         sweep: Sweep | None,
     ) -> Run:
@@ -119,10 +130,9 @@ class _Conversation:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self._step(Opened(Side.FRONT))
-            nursery.start_soon(self._serve_upstream, open_upstream)
             with self._told_the_time(sweep), self._told_to_stop(stop):
                 with self._listening:
-                    self._step(await self._listen(Side.FRONT, front))
+                    self._step(await self._listen(Side.FRONT, 1, front))
                 await self._hung_up.wait()
             await self._part(self._end)
             nursery.cancel_scope.cancel()
@@ -158,25 +168,37 @@ class _Conversation:
 
     # --- the tasks ------------------------------------------------------------------------------------------
 
-    async def _serve_upstream(self, open_upstream: OpenLink) -> None:
-        while True:
-            await self._wants_upstream.wait()
-            self._wants_upstream = trio.Event()
-            connection = self._connections[Side.UPSTREAM] = self._asked
-            try:
-                async with open_upstream(self.now) as link:
+    async def _serve_upstream(self, connection: int, listening: trio.CancelScope) -> None:
+        """One connection, until it ends, or until the session wants another: of the old one nothing is heard then."""
+        ended = False
+        try:
+            async with self._open_upstream(self.now) as link:
+                with listening:
                     self._links[Side.UPSTREAM] = link
                     self._step(Opened(Side.UPSTREAM, connection))
-                    self._step(await self._listen(Side.UPSTREAM, link))
-                    del self._links[Side.UPSTREAM]  # from here on the session says nothing to it
-                    self._behind.pop(Side.UPSTREAM, None)
-            except* UpstreamError as errors:
+                    closed = await self._listen(Side.UPSTREAM, connection, link)
+                    ended = True
+                    self._step(closed)
+                    self._leave_upstream()
+                if listening.cancelled_caught:
+                    ended = True
+                    with trio.move_on_after(GRACE):
+                        await link.close(NORMAL, REPLACED)
+        except* UpstreamError as errors:
+            if not ended:
                 self._step(Closed(Side.UPSTREAM, connection, FAILED, _first(errors)))
+                self._leave_upstream()
 
-    async def _listen(self, side: Side, link: Link) -> Closed:
+    def _leave_upstream(self) -> None:
+        """From here on the session says nothing to the connection that there was, if it is still there."""
+        link = self._links.pop(Side.UPSTREAM, None)
+        self._behind.pop(Side.UPSTREAM, None)
+        if self._touched.pop(Side.UPSTREAM, None) is not None and link is not None:
+            link.flush()
+
+    async def _listen(self, side: Side, number: int, link: Link) -> Closed:
         """Step the session with all that one side says, until it ends."""
-        number = self._connections[side]
-        take = partial(self._take, side)
+        take = partial(self._take, side) if side is Side.FRONT else partial(self._take_upstream, number)
         try:
             while await listen(link, take):
                 other = self._links.get(side.other)
@@ -194,6 +216,10 @@ class _Conversation:
         self._flush()
         other = self._links.get(side.other)
         return other is None or not other.queued
+
+    def _take_upstream(self, number: int, batch: Sequence[Message]) -> bool:
+        """The same, unless the connection has been given up and its last words come too late."""
+        return number == self._connection and self._take(Side.UPSTREAM, batch)
 
     async def _watch_the_clock(self) -> None:
         while True:
@@ -287,15 +313,18 @@ class _Conversation:
             self._alarm.deadline = deadline
 
     def _give_up(self, side: Side, reason: str) -> None:
-        self._apply(self.now(), Closed(side, self._connections[side], TRY_LATER, f"{side.value}: {reason}"))
+        connection = 1 if side is Side.FRONT else self._connection
+        self._apply(self.now(), Closed(side, connection, TRY_LATER, f"{side.value}: {reason}"))
 
     def _carry_out(self, command: Command, step: Step) -> None:
         match command:
             case Send(side=side, raw=raw, kind=kind):
                 self._write(side, raw, kind)
             case Connect(connection=connection):
-                self._asked = connection
-                self._wants_upstream.set()
+                self._upstream.cancel()
+                self._leave_upstream()
+                self._connection, self._upstream = connection, trio.CancelScope()
+                self._nursery.start_soon(self._serve_upstream, connection, self._upstream)
             case RunTool() if self._run_tool is not None:
                 scope = self._calls[command.call_id] = trio.CancelScope()
                 self._nursery.start_soon(self._call, self._run_tool, command, scope)

@@ -478,6 +478,22 @@ class EngineSession(Event, frozen=True, kw_only=True, tag="engine.session"):
     may_set: Literal["all", "none"] | tuple[str, ...] | UnsetType = UNSET
 
 
+class EngineUpstream(Event, frozen=True, kw_only=True, tag="engine.upstream"):
+    """The connection to the model is lost, or made anew, and comes back: nothing that was said is forgotten.
+
+    Attributes:
+        state: ``reconnecting``, until it is ``connected`` or the conversation ends.
+        attempt: Which attempt follows, or has succeeded, from 1.
+        retry_in: Seconds until the attempt.
+        reason: Why, for the person.
+    """
+
+    state: Literal["reconnecting", "connected"]
+    attempt: int
+    retry_in: float = 0.0
+    reason: str = ""
+
+
 CLIENT_EVENTS: Final[tuple[type[Event], ...]] = (
     SessionUpdate,
     InputAudioBufferAppend,
@@ -548,7 +564,7 @@ SERVER_EVENTS: Final[tuple[type[Event], ...]] = (
     RateLimitsUpdated,
 )
 
-ENGINE_EVENTS: Final[tuple[type[Event], ...]] = (EngineSession,)
+ENGINE_EVENTS: Final[tuple[type[Event], ...]] = (EngineSession, EngineUpstream)
 
 EventT = TypeVar("EventT", bound=Event)
 

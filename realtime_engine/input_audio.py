@@ -94,7 +94,7 @@ class RecentAudio:
     def __init__(self, *, seconds: float, format: AudioFormat = PCM16) -> None:  # noqa: A002
         self.format = format
         self._seconds = seconds
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[Chunk] = deque()
         self._base_ms = 0.0  # what was written in a format that is no more
         self._start = 0  # bytes since then, the oldest kept
         self._stop = 0  # bytes since then, all there ever were
@@ -117,18 +117,31 @@ class RecentAudio:
             self._chunks.clear()
             self._start = self._stop = 0
 
-    def append(self, audio: bytes) -> None:
+    def append(self, chunk: Chunk) -> None:
         """Keep audio, and let go of the oldest that is too much, by whole pieces."""
-        self._chunks.append(audio)
-        self._stop += len(audio)
+        self._chunks.append(chunk)
+        self._stop += len(chunk.audio)
         limit = self.format.size(self._seconds)
-        while self._chunks and self._stop - self._start - len(self._chunks[0]) >= limit:
-            self._start += len(self._chunks.popleft())
+        while self._chunks and self._stop - self._start - len(self._chunks[0].audio) >= limit:
+            self._start += len(self._chunks.popleft().audio)
 
-    def between(self, start_ms: int, stop_ms: int) -> bytes:
+    def between(self, start_ms: float, stop_ms: float) -> bytes:
         """What is still kept of the audio between two offsets, in milliseconds."""
-        return b"".join(self._chunks)[self._offset(start_ms) : self._offset(stop_ms)]
+        return b"".join(chunk.audio for chunk in self._chunks)[self._offset(start_ms) : self._offset(stop_ms)]
 
-    def _offset(self, ms: int) -> int:
+    def sent_between(self, start_ms: float, stop_ms: float) -> list[Chunk]:
+        """The same as it was sent, in pieces of whole samples."""
+        sample = self.format.sample_bytes
+        start, stop = (self._offset(ms) // sample * sample for ms in (start_ms, stop_ms))
+        pieces = []
+        for audio, span in self._chunks:
+            piece = audio[max(start, 0) : max(stop, 0)]
+            if piece:
+                begins = span.start + max(start, 0)
+                pieces.append(Chunk(piece, Span(begins, begins + len(piece))))
+            start, stop = start - len(audio), stop - len(audio)
+        return pieces
+
+    def _offset(self, ms: float) -> int:
         """Where a millisecond stands in what is kept."""
         return max(int((ms - self._base_ms) * self.format.bytes_per_ms) - self._start, 0)

@@ -1,7 +1,8 @@
 """A managed session: the front is a microphone, a loudspeaker and a screen, and the session does the rest.
 
-It gathers microphone audio, lets speech out in time, cuts an answer that is spoken over, runs the tools, and
-sees to it that responses do not collide. It is put together from small machines, one file each.
+It gathers microphone audio, lets speech out in time, cuts an answer that is spoken over, runs the tools, sees to it
+that responses do not collide, and goes on with another connection where one is lost. It is put together from small
+machines, one file each.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -19,11 +20,13 @@ from realtime_engine.input_audio import Chunk, InputAudio, RecentAudio
 from realtime_engine.inputs import Kind, Message, Side, ToolResult
 from realtime_engine.interruption import Interruption
 from realtime_engine.limits import Meter
-from realtime_engine.objects import Item, TurnDetection, text
-from realtime_engine.options import SessionOptions
-from realtime_engine.outbox import Outbox, Overfull
+from realtime_engine.objects import Item, Response, StatusDetails, TurnDetection, text
+from realtime_engine.options import Reconnect, SessionOptions
+from realtime_engine.outbox import Outbox, Overfull, Upstream
 from realtime_engine.playback import HeldSpeech, Playback
 from realtime_engine.policy import Changed, Refused, judge
+from realtime_engine.reconnection import Reconnection
+from realtime_engine.recovery import Recovery
 from realtime_engine.responses import ResponseRecord, Responses, is_out_of_band
 
 
@@ -33,6 +36,8 @@ class Managed:
     Attributes:
         conversation: The items so far.
         recent_audio: The newest microphone audio, by the server's milliseconds.
+        reconnection: When a lost connection is made again.
+        complaint: The server's last word, if that was an error, and when it said so.
     """
 
     def __init__(self, options: SessionOptions, out: Outbox, meter: Meter) -> None:
@@ -43,12 +48,16 @@ class Managed:
         self.conversation = Conversation(keep=options.keep_items)
         self.recent_audio = RecentAudio(seconds=options.keep_audio)
         self._microphone = InputAudio(flush_bytes=options.flush_bytes, flush_seconds=options.flush_seconds)
+        self.reconnection = Reconnection(options.reconnect or _NEVER)
+        self.complaint: tuple[float, ev.Error] | None = None
+        self._recovery = Recovery(options)
         self._playback = Playback(lead=options.lead)
         self._interruption = Interruption()
         self._responses = Responses()
         self._turn_detection: TurnDetection | None = TurnDetection()
         self._speaking = False  # the user, by the server's word or by the front's
         self._spoken_turn = False  # by the front's word, and not yet answered
+        self._turn_waits = False  # for the server to answer it by itself
         self._sounding: dict[str, None] = {}  # responses that the front plays
         self._finishing: dict[str, None] = {}  # those of them that the model is done with
         self._spoken = 0  # bytes of speech received since the conversation began
@@ -63,6 +72,7 @@ class Managed:
             self._playback.release_at,
             self._interruption.deadline,
             self._responses.deadline,
+            self.reconnection.deadline,
             self._next_stop(),
         )
 
@@ -89,6 +99,11 @@ class Managed:
         """Whether nothing that came from the model is unheard."""
         return not self._playback.unheard(now)
 
+    def quiet(self, now: float) -> bool:
+        """Whether the connection may be made anew: nothing is under way, nor half said where turns are manual."""
+        half_said = self._turn_detection is None and self._recovery.half_said(self.recent_audio)
+        return self.idle(now) and not half_said
+
     @property
     def open_calls(self) -> Sequence[str]:
         """The calls that the engine runs now."""
@@ -107,6 +122,15 @@ class Managed:
         )
         self._out.to_front(session)
 
+    def upstream_opened(self, now: float) -> None:
+        """The settings go first, then, if it is there again, what it needs to go on, then all that has waited."""
+        self.reconnection.opened(now)
+        for event in self._recovery.begin(self.conversation, self._out.invent_id):
+            self._out.to_upstream(event)
+        self._out.send_pending()
+        if self.reconnection.attempt:
+            self._create_if_possible(now)
+
     def front_left(self) -> None:
         """The rest of the microphone's audio goes upstream."""
         self._send_microphone(self._microphone.stop())
@@ -119,6 +143,31 @@ class Managed:
         self._speaking = False
         self._finishing = dict.fromkeys(self._sounding)
         self._stop_finished(now)
+
+    def upstream_lost(self, now: float) -> None:
+        """The upstream is gone, and will be there again: what has come of it is heard, what it missed is kept.
+
+        What waits for the next connection begins with what the last one has not made use of.
+        """
+        active = self._responses.active
+        broken_off = active is not None and self.conversation.broken_off(active)
+        create = ev.encode(ev.ResponseCreate(event_id=self._out.invent_id()))
+        lost = self._responses.suspend(broken_off=broken_off, unanswered=self._turn_waits, create=create)
+        for record in lost:
+            self._out.to_front(_cut_off(record, self._out.invent_id()))
+        self._speaking = self._turn_waits = False
+        self._finishing = dict.fromkeys(self._sounding)
+        self._stop_finished(now)
+        again = self._recovery.part(self.conversation, self.recent_audio)
+        self.recent_audio = RecentAudio(seconds=self._options.keep_audio, format=self._microphone.format)
+        for each in again:
+            if isinstance(each, Chunk):
+                self._send_microphone([each])
+            else:
+                self._out.send_upstream(each.raw)
+                self._told(each.event, each.raw)
+        for record in lost:
+            self._go_on(now, record)
 
     # --- from the front -------------------------------------------------------------------------------------
 
@@ -147,6 +196,7 @@ class Managed:
             handle(self, now, event)
         if handle is None or event.type in _FRONT_PASSED_ON:
             self._out.forward(message) if raw is message.raw else self._out.send_upstream(raw)
+            self._told(event, raw)
 
     def _hear(self, now: float, audio: bytes) -> None:
         if self._turn_detection is None and audio and not self._options.detects_speech:
@@ -155,7 +205,7 @@ class Managed:
 
     def _send_microphone(self, chunks: Sequence[Chunk]) -> None:
         for chunk in chunks:
-            self.recent_audio.append(chunk.audio)
+            self.recent_audio.append(chunk)
             self._out.send_upstream(ev.append_frame(chunk.audio), audio=chunk.span)
 
     def _front_append(self, now: float, event: ev.InputAudioBufferAppend | ev.UnknownEvent) -> None:
@@ -184,7 +234,7 @@ class Managed:
         self._speaking = False
         if self._turn_detection is None and self._spoken_turn:
             self._send_microphone(self._microphone.flush())
-            self._out.to_upstream(ev.InputAudioBufferCommit(event_id=self._out.invent_id()))
+            self._tell(ev.InputAudioBufferCommit(event_id=self._out.invent_id()))
             self._answer_turn(now)
 
     def _answer_turn(self, now: float) -> None:
@@ -209,6 +259,7 @@ class Managed:
 
     def upstream_said(self, now: float, message: Message) -> None:
         """An event of the server: taken in, and passed on to the front unless it has become pointless."""
+        self.complaint = None
         if message.kind is Kind.BINARY:
             self._out.note("the upstream sent a binary frame, which the protocol does not have: passed on")
             self._out.forward(message)
@@ -225,6 +276,9 @@ class Managed:
             self._out.note(f"{event.type} in an unknown shape, passed on: {event.problem}")
         if isinstance(event, ev.Error) and self._responses.collided(event):
             self._out.note("a response.create met an active response, and waits for it")
+            return
+        if self._recovery.repeats(event):
+            self._repeated(now, event)
             return
         self._out.forward(message)
         self.conversation.apply(event)
@@ -249,6 +303,25 @@ class Managed:
             if self._playback.held_bytes > self._options.limits.held_bytes:
                 raise Overfull(f"more than {self._options.limits.held_bytes} bytes of speech wait to be heard")
 
+    def _repeated(self, now: float, event: ev.Event) -> None:
+        """A new connection answers what it was told; the front has known that for long."""
+        match event:
+            case ev.SessionCreated():
+                attempt = self.reconnection.attempt
+                back = ev.EngineUpstream(event_id=self._out.invent_id(), state="connected", attempt=attempt)
+                self._out.to_front(back)
+                self.reconnection.greeted(now)
+            case ev.SessionUpdated():
+                self._session_changed(now, event)
+            case ev.Error(error=error):
+                self._out.note(f"the new connection could not be told of an item: {error.message}")
+            case _:
+                pass
+
+    def _session_created(self, now: float, event: ev.SessionCreated) -> None:
+        self.reconnection.greeted(now)
+        self._session_changed(now, event)
+
     def _session_changed(self, now: float, event: ev.SessionCreated | ev.SessionUpdated) -> None:
         session = event.session
         if session.turn_detection is not UNSET:
@@ -256,8 +329,9 @@ class Managed:
         if session.input_format is not UNSET:
             if session.input_format != self._microphone.format:
                 self._send_microphone(self._microphone.stop())
+                self.recent_audio.use(session.input_format)
+                self._recovery.reformatted(self.recent_audio)
             self._microphone.format = session.input_format
-            self.recent_audio.use(session.input_format)
         if session.output_format is not UNSET:
             self._playback.format = session.output_format
 
@@ -273,14 +347,26 @@ class Managed:
 
     def _committed(self, now: float, event: ev.InputAudioBufferCommitted) -> None:
         self._speaking = False
+        self._turn_waits = self._turn_detection is not None and self._turn_detection.create_response
+        self._recovery.committed(event.item_id, self.conversation, self.recent_audio)
         if self._spoken_turn and self._turn_detection is not None and not self._turn_detection.create_response:
             self._answer_turn(now)
 
     def _cleared(self, now: float, event: ev.InputAudioBufferCleared) -> None:
         self._speaking = self._spoken_turn = False
+        self._recovery.cleared(self.recent_audio)
+
+    def _written_down(self, now: float, event: ev.InputTranscriptionCompleted) -> None:
+        if event.transcript:
+            self._recovery.written_down(event.item_id)
+
+    def _deleted(self, now: float, event: ev.ConversationItemDeleted) -> None:
+        self._recovery.written_down(event.item_id)
 
     def _response_created(self, now: float, event: ev.ResponseCreated) -> None:
         self._responses.created(event)
+        if self._in_conversation(event.response.id):
+            self._turn_waits = False
 
     def _response_done(self, now: float, event: ev.ResponseDone) -> None:
         self._meter.responded(event.response)
@@ -304,7 +390,19 @@ class Managed:
             self._out.do(RunTool(call_id, name, text(item.arguments)))
 
     def _failed(self, now: float, event: ev.Error) -> None:
+        self.complaint = (now, event)
         self._create_if_possible(now)
+
+    # --- what the model is told -----------------------------------------------------------------------------
+
+    def _tell(self, event: ev.Event) -> None:
+        raw = ev.encode(event)
+        self._out.send_upstream(raw)
+        self._told(event, raw)
+
+    def _told(self, event: ev.Event, raw: bytes) -> None:
+        if not self._recovery.told(event, bytes(raw), self.recent_audio):
+            self._out.note("the model leaves too much unanswered: what is oldest is not said again if it is lost")
 
     # --- tools and responses --------------------------------------------------------------------------------
 
@@ -315,7 +413,7 @@ class Managed:
             self._out.note("a tool gave a result that nobody waits for")
             return
         item = Item(type="function_call_output", call_id=result.call_id, output=result.output)
-        self._out.to_upstream(ev.ConversationItemCreate(event_id=self._out.invent_id(), item=item))
+        self._tell(ev.ConversationItemCreate(event_id=self._out.invent_id(), item=item))
         self._go_on(now, record)
 
     def _go_on(self, now: float, record: ResponseRecord) -> None:
@@ -330,7 +428,8 @@ class Managed:
         self._create_if_possible(now)
 
     def _create_if_possible(self, now: float) -> None:
-        if not self._interruption.waiting and (create := self._responses.next_create(now)) is not None:
+        reachable = self._out.upstream is not Upstream.LOST
+        if reachable and not self._interruption.waiting and (create := self._responses.next_create(now)) is not None:
             self._out.send_upstream(create)
 
     def _in_conversation(self, response_id: str) -> bool:
@@ -387,7 +486,21 @@ class Managed:
 
     def _send_truncations(self, truncations: Sequence[ev.ConversationItemTruncate]) -> None:
         for truncation in truncations:
-            self._out.to_upstream(replace(truncation, event_id=self._out.invent_id()))
+            if truncation.item_id in self._recovery.lost:  # the model has it as text, or will have it
+                self.conversation.cut(truncation.item_id, truncation.audio_end_ms)
+            else:
+                self._out.to_upstream(replace(truncation, event_id=self._out.invent_id()))
+
+
+def _cut_off(record: ResponseRecord, event_id: str) -> ev.ResponseDone:
+    """A response that its server will not end any more, for every response has an end."""
+    details = StatusDetails(type="cancelled", reason="connection_lost")
+    conversation = None if record.out_of_band else UNSET
+    response = Response(id=record.response_id, status="cancelled", status_details=details, conversation_id=conversation)
+    return ev.ResponseDone(event_id=event_id, response=response)
+
+
+_NEVER: Final = Reconnect(delays=(), renew_after=None)
 
 
 _FRONT: Final[dict[str, Callable[[Managed, float, Any], None]]] = {  # each takes its own event, or an unknown
@@ -404,12 +517,14 @@ _FRONT: Final[dict[str, Callable[[Managed, float, Any], None]]] = {  # each take
 _FRONT_PASSED_ON: Final = frozenset({"input_audio_buffer.commit", "input_audio_buffer.clear"})
 
 _UPSTREAM: Final[dict[type[ev.Event], Callable[[Managed, float, Any], None]]] = {  # each takes its own event
-    ev.SessionCreated: Managed._session_changed,
+    ev.SessionCreated: Managed._session_created,
     ev.SessionUpdated: Managed._session_changed,
     ev.SpeechStarted: Managed._speech_started,
     ev.SpeechStopped: Managed._speech_stopped,
     ev.InputAudioBufferCommitted: Managed._committed,
     ev.InputAudioBufferCleared: Managed._cleared,
+    ev.InputTranscriptionCompleted: Managed._written_down,
+    ev.ConversationItemDeleted: Managed._deleted,
     ev.ResponseCreated: Managed._response_created,
     ev.ResponseDone: Managed._response_done,
     ev.ResponseOutputItemAdded: Managed._output_item_added,

@@ -60,6 +60,20 @@ class Limits(Struct, frozen=True, kw_only=True):
     held_bytes: int = 64 << 20
 
 
+class Reconnect(Struct, frozen=True, kw_only=True):
+    """How a managed session comes back to a model whose connection is lost, and goes on.
+
+    Attributes:
+        delays: Seconds before each attempt to connect; after the last the conversation ends.
+        renew_after: Seconds after which a connection is made anew, in the first quiet moment, before the server's
+            own limit ends it (60 minutes at the hosted service); None: never. It counts from when the connection
+            was opened: the server's ``expires_at`` is a time of day, which a session does not know.
+    """
+
+    delays: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+    renew_after: float | None = 55 * 60.0
+
+
 class SessionOptions(Struct, frozen=True, kw_only=True):
     """All that a session depends on, beside its inputs.
 
@@ -77,6 +91,7 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
         keep_items: How many of the newest items of the conversation are kept.
         keep_audio: Seconds of the newest microphone audio that are kept.
         tools: The functions that the engine runs for the model.
+        reconnect: How a managed session comes back to a lost model; None: the conversation then ends.
     """
 
     mode: Literal["managed", "transparent"] = "managed"
@@ -92,3 +107,4 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
     tools: tuple[ToolSchema, ...] = ()
     policy: Policy = Policy()
     limits: Limits = Limits()
+    reconnect: Reconnect | None = None

@@ -27,6 +27,7 @@ class Upstream(Enum):
 
     AWAITED = auto()  # what is said to it waits
     OPEN = auto()
+    LOST = auto()  # and will be there again: what is said to it waits, and what still comes of it is not heard
     GONE = auto()  # for good: what is said to it is said to nobody
 
 
@@ -59,7 +60,7 @@ class Outbox:
         """Pass on the message that is being stepped."""
         if message.side is Side.UPSTREAM or self.upstream is Upstream.OPEN:
             self._commands.append(FORWARD)
-        elif self.upstream is Upstream.AWAITED:
+        elif self.upstream is not Upstream.GONE:
             self._wait(Send(Side.UPSTREAM, bytes(message.raw), message.kind))
 
     def to_front(self, event: Event) -> None:
@@ -75,7 +76,7 @@ class Outbox:
         send = Send(Side.UPSTREAM, raw, kind, audio)
         if self.upstream is Upstream.OPEN:
             self._commands.append(send)
-        elif self.upstream is Upstream.AWAITED:
+        elif self.upstream is not Upstream.GONE:
             self._wait(send)
 
     def send_pending(self) -> None:

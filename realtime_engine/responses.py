@@ -200,6 +200,28 @@ class Responses:
         self._out_of_band.clear()
         self._waiting.clear()
 
+    def suspend(self, *, broken_off: bool, unanswered: bool, create: bytes) -> list[ResponseRecord]:
+        """The connection is lost and will be made again: what was asked for in vain is asked for again.
+
+        Args:
+            broken_off: Something has come of the active response; then it is not asked for again.
+            unanswered: There is a turn that the server answers by itself, if it was still going to.
+            create: A plain ``response.create``, if the server's own answer must be asked for.
+
+        Returns:
+            The responses that were under way. If their calls run, the model goes on when it has the results.
+        """
+        lost = [self._records[each] for each in self.running if each in self._records]
+        for record in lost:
+            record.status = "completed" if record.open_calls or record.answered_calls else "cancelled"
+        if self._unconfirmed is not None and (self._asked < inf or (self.active and not broken_off)):
+            self._waiting.appendleft(self._unconfirmed)
+        elif (unanswered and self._expected < inf) or (self.active and not broken_off):
+            self._waiting.appendleft(create)
+        self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, inf
+        self._out_of_band.clear()
+        return lost
+
     def _remember(self, record: ResponseRecord) -> ResponseRecord:
         self._records[record.response_id] = record
         _forget_oldest(self._records)

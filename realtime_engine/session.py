@@ -14,15 +14,17 @@ import msgspec
 from realtime_engine.audio import microseconds, whole_microseconds_after
 from realtime_engine.commands import CancelTool, Command, Connect, HangUp
 from realtime_engine.conversation import Conversation
-from realtime_engine.events import SessionUpdate
+from realtime_engine.events import EngineUpstream, Error
 from realtime_engine.inputs import Closed, Input, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.managed import Managed
-from realtime_engine.options import NO_SETTINGS, SessionOptions
+from realtime_engine.options import SessionOptions
 from realtime_engine.outbox import Outbox, Overfull, Upstream
+from realtime_engine.reconnection import Attempt
 from realtime_engine.transparent import Transparent
 
 NORMAL: Final = 1000
+LOST: Final = 1006
 BAD_TEXT: Final = 1007
 POLICY: Final = 1008
 FAILED: Final = 1011
@@ -30,13 +32,23 @@ RESTART: Final = 1012
 TRY_LATER: Final = 1013
 """Close codes (RFC 6455, section 7.4.1; 1012 and 1013 from the IANA registry)."""
 
+LAST_WORDS: Final = 1.0
+"""Seconds before the close of a server in which an ``error`` of its own says why."""
+
+_EXPIRED: Final = "session_expired"
+
 Due = tuple[float, Sequence[Command]]
 
 
 class Manner(Protocol):
-    """How a kind of front is served."""
+    """How a kind of front is served.
+
+    Attributes:
+        complaint: The server's last word, if that was an error, and when it said so.
+    """
 
     conversation: Conversation
+    complaint: tuple[float, Error] | None
 
     @property
     def deadline(self) -> float:
@@ -48,6 +60,9 @@ class Manner(Protocol):
 
     def opened(self) -> None:
         """The front is there."""
+
+    def upstream_opened(self, now: float) -> None:
+        """The upstream is there: it gets the settings, and what has waited."""
 
     def advance(self, now: float) -> None:
         """Do what is due."""
@@ -99,6 +114,7 @@ class Session:
         self._meter = Meter(options.limits)
         manner = Managed if options.mode == "managed" else Transparent
         self._manner: Manner = manner(options, self._out, self._meter)
+        self._managed = self._manner if isinstance(self._manner, Managed) else None
         self._connection = 0
         self._ending: _Ending | None = None
         self._over = False
@@ -119,6 +135,11 @@ class Session:
         return self._manner.idle(self._now)
 
     @property
+    def deaf(self) -> bool:
+        """Whether the upstream is lost, or given up, and will be there again: till then nothing of it is heard."""
+        return self._out.upstream is Upstream.LOST
+
+    @property
     def deadline(self) -> float:
         """When the next timer is due, or ``inf``."""
         if self._over:
@@ -134,6 +155,7 @@ class Session:
             at = self._now = max(whole_microseconds_after(due), self._now)
             try:
                 self._manner.advance(at)
+                self._keep_connected(at)
             except Overfull as error:
                 self._hang_up(TRY_LATER, str(error))
             self._check(at)
@@ -163,7 +185,7 @@ class Session:
             if message.side is Side.FRONT:
                 self._meter.heard_from_front(now)
                 self._manner.front_said(now, message)
-            else:
+            elif self._out.upstream is not Upstream.LOST:
                 self._manner.upstream_said(now, message)
         except msgspec.DecodeError as error:
             self._hang_up(BAD_TEXT, f"{message.side.value}: not an event: {error}")
@@ -171,7 +193,7 @@ class Session:
     def _happened(self, now: float, given: Opened | Closed | ToolResult | Stop) -> None:
         match given:
             case Opened(side=side):
-                self._front_opened(now) if side is Side.FRONT else self._upstream_opened()
+                self._front_opened(now) if side is Side.FRONT else self._upstream_opened(now)
             case Closed(side=side):
                 self._front_closed(given) if side is Side.FRONT else self._upstream_closed(now, given)
             case ToolResult():
@@ -185,6 +207,9 @@ class Session:
     def _front_opened(self, now: float) -> None:
         self._meter.started(now)
         self._manner.opened()
+        self._connect()
+
+    def _connect(self) -> None:
         self._connection += 1
         self._out.do(Connect(self._connection))
 
@@ -195,15 +220,19 @@ class Session:
         else:
             self._hang_up(NORMAL, "the front has left")
 
-    def _upstream_opened(self) -> None:
-        """The settings go first, then all that has waited."""
+    def _upstream_opened(self, now: float) -> None:
         self._out.upstream = Upstream.OPEN
-        if bytes(self.options.settings) != bytes(NO_SETTINGS):
-            self._out.to_upstream(SessionUpdate(event_id=self._out.invent_id(), session=self.options.settings))
-        self._out.send_pending()
+        self._manner.upstream_opened(now)
 
     def _upstream_closed(self, now: float, closed: Closed) -> None:
-        """The front hears the answer to its end; then it is told that there will be no more."""
+        """The front hears the answer to its end; then it is told that there will be no more.
+
+        Where the connection can be made again, the front hears that instead. It is told of a mishap once: by the
+        server, if its last word was an ``error``, or else by the engine.
+        """
+        if closed.connection != self._connection or self._comes_back(now, closed):
+            return
+        told = self._complained(now, closed) or (self._managed is not None and self._managed.reconnection.told)
         self._out.upstream = Upstream.GONE
         self._manner.upstream_left(now)
         code, reason = closed.code, closed.reason
@@ -211,12 +240,71 @@ class Session:
             reason = reason or "the upstream has ended the conversation"
         else:
             code = TRY_LATER if code == TRY_LATER else FAILED
-            reason = f"the upstream has failed: {reason or 'the connection is lost'} ({closed.code})"
-            self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
+            reason = f"the upstream has failed: {_why(closed)}"
+            if not told:
+                self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
         if code == TRY_LATER:  # the driver gave it up
             self._hang_up(code, reason)
         elif self._ending is None:
             self._ending = _Ending(code, reason, inf, speech_only=True)
+
+    def _complained(self, now: float, closed: Closed) -> bool:
+        """Whether the server itself has said why it closes; a connection that is lost was not closed by anybody."""
+        complaint = self._manner.complaint
+        return complaint is not None and closed.code != LOST and now - complaint[0] <= LAST_WORDS
+
+    # --- a connection after the first -----------------------------------------------------------------------
+
+    def _comes_back(self, now: float, closed: Closed) -> bool:
+        """See whether a connection that is lost will be made again."""
+        managed = self._managed
+        if managed is None or self._ending is not None:
+            return False
+        complained = self._complained(now, closed)
+        expired = complained and managed.complaint is not None and managed.complaint[1].error.code == _EXPIRED
+        attempt = managed.reconnection.lost(now, closed.code, expired=expired)
+        if attempt is None:
+            return False
+        reason = f"the connection to the model is lost: {_why(closed)}"
+        if not (complained or managed.reconnection.told):
+            self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
+        managed.reconnection.told = True
+        self._part(now, managed, attempt, reason)
+        if managed.reconnection.attempt_due(now):
+            self._connect()
+        return True
+
+    def _keep_connected(self, now: float) -> None:
+        """Connect again when it is time; and make an old connection anew when it is quiet."""
+        managed = self._managed
+        if managed is None:
+            return
+        if managed.reconnection.attempt_due(now):
+            self._connect()
+        elif managed.reconnection.renewal_due(now):
+            if self._ending is None and managed.quiet(now):
+                attempt = managed.reconnection.renew()
+                self._part(now, managed, attempt, "the connection to the model is made anew, before its time is over")
+                self._connect()
+            else:
+                managed.reconnection.renew_later(now)
+
+    def _part(self, now: float, managed: Managed, attempt: Attempt, reason: str) -> None:
+        """The connection is gone, or given up; the front is told when the next is made."""
+        was_open = self._out.upstream is Upstream.OPEN
+        self._out.upstream = Upstream.LOST
+        if was_open:
+            managed.upstream_lost(now)
+        event = EngineUpstream(
+            event_id=self._out.invent_id(),
+            state="reconnecting",
+            attempt=attempt.number,
+            retry_in=attempt.delay,
+            reason=reason,
+        )
+        self._out.to_front(event)
+
+    # --- the end --------------------------------------------------------------------------------------------
 
     def _check(self, now: float) -> None:
         """End the conversation if it is time."""
@@ -235,3 +323,8 @@ class Session:
             self._out.do(CancelTool(call_id))
         self._out.do(HangUp(code, reason))
         self._over = True
+
+
+def _why(closed: Closed) -> str:
+    """How a connection ended, in words."""
+    return f"{closed.reason or 'the connection is lost'} ({closed.code})"

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, assert_never
 
 from realtime_engine.audio import whole_microseconds_after
 from realtime_engine.commands import CancelTool, Command, Connect, Forward, HangUp, Note, RunTool, Send, Step
-from realtime_engine.driving import Record, Run, do, ignore, steps
+from realtime_engine.driving import REPLACED, Record, Run, do, ignore, steps
 from realtime_engine.errors import Stalled
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.machine import (
@@ -24,7 +24,7 @@ from realtime_engine.machine import (
     MachineOutput,
     Work,
 )
-from realtime_engine.session import Session
+from realtime_engine.session import NORMAL, Session
 
 ROUNDS: Final = 10_000
 """So often may the parties answer each other within one instant before they are said to have stalled."""
@@ -189,6 +189,7 @@ class _Simulation:
             case Send(side=side, raw=raw, kind=kind):
                 self._deliver(side, raw, kind)
             case Connect(connection=connection):
+                self._part(Side.UPSTREAM, NORMAL, REPLACED)
                 self._connection = connection
                 self._peers[Side.UPSTREAM] = _Peer(Side.UPSTREAM, self._connect())
                 self._news.append(Opened(Side.UPSTREAM, connection))

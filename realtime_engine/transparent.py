@@ -11,7 +11,7 @@ from realtime_engine import events as ev
 from realtime_engine.conversation import Conversation
 from realtime_engine.inputs import Kind, Message, ToolResult
 from realtime_engine.limits import Meter
-from realtime_engine.options import SessionOptions
+from realtime_engine.options import NO_SETTINGS, SessionOptions
 from realtime_engine.outbox import Outbox
 from realtime_engine.policy import Changed, Pass, judge
 
@@ -33,14 +33,17 @@ class Transparent:
 
     Attributes:
         conversation: The items so far; their words are there once they are final.
+        complaint: The server's last word, if that was an error, and when it said so.
     """
 
     def __init__(self, options: SessionOptions, out: Outbox, meter: Meter) -> None:
+        self._options = options
         self._policy = options.policy
         self._out = out
         self._meter = meter
         self._running: set[str] = set()
         self.conversation = Conversation(keep=options.keep_items)
+        self.complaint: tuple[float, ev.Error] | None = None
 
     @property
     def deadline(self) -> float:
@@ -54,6 +57,12 @@ class Transparent:
 
     def opened(self) -> None:
         """The client hears the server's own first event, and nothing before it."""
+
+    def upstream_opened(self, now: float) -> None:
+        """The settings go first, then all that has waited."""
+        if bytes(self._options.settings) != bytes(NO_SETTINGS):
+            self._out.to_upstream(ev.SessionUpdate(event_id=self._out.invent_id(), session=self._options.settings))
+        self._out.send_pending()
 
     def advance(self, now: float) -> None:
         """Nothing is ever due."""
@@ -76,6 +85,7 @@ class Transparent:
     def upstream_said(self, now: float, message: Message) -> None:
         """A server's frame goes on as it came."""
         self._out.forward(message)
+        self.complaint = None
         if message.kind is Kind.BINARY or message.type in _UNREAD:
             return
         event = message.event
@@ -87,6 +97,8 @@ class Transparent:
         elif isinstance(event, ev.ResponseDone):
             self._running.discard(event.response.id)
             self._meter.responded(event.response)
+        elif isinstance(event, ev.Error):
+            self.complaint = (now, event)
 
     def tool_ended(self, now: float, result: ToolResult) -> None:
         """No tool was run here."""

@@ -382,3 +382,11 @@ def test_words_of_items_that_never_come_are_forgotten_before_those_of_items_that
     assert order(conversation) == ["0", "1", "2", "3", "4"]
     assert conversation.get("ghost_999") is not None
     assert sum(conversation.get(f"ghost_{n}") is not None for n in range(1000)) <= 10
+
+
+def test_an_item_that_is_gone_cannot_be_cut() -> None:
+    conversation = Conversation(keep=9)
+
+    conversation.cut("item_x", 100)
+
+    assert conversation.get("item_x") is None

@@ -11,19 +11,19 @@ import trio
 import trio.testing
 
 from realtime_engine.commands import RunTool, Step
-from realtime_engine.driving import Run
+from realtime_engine.driving import REPLACED, Run
 from realtime_engine.engine import GRACE, MOST_QUEUED, PROGRESS, converse
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
-from realtime_engine.inputs import Kind, Message, Side, Stop, ToolResult
+from realtime_engine.inputs import Closed, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.link import Link
-from realtime_engine.machine import Close, Machine
+from realtime_engine.machine import Close, Disconnected, Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.memory import MemoryLink, memory_pair
-from realtime_engine.options import Limits, SessionOptions, ToolSchema
+from realtime_engine.options import Limits, Reconnect, SessionOptions, ToolSchema
 from realtime_engine.session import Session
 from realtime_engine.stopping import Stopping
 from realtime_engine.sweep import Sweep
-from tests.script import Script, created, done, function_call, speech, speech_started
+from tests.script import Script, created, done, function_call, session_created, speech, speech_started
 
 Clock = Callable[[], float]
 Opener = Callable[[Clock], AbstractAsyncContextManager[Link]]
@@ -278,6 +278,122 @@ async def test_a_connection_that_takes_its_time_to_end_disturbs_nobody(autojump_
 
     assert end == (3.0, 1000, "bye")
     assert upstream.heard == []
+
+
+def one_after_the_other(*openers: Opener) -> Opener:
+    waiting = list(openers)
+
+    def open_next(clock: Clock) -> AbstractAsyncContextManager[Link]:
+        return waiting.pop(0)(clock)
+
+    return open_next
+
+
+async def test_a_lost_connection_is_made_again_and_an_old_one_is_made_anew(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    front = Script().at(5, "response.create").at(30, Close())
+    lost = Script().on("connected", session_created()).at(2, Close(1006, ""))
+    old = Script().on("connected", session_created()).on("response.create", created(), done())
+    new = Script().on("connected", session_created())
+    steps: list[Step] = []
+
+    end = await converse(
+        Session(SessionOptions(reconnect=Reconnect(delays=(0.5,), renew_after=20))),
+        open_front=machine(Side.FRONT, front),
+        open_upstream=one_after_the_other(*(machine(Side.UPSTREAM, script) for script in (lost, old, new))),
+        record=steps.append,
+    )
+
+    changes = [(step.at, step.input) for step in steps if isinstance(step.input, Opened | Closed)][1:]
+    assert changes == [
+        (0, Opened(Side.UPSTREAM)),
+        (2, Closed(Side.UPSTREAM, 1, 1006)),
+        (2.5, Opened(Side.UPSTREAM, 2)),
+        (22.5, Opened(Side.UPSTREAM, 3)),
+        (30, Closed(Side.FRONT)),
+    ]
+    assert (end.at, old.ended, new.ended) == (30, Disconnected(1000, REPLACED), Disconnected(1000, end.reason))
+
+
+async def test_a_connection_that_is_made_anew_says_nothing_more_and_hears_what_it_was_told_before(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """It speaks at the very moment, its last words wait to be flushed, and it takes its time to close."""
+
+    class Late(MemoryLink):
+        last_words = False
+
+        async def read(self) -> list[Message]:
+            said = list(await super().read())
+            if self.last_words:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(2)
+            return said
+
+        async def close(self, code: int = 1000, reason: str = "") -> None:
+            await trio.sleep_forever()
+
+    near, far = memory_pair(Side.UPSTREAM)
+    late = Late(near._reads, near._writes)
+    far.write(json.dumps(session_created()).encode(), Kind.TEXT)
+    far.flush()
+    steps: list[Step] = []
+
+    def record(step: Step) -> None:
+        steps.append(step)
+        if step.at == 9:
+            late.last_words = True
+            far.write(b'{"type":"response.created"}', Kind.TEXT)
+            far.flush()
+
+    end = await converse(
+        Session(SessionOptions(reconnect=Reconnect(renew_after=10), lead=0.0)),
+        open_front=machine(Side.FRONT, Script().at(9, bytes(100)).at(15, Close())),
+        open_upstream=one_after_the_other(link(late), machine(Side.UPSTREAM, Script())),
+        record=record,
+    )
+
+    assert end.at == 15
+    assert [json.loads(message.raw)["type"] for message in await far.read()] == ["input_audio_buffer.append"]
+    assert not [step for step in steps if step.at > 9.5 and isinstance(step.input, Message)]
+
+
+async def test_an_upstream_that_fails_while_it_is_read_is_lost_once(autojump_clock: trio.testing.MockClock) -> None:
+    class Silent(MemoryLink):
+        async def read(self) -> list[Message]:
+            await trio.sleep(3)
+            raise UpstreamError("the model's server has said nothing within 3 s")
+
+    near, _ = memory_pair(Side.UPSTREAM)
+    front = Script()
+
+    end = await converse(
+        Session(SessionOptions(reconnect=Reconnect())),
+        open_front=machine(Side.FRONT, front),
+        open_upstream=link(Silent(near._reads, near._writes)),
+    )
+
+    assert (end.at, end.code) == (3, 1011)
+    assert "said nothing within 3 s" in end.reason
+    assert len(front.all("error")) == 1
+
+
+async def test_an_upstream_that_fails_as_it_ends_has_ended_already(autojump_clock: trio.testing.MockClock) -> None:
+    upstream = Script().at(1, created(), speech(2.0), Close(1000, "bye"))
+
+    @asynccontextmanager
+    async def fails_to_end(clock: Clock) -> AsyncIterator[Link]:
+        async with open_machine(Side.UPSTREAM, upstream, clock) as end:
+            yield end
+            raise UpstreamError("the socket is broken")
+
+    front = Script()
+
+    end = await converse(Session(SessionOptions()), open_front=machine(Side.FRONT, front), open_upstream=fails_to_end)
+
+    assert end == (3.0, 1000, "bye")
+    assert not front.all("error")
 
 
 async def test_notes_are_handed_on(autojump_clock: trio.testing.MockClock) -> None:

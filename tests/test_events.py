@@ -139,6 +139,7 @@ def test_the_additions_for_managed_fronts_are_typed_and_named_apart() -> None:
         "output_audio_buffer.played",
         "input_audio_buffer.stopped",
         "engine.session",
+        "engine.upstream",
         "engine.speech_started",
         "engine.speech_stopped",
     }

@@ -144,13 +144,17 @@ def test_nothing_waits_longer_than_a_second_and_the_spans_tile_what_was_sent(
     assert all(size % format.sample_bytes == 0 for size in sizes(chunks))
 
 
+def chunk(audio: bytes, start: int = 0) -> Chunk:
+    return Chunk(audio, Span(start, start + len(audio)))
+
+
 # --- the newest is kept -------------------------------------------------------------------------------------
 
 
 def test_recent_audio_is_found_by_the_servers_milliseconds() -> None:
     recent = RecentAudio(seconds=30)
-    recent.append(b"ab" * 24)
-    recent.append(b"cd" * 48)
+    recent.append(chunk(b"ab" * 24))
+    recent.append(chunk(b"cd" * 48))
 
     assert recent.between(0, 1) == b"ab" * 24
     assert recent.between(1, 3) == b"cd" * 48
@@ -163,7 +167,7 @@ def test_recent_audio_is_found_by_the_servers_milliseconds() -> None:
 def test_the_oldest_audio_is_let_go_and_the_milliseconds_still_count_from_the_beginning() -> None:
     recent = RecentAudio(seconds=0.1)
     for second in range(10):
-        recent.append(bytes([second]) * 4800)
+        recent.append(chunk(bytes([second]) * 4800))
 
     assert (recent.start_ms, recent.stop_ms) == (900, 1000)
     assert recent.between(0, 1000) == bytes([9]) * 4800
@@ -172,7 +176,7 @@ def test_the_oldest_audio_is_let_go_and_the_milliseconds_still_count_from_the_be
 
 def test_nothing_at_all_may_be_kept() -> None:
     recent = RecentAudio(seconds=0)
-    recent.append(bytes(96))
+    recent.append(chunk(bytes(96)))
 
     assert (recent.start_ms, recent.stop_ms) == (2, 2)
     assert recent.between(0, 2) == b""
@@ -182,7 +186,7 @@ def test_nothing_at_all_may_be_kept() -> None:
 def test_the_newest_seconds_are_kept_and_hardly_more(pieces: list[bytes], seconds: float, format: AudioFormat) -> None:
     recent = RecentAudio(seconds=seconds, format=format)
     for piece in pieces:
-        recent.append(piece)
+        recent.append(chunk(piece))
     spoken, limit = b"".join(pieces), format.size(seconds)
 
     kept = recent.between(0, 10_000_000)
@@ -193,14 +197,25 @@ def test_the_newest_seconds_are_kept_and_hardly_more(pieces: list[bytes], second
     assert recent.stop_ms == format.ms(len(spoken))
 
 
+def test_recent_audio_is_given_again_as_it_was_sent_from_an_offset_on() -> None:
+    recent = RecentAudio(seconds=30)
+    recent.append(chunk(b"ab" * 24))
+    recent.append(chunk(b"cd" * 48, start=100))
+
+    assert recent.sent_between(0, 9) == [chunk(b"ab" * 24), chunk(b"cd" * 48, start=100)]
+    assert recent.sent_between(0.01, 2.0) == [chunk(b"ab" * 24), chunk(b"cd" * 24, start=100)]
+    assert recent.sent_between(2.0, 2.5) == [chunk(b"cd" * 12, start=148)]
+    assert recent.sent_between(2.0, 1.0) == recent.sent_between(3.0, 9) == []
+
+
 def test_recent_audio_counts_on_in_milliseconds_when_the_format_changes() -> None:
     recent = RecentAudio(seconds=30)
-    recent.append(bytes(48 * 100))
+    recent.append(chunk(bytes(48 * 100)))
     recent.use(PCM16)
     assert recent.between(0, 100) == bytes(48 * 100)
 
     recent.use(PCMU)
-    recent.append(b"a" * 8 * 10 + b"b" * 8 * 10)
+    recent.append(chunk(b"a" * 8 * 10 + b"b" * 8 * 10))
 
     assert (recent.start_ms, recent.stop_ms) == (100.0, 120.0)
     assert recent.between(50, 112) == b"a" * 80 + b"b" * 16

@@ -14,7 +14,7 @@ from realtime_engine.audio import PCM16, decode_base64, encode_base64, microseco
 from realtime_engine.commands import Command, Connect, Forward, HangUp, Note, Send
 from realtime_engine.driving import ignore, steps
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.options import NO_SETTINGS, Limits, SessionOptions, ToolSchema
+from realtime_engine.options import NO_SETTINGS, Limits, Reconnect, SessionOptions, ToolSchema
 from realtime_engine.session import Session
 from tests.script import (
     created,
@@ -268,6 +268,8 @@ well_formed: st.SearchStrategy[Input] = st.one_of(
     front_events.map(lambda said: event(Side.FRONT, said)),
     st.binary(max_size=9000).map(lambda audio: Message(Side.FRONT, Kind.BINARY, audio)),
     st.builds(ToolResult, st.sampled_from(["call_1", "call_2"]), st.text(max_size=5)),
+    st.builds(Opened, st.just(Side.UPSTREAM), st.integers(1, 3)),
+    st.builds(Closed, st.just(Side.UPSTREAM), st.integers(1, 3), st.sampled_from([1006, 1011])),
 )
 anything: st.SearchStrategy[Input] = st.one_of(
     well_formed,
@@ -276,7 +278,7 @@ anything: st.SearchStrategy[Input] = st.one_of(
     st.builds(event, peers, json_values.map(lambda value: {"type": value})),
     st.builds(lambda side, value: Message(side, Kind.TEXT, json.dumps(value).encode()), peers, json_values),
     st.builds(Opened, peers, st.integers(1, 3)),
-    st.builds(Closed, peers, st.just(1), st.sampled_from([1000, 1006, 1013]), st.text(max_size=5)),
+    st.builds(Closed, peers, st.integers(1, 3), st.sampled_from([1000, 1006, 1013]), st.text(max_size=5)),
     st.builds(Stop, st.just("stop"), st.sampled_from([0.0, 1.0])),
 )
 gaps = st.sampled_from([0.0, 0.000001, 0.02, 0.1234567, 0.9, 3.0])
@@ -289,6 +291,7 @@ session_options = st.builds(
     tools=st.just(TOOLS),
     settings=st.sampled_from([NO_SETTINGS, Raw(b'{"type":"realtime"}')]),
     limits=st.sampled_from([Limits(), Limits(duration=9, idle=4, tokens=5, pending_bytes=9000, held_bytes=40_000)]),
+    reconnect=st.sampled_from([None, Reconnect(delays=(0.0, 0.5), renew_after=2.0)]),
 )
 
 

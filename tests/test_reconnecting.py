@@ -1,0 +1,621 @@
+"""A conversation that outlives its connection: what the front hears of it, and what the next connection is told."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import pytest
+from msgspec import Raw
+
+from realtime_engine import driving
+from realtime_engine.audio import decode_base64, encode_base64
+from realtime_engine.commands import Connect, HangUp, Note, RunTool, Send, Step
+from realtime_engine.driving import Run
+from realtime_engine.inputs import Closed, Kind, Message, Opened, Side, Stop, ToolResult
+from realtime_engine.machine import Close
+from realtime_engine.options import Limits, Reconnect, SessionOptions, ToolSchema
+from realtime_engine.recording.replay import replay
+from realtime_engine.session import Session
+from realtime_engine.simulate import simulate
+from tests.script import (
+    Said,
+    Script,
+    created,
+    done,
+    function_call,
+    session_created,
+    speech,
+    speech_started,
+    speech_stopped,
+)
+
+BRIEF: Final = {"type": "realtime", "instructions": "Be brief."}
+QUESTION: Final = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "What is it?"}]}
+ASKED: Final = {"type": "conversation.item.create", "event_id": "mine_1", "item": QUESTION}
+LOST: Final = Close(1006, "")
+
+
+def talk(
+    front: Script, *models: Script, run_tool: Callable[[RunTool], ToolResult] | None = None, **options: Any
+) -> tuple[list[Step], Run]:
+    """Simulate a conversation with one model after the other; it must replay exactly."""
+    steps: list[Step] = []
+    waiting = list(models)
+    chosen = SessionOptions(**{"reconnect": Reconnect(), **options})
+    run = simulate(Session(chosen), front=front, connect=lambda: waiting.pop(0), run_tool=run_tool, record=steps.append)
+    assert replay(Session(chosen), steps, run.at) is None
+    return steps, run
+
+
+def model(**audio_input: Any) -> Script:
+    """A server that greets, grants what is asked for, and takes in every item."""
+    script = Script().on("connected", session_created(**audio_input))
+    script.on("session.update", lambda event: [{"type": "session.updated", "session": event["session"]}])
+    return script.on("conversation.item.create", lambda event: added(event["item"]))
+
+
+def added(item: dict[str, Any]) -> Sequence[Said]:
+    item = {"id": "item_q", "status": "completed", **item}
+    return [
+        {"type": "conversation.item.added", "item": item},
+        {"type": "conversation.item.done", "item": item},
+    ]
+
+
+def begun(item: str = "item_a", response: str = "resp_1") -> Sequence[Said]:
+    """An answer begins."""
+    message = {"id": item, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    return [
+        created(response),
+        {"type": "response.output_item.added", "response_id": response, "item": message},
+        {"type": "conversation.item.added", "item": message},
+    ]
+
+
+def words(delta: str, item: str = "item_a") -> Said:
+    return {
+        "type": "response.output_audio_transcript.delta", "response_id": "resp_1", "item_id": item,
+        "content_index": 0, "delta": delta,
+    }  # fmt: skip
+
+
+def ended(item: str = "item_a", transcript: str = "It is a parrot.", response: str = "resp_1") -> Sequence[Said]:
+    """The answer is whole."""
+    content = [{"type": "output_audio", "transcript": transcript}]
+    message = {"id": item, "type": "message", "role": "assistant", "status": "completed", "content": content}
+    return [{"type": "conversation.item.done", "item": message}, done(response)]
+
+
+def answer() -> Sequence[Said]:
+    return [*begun(), words("It is a parrot."), speech(1.5, "item_a"), *ended()]
+
+
+def states(front: Script) -> list[tuple[float, str]]:
+    return [(heard.at, heard.event["state"]) for heard in front.heard if heard.type == "engine.upstream"]
+
+
+def errors(front: Script) -> list[str]:
+    return [event["error"]["code"] for event in front.all("error")]
+
+
+def items(script: Script) -> list[dict[str, Any]]:
+    return [event["item"] for event in script.all("conversation.item.create")]
+
+
+def said(item: dict[str, Any]) -> tuple[str, str, str]:
+    (part,) = item["content"]
+    return item["role"], part["type"], part["text"]
+
+
+def test_a_lost_connection_is_one_error_and_another_connection_goes_on_with_the_conversation() -> None:
+    front = Script().at(1, ASKED, "response.create").at(6, "response.create").at(9, Close())
+    first = model().on("response.create", *answer()).at(5, LOST)
+    second = model().on("response.create", created("resp_2"), done("resp_2"))
+
+    talk(front, first, second, settings=Raw(json.dumps(BRIEF).encode()))
+
+    assert errors(front) == ["upstream_closed"]
+    assert states(front) == [(5, "reconnecting"), (5, "connected")]
+    assert second.types()[0] == "session.update"
+    assert second.all("session.update")[0]["session"] == BRIEF
+    assert [(item["id"], *said(item)) for item in items(second)] == [
+        ("item_q", "user", "input_text", "What is it?"),
+        ("item_a", "assistant", "output_text", "It is a parrot."),
+    ]
+    assert second.types()[-1] == "response.create"
+    assert front.types()[-2:] == ["response.created", "response.done"]
+
+
+def test_the_front_hears_nothing_twice() -> None:
+    front = Script().at(1, ASKED, "response.create").at(9, Close())
+    first = model().on("response.create", *answer()).at(5, LOST)
+
+    talk(front, first, model(), settings=Raw(json.dumps(BRIEF).encode()))
+
+    assert [heard.type for heard in front.heard if heard.at >= 5] == ["error", "engine.upstream", "engine.upstream"]
+    assert front.types().count("session.created") == front.types().count("session.updated") == 1
+
+
+def test_attempts_have_growing_delays_and_an_end_with_a_reason() -> None:
+    front = Script()
+    refusing = [Script().on("connected", Close(1011, f"no room ({n})")) for n in range(3)]
+
+    steps, run = talk(front, model().at(5, LOST), *refusing, reconnect=Reconnect(delays=(0.0, 0.5, 2.0)))
+
+    connects = [(step.at, command) for step in steps for command in step.commands if isinstance(command, Connect)]
+    assert connects == [(0, Connect(1)), (5, Connect(2)), (5.5, Connect(3)), (7.5, Connect(4))]
+    told = [(event["attempt"], event["retry_in"]) for event in front.all("engine.upstream")]
+    assert told == [(1, 0.0), (2, 0.5), (3, 2.0)]
+    assert errors(front) == ["upstream_closed"]
+    assert run == Run(7.5, 1011, "the upstream has failed: no room (2) (1011)")
+
+
+def test_a_connection_that_never_lasts_is_not_made_again_for_ever() -> None:
+    models = [model().at(5 + n, LOST) for n in range(4)]
+
+    _, run = talk(Script(), *models, reconnect=Reconnect(delays=(0.0, 0.0, 0.0)))
+
+    assert (run.at, run.code) == (8, 1011)
+
+
+def test_a_connection_that_has_lasted_begins_the_count_anew() -> None:
+    models = [model().at(40.0 * (n + 1), LOST) for n in range(4)]
+    front = Script().at(150, Close())
+
+    _, run = talk(front, *models, reconnect=Reconnect(delays=(0.0,)))
+
+    assert run.code == 1000
+    assert errors(front) == ["upstream_closed"] * 3
+
+
+def test_an_upstream_that_refuses_at_the_start_is_not_asked_again() -> None:
+    front = Script()
+    refusal = {"type": "error", "error": {"type": "invalid_request_error", "code": "invalid_model", "message": "No."}}
+    upstream = Script().on("connected", refusal, Close(4000, "invalid_request_error.invalid_model"))
+
+    _, run = talk(front, upstream)
+
+    assert errors(front) == ["invalid_model"]
+    assert run.code == 1011
+    assert "invalid_model (4000)" in run.reason
+
+
+@pytest.mark.parametrize("mode", ["managed", "transparent"])
+def test_an_error_long_before_the_close_is_not_the_reason_for_it(mode: str) -> None:
+    front = Script()
+    mistake = {"type": "error", "error": {"code": "invalid_value", "message": "Not so."}}
+
+    talk(front, Script().on("connected", session_created(), mistake).at(2, Close(1011, "")), mode=mode, reconnect=None)
+
+    assert errors(front) == ["invalid_value", "upstream_closed"]
+
+
+@pytest.mark.parametrize("mode", ["managed", "transparent"])
+def test_a_server_that_says_why_it_closes_is_not_repeated(mode: str) -> None:
+    front = Script()
+    why = {"type": "error", "error": {"code": "server_error", "message": "Out of order."}}
+
+    talk(front, Script().on("connected", session_created()).at(2, why, Close(1011, "")), mode=mode, reconnect=None)
+
+    assert errors(front) == ["server_error"]
+
+
+def test_a_transparent_session_is_not_connected_again() -> None:
+    front = Script()
+
+    steps, run = talk(front, model().at(5, LOST), mode="transparent")
+
+    assert errors(front) == ["upstream_closed"]
+    assert (run.at, run.code) == (5, 1011)
+    assert [command for step in steps for command in step.commands if isinstance(command, Connect)] == [Connect(1)]
+
+
+def test_a_server_that_says_good_bye_or_that_a_mistake_was_made_is_not_asked_again() -> None:
+    for code, ends_with in ((1000, 1000), (4000, 1011), (1013, 1013)):
+        _, run = talk(Script(), model().at(5, Close(code, "enough")))
+
+        assert (run.at, run.code) == (5, ends_with)
+
+
+# --- what the model knows -------------------------------------------------------------------------------------
+
+
+def test_what_the_front_has_set_since_is_set_again_if_it_was_granted() -> None:
+    def update(n: int, **fields: Any) -> Said:
+        return {"type": "session.update", "event_id": f"mine_{n}", "session": {"type": "realtime", **fields}}
+
+    def granted(event: dict[str, Any]) -> Sequence[Said]:
+        if event.get("event_id") == "mine_2":
+            return [{"type": "error", "error": {"code": "unknown_parameter", "event_id": "mine_2"}}]
+        return [{"type": "session.updated", "session": event["session"]}]
+
+    vad = {"type": "server_vad", "threshold": 0.7}
+    front = Script().at(1, update(1, audio={"input": {"turn_detection": vad}}), update(2, bogus=True))
+    front.at(2, update(3, audio={"input": {"turn_detection": {"type": "semantic_vad"}}, "output": {"voice": "ash"}}))
+    front.at(9, Close())
+    second = model()
+
+    talk(front, model().on("session.update", granted).at(5, LOST), second, settings=Raw(json.dumps(BRIEF).encode()))
+
+    (restored,) = second.all("session.update")
+    audio = {"input": {"turn_detection": {"type": "semantic_vad"}}, "output": {"voice": "ash"}}
+    assert restored["session"] == {**BRIEF, "audio": audio}
+
+
+def test_settings_that_a_new_server_refuses_are_an_error_that_the_front_hears() -> None:
+    def refused(event: dict[str, Any]) -> Sequence[Said]:
+        return [{"type": "error", "error": {"code": "unknown_parameter", "event_id": event["event_id"]}}]
+
+    front = Script().at(9, Close())
+
+    talk(front, model().at(5, LOST), model().on("session.update", refused), settings=Raw(b'{"type":"realtime"}'))
+
+    assert errors(front) == ["upstream_closed", "unknown_parameter"]
+
+
+def test_an_item_that_a_new_server_refuses_is_noted_and_the_front_hears_nothing() -> None:
+    def refused(event: dict[str, Any]) -> Sequence[Said]:
+        return [{"type": "error", "error": {"code": "x", "message": "Too long.", "event_id": event["event_id"]}}]
+
+    front = Script().at(1, ASKED).at(9, Close())
+
+    steps, _ = talk(front, model().at(5, LOST), model().on("conversation.item.create", refused))
+
+    assert errors(front) == ["upstream_closed"]
+    notes = [command.text for step in steps for command in step.commands if isinstance(command, Note)]
+    assert notes == ["the new connection could not be told of an item: Too long."]
+
+
+def test_speech_that_was_cut_is_remembered_as_far_as_it_was_heard() -> None:
+    front = Script().at(1, ASKED, "response.create").at(2, "output_audio_buffer.clear").at(9, Close())
+    whole = [*begun(), speech(4.0, "item_a"), *ended(transcript="One two three four")]
+    first = model().on("response.create", *whole).at(5, LOST)
+    first.on("conversation.item.truncate", lambda event: [{**event, "type": "conversation.item.truncated"}])
+    second = model()
+
+    talk(front, first, second)
+
+    assert first.truncations() == [("item_a", 1000)]
+    assert said(items(second)[1]) == ("assistant", "output_text", "One")
+
+
+def test_a_whole_call_and_its_output_are_remembered() -> None:
+    call = {"id": "item_f", "type": "function_call", "status": "completed", "name": "look", "call_id": "call_1",
+            "arguments": '{"at":"it"}'}  # fmt: skip
+    output = {"id": "item_o", "type": "function_call_output", "call_id": "call_1", "output": "a parrot"}
+    front = Script().at(9, Close())
+    first = model().at(1, *[{"type": "conversation.item.added", "item": item} for item in (call, output)]).at(5, LOST)
+    second = model()
+
+    talk(front, first, second)
+
+    assert items(second) == [{key: value for key, value in call.items() if key != "status"}, output]
+
+
+def test_an_interruption_after_the_loss_tells_the_model_nothing_of_an_item_that_is_gone() -> None:
+    front = Script().at(1, ASKED, "response.create").at(5.5, "output_audio_buffer.clear").at(12, Close())
+    first = model().on("response.create", *begun(), speech(8.0, "item_a"), *ended(transcript="la " * 8)).at(5, LOST)
+    second, third = model().at(9, LOST), model()
+
+    talk(front, first, second, third)
+
+    assert front.all("output_audio_buffer.cleared")
+    assert not second.truncations()
+    assert said(items(second)[1]) == ("assistant", "output_text", "la " * 8)
+    assert said(items(third)[1]) == ("assistant", "output_text", "la la la la")
+
+
+def test_the_newest_of_a_very_long_conversation_is_told() -> None:
+    long = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "x" * 400}]}
+    front = Script().at(9, Close())
+    first = model().at(5, LOST)
+    for n in range(9):
+        first.at(1 + n / 10, *added({**long, "id": f"item_{n}"}))
+    second = model()
+
+    talk(front, first, second, limits=Limits(pending_bytes=2000))
+
+    assert [item["id"] for item in items(second)] == ["item_5", "item_6", "item_7", "item_8"]
+
+
+# --- what was under way ---------------------------------------------------------------------------------------
+
+
+def test_a_turn_that_was_not_answered_is_asked_again() -> None:
+    front = Script().at(1, ASKED, {"type": "response.create", "event_id": "mine_2"}).at(9, Close())
+    first = model().on("response.create", created()).at(2, LOST)
+    second = model().on("response.create", created("resp_2"), done("resp_2"))
+
+    talk(front, first, second)
+
+    assert second.types() == ["conversation.item.create", "response.create"]
+    assert second.all("response.create")[0]["event_id"] == "mine_2"
+    assert [event["response"]["status"] for event in front.all("response.done")] == ["cancelled", "completed"]
+    assert front.all("response.done")[0]["response"]["status_details"]["reason"] == "connection_lost"
+
+
+def test_a_turn_that_the_server_was_to_answer_by_itself_is_asked_again() -> None:
+    item = {"id": "item_u", "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+    committed = {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None}
+    spoken = bytes(range(96)) * 500
+    for begins in ([], [created()]):
+        front = Script().at(1, spoken).at(9, Close())
+        first = model(turn_detection={"type": "server_vad"})
+        first.at(2.5, speech_started(500), speech_stopped(900), committed, *added(item), *begins).at(3, LOST)
+        second = model(turn_detection={"type": "server_vad"})
+
+        talk(front, first, second)
+
+        assert second.types() == ["conversation.item.create", "input_audio_buffer.append", "response.create"]
+        (part,) = items(second)[0]["content"]
+        assert part == {"type": "input_audio", "audio": encode_base64(spoken[500 * 48 : 900 * 48]).decode()}
+        rest = decode_base64(second.all("input_audio_buffer.append")[0]["audio"])
+        assert rest == spoken[900 * 48 :]
+
+
+def test_a_turn_that_was_written_down_is_told_in_words() -> None:
+    item = {"id": "item_u", "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+    committed = {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None}
+    transcribed = {
+        "type": "conversation.item.input_audio_transcription.completed", "item_id": "item_u", "content_index": 0,
+        "transcript": "Hello there.",
+    }  # fmt: skip
+    front = Script().at(1, bytes(48_000), "input_audio_buffer.commit").at(9, Close())
+    first = model(turn_detection=None).at(3, LOST)
+    first.on("input_audio_buffer.commit", committed, *added(item), {**transcribed, "transcript": ""}, transcribed)
+    second = model(turn_detection=None)
+
+    talk(front, first, second)
+
+    assert second.types() == ["conversation.item.create"]
+    assert said(items(second)[0]) == ("user", "input_text", "Hello there.")
+
+
+def test_what_was_heard_of_an_unfinished_answer_stays_and_it_is_not_asked_again() -> None:
+    front = Script().at(1, ASKED, "response.create").at(9, Close())
+    begins = [*begun(), words("It is a parrot that has been sitting"), speech(0.5, "item_a")]
+    second = model()
+
+    talk(front, model().on("response.create", *begins).at(3, LOST), second)
+
+    assert "response.create" not in second.types()
+    assert said(items(second)[1]) == ("assistant", "output_text", "It is a")
+    assert front.types().count("output_audio_buffer.stopped") == 1
+
+
+def test_what_was_sent_and_not_confirmed_is_sent_again() -> None:
+    """A connection hangs before it is lost: what the front said meanwhile was heard by nobody."""
+    delete = {"type": "conversation.item.delete", "item_id": "item_q"}
+    front = Script().at(1, ASKED).at(2, bytes(4800), delete, {**ASKED, "event_id": "mine_2"}, "response.create")
+    front.at(3, "input_audio_buffer.commit").at(9, Close())
+    first = Script().on("connected", session_created(turn_detection=None)).at(1.5, *added(QUESTION)).at(5, LOST)
+    second = model(turn_detection=None)
+
+    talk(front, first, second)
+
+    assert second.types() == [
+        "conversation.item.create",
+        "conversation.item.delete",
+        "conversation.item.create",
+        "input_audio_buffer.append",
+        "input_audio_buffer.commit",
+        "response.create",
+    ]
+
+
+def test_audio_and_words_that_come_while_nobody_is_there_wait() -> None:
+    front = Script().at(5.2, bytes(9000), ASKED, "response.create", bytes(100)).at(9, Close())
+    second = model(turn_detection=None).on("response.create", created("resp_2"), done("resp_2"))
+
+    talk(front, model(turn_detection=None).at(5, LOST), second, reconnect=Reconnect(delays=(1.0,)))
+
+    assert [(heard.at, heard.type) for heard in second.heard] == [
+        (6.0, "input_audio_buffer.append"),
+        (6.0, "conversation.item.create"),
+        (6.0, "response.create"),
+        (6.2, "input_audio_buffer.append"),
+    ]
+
+
+def test_too_much_of_it_ends_the_conversation_with_a_reason() -> None:
+    front = Script().at(5.2, bytes(50_000))
+
+    _, run = talk(front, model().at(5, LOST), reconnect=Reconnect(delays=(1.0,)), limits=Limits(pending_bytes=20_000))
+
+    assert (run.at, run.code) == (5.2, 1013)
+
+
+def test_a_turn_that_is_half_said_at_the_loss_is_heard_whole_by_the_next_connection() -> None:
+    spoken = [bytes([n]) * 4800 for n in range(20)]
+    front = Script().at(9, Close())
+    for n, tenth in enumerate(spoken):
+        front.at(1 + n / 10, tenth)
+    first = model(turn_detection={"type": "server_vad"}).at(1.95, speech_started(500)).at(2.0, LOST)
+    second = model(turn_detection={"type": "server_vad"})
+
+    steps, _ = talk(front, first, second)
+
+    audio = b"".join(decode_base64(event["audio"]) for event in second.all("input_audio_buffer.append"))
+    assert audio == b"".join(spoken)
+    sent = [c for step in steps for c in step.commands if isinstance(c, Send) and c.audio is not None]
+    assert all(c.audio is not None and c.audio.stop - c.audio.start == len(decode_base64(
+        json.loads(c.raw)["audio"])) for c in sent)  # fmt: skip
+
+
+def test_a_tool_that_runs_while_the_connection_is_lost_gives_its_result_to_the_next() -> None:
+    call = {"id": "item_call_1", "type": "function_call", "status": "completed", "name": "look", "call_id": "call_1",
+            "arguments": "{}"}  # fmt: skip
+    session = Session(SessionOptions(reconnect=Reconnect(), tools=(ToolSchema(name="look"),)))
+    session.step(0, Opened(Side.FRONT))
+    session.step(0, Opened(Side.UPSTREAM))
+    for event in (session_created(), created(), {"type": "conversation.item.added", "item": call},
+                  function_call("call_1", "look", "{}")):  # fmt: skip
+        session.step(1, Message(Side.UPSTREAM, Kind.TEXT, json.dumps(event).encode()))
+
+    session.step(2, Closed(Side.UPSTREAM, 1, 1006))
+    session.step(2.5, ToolResult("call_1", "a parrot"))
+    session.advance(3)
+    commands = session.step(3, Opened(Side.UPSTREAM, 2))
+
+    events = [json.loads(command.raw) for command in commands if isinstance(command, Send)]
+    assert [event["type"] for event in events] == ["conversation.item.create"] * 2 + ["response.create"]
+    assert [event["item"]["type"] for event in events[:2]] == ["function_call", "function_call_output"]
+
+
+def test_the_model_goes_on_when_its_calls_were_answered_and_only_its_last_word_was_lost() -> None:
+    session = Session(SessionOptions(reconnect=Reconnect(), tools=(ToolSchema(name="look"),)))
+    session.step(0, Opened(Side.FRONT))
+    session.step(0, Opened(Side.UPSTREAM))
+    for event in (session_created(), created(), function_call("call_1", "look", "{}")):
+        session.step(1, Message(Side.UPSTREAM, Kind.TEXT, json.dumps(event).encode()))
+    session.step(1, ToolResult("call_1", "a parrot"))
+
+    session.step(2, Closed(Side.UPSTREAM, 1, 1006))
+    session.advance(2)
+    commands = session.step(2, Opened(Side.UPSTREAM, 2))
+
+    events = [json.loads(command.raw)["type"] for command in commands if isinstance(command, Send)]
+    assert events == ["conversation.item.create", "response.create"]
+
+
+def test_a_response_beside_the_conversation_ends_too() -> None:
+    front = Script().at(9, Close())
+
+    talk(front, model().at(4, created("resp_b", conversation=None)).at(5, LOST), model())
+
+    (over,) = front.all("response.done")
+    assert over["response"]["conversation_id"] is None
+
+
+# --- before the server's own limit ----------------------------------------------------------------------------
+
+
+def test_an_old_connection_is_made_anew_in_a_quiet_moment() -> None:
+    front = Script().at(1, ASKED).at(150, ASKED, "response.create").at(190, Close())
+    first, second = model(), model().on("response.create", created("resp_2"), done("resp_2"))
+
+    steps, run = talk(front, first, second, reconnect=Reconnect(renew_after=100))
+
+    assert states(front) == [(100, "reconnecting"), (100, "connected")]
+    assert not errors(front)
+    assert first.ended is not None
+    assert first.ended.code == 1000
+    assert second.types() == ["conversation.item.create"] * 2 + ["response.create"]
+    assert (run.at, run.code) == (190, 1000)
+    assert not any(isinstance(step.input, Closed) and step.input.side is Side.UPSTREAM for step in steps)
+
+
+def test_an_answer_is_heard_to_its_end_before_the_connection_is_made_anew() -> None:
+    front = Script().at(98, ASKED, "response.create").at(120, Close())
+    first = model().on("response.create", *begun(), speech(4.2, "item_a"), *ended())
+
+    talk(front, first, model(), reconnect=Reconnect(renew_after=100))
+
+    assert [at for at, _ in states(front)] == [103, 103]
+
+
+def test_a_turn_that_is_half_said_by_hand_is_not_disturbed() -> None:
+    committed = {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None}
+    front = Script().at(99, bytes(9600)).at(105.5, "input_audio_buffer.commit").at(120, Close())
+    first = model(turn_detection=None).on("input_audio_buffer.commit", committed)
+
+    talk(front, first, model(turn_detection=None), reconnect=Reconnect(renew_after=100))
+
+    assert [at for at, _ in states(front)] == [106, 106]
+
+
+def test_a_connection_that_cannot_be_made_anew_is_a_lost_one() -> None:
+    front = Script().at(120, Close())
+    refusing = Script().on("connected", Close(1011, "no room"))
+
+    talk(front, model(), refusing, model(), reconnect=Reconnect(renew_after=100))
+
+    assert states(front) == [(100, "reconnecting"), (100, "reconnecting"), (100.5, "connected")]
+    assert errors(front) == ["upstream_closed"]
+
+
+def test_a_session_that_expired_is_gone_on_with_whatever_the_close_code_says() -> None:
+    front = Script().at(9, Close())
+    expired = {"type": "error", "error": {"code": "session_expired", "message": "Your session hit the maximum."}}
+
+    _, run = talk(front, model().at(5, expired, Close(1000, "session_expired")), model())
+
+    assert errors(front) == ["session_expired"]
+    assert [state for _, state in states(front)] == ["reconnecting", "connected"]
+    assert run.at == 9
+
+
+def test_who_is_asked_to_stop_does_not_connect_again() -> None:
+    session = Session(SessionOptions(reconnect=Reconnect(renew_after=10)))
+    session.step(0, Opened(Side.FRONT))
+    session.step(0, Opened(Side.UPSTREAM))
+    for event in (session_created(), created()):
+        session.step(1, Message(Side.UPSTREAM, Kind.TEXT, json.dumps(event).encode()))
+    session.step(2, Stop("restart", grace=60))
+
+    assert session.advance(30) == []
+    commands = session.step(30, Closed(Side.UPSTREAM, 1, 1006))
+
+    assert isinstance(commands[-1], HangUp)
+
+
+def test_nothing_is_heard_of_a_connection_that_was_given_up() -> None:
+    session = Session(SessionOptions(reconnect=Reconnect(renew_after=10)))
+    session.step(0, Opened(Side.FRONT))
+    session.step(0, Opened(Side.UPSTREAM))
+    greeting = Message(Side.UPSTREAM, Kind.TEXT, json.dumps(session_created()).encode())
+    session.step(1, greeting)
+    session.advance(10)
+
+    assert session.deaf
+    assert session.step(10, greeting) == []
+    assert session.step(10, Closed(Side.UPSTREAM, 1, 1006)) == []
+
+
+def test_a_connection_that_is_not_even_made_is_tried_again() -> None:
+    session = Session(SessionOptions(reconnect=Reconnect(delays=(0.0, 0.5))))
+    session.step(0, Opened(Side.FRONT))
+    session.step(0, Opened(Side.UPSTREAM))
+    session.step(1, Message(Side.UPSTREAM, Kind.TEXT, json.dumps(session_created()).encode()))
+
+    assert Connect(2) in session.step(2, Closed(Side.UPSTREAM, 1, 1006))
+    assert session.step(3, Closed(Side.UPSTREAM, 2, 1011, "no route to the host"))[1:] == []
+
+    assert [(at, list(commands)) for at, commands in session.advance(9)] == [(3.5, [Connect(3)])]
+
+
+def test_what_comes_at_the_very_moment_at_which_a_connection_is_given_up_is_not_heard() -> None:
+    session = Session(SessionOptions(reconnect=Reconnect(renew_after=10)))
+    session.step(0, Opened(Side.FRONT))
+    session.step(0, Opened(Side.UPSTREAM))
+    greeting = Message(Side.UPSTREAM, Kind.TEXT, json.dumps(session_created()).encode())
+    session.step(1, greeting)
+
+    (renewal,) = driving.steps(session, 10, greeting, driving.ignore)
+
+    assert Connect(2) in renewal.commands
+
+
+def test_a_turn_that_is_taken_out_of_the_conversation_is_not_remembered() -> None:
+    item = {"id": "item_u", "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+    committed = {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None}
+    front = Script().at(1, bytes(48_000), "input_audio_buffer.commit")
+    front.at(2, {"type": "conversation.item.delete", "item_id": "item_u"}).at(9, Close())
+    first = model(turn_detection=None).on("input_audio_buffer.commit", committed, *added(item)).at(5, LOST)
+    first.on("conversation.item.delete", {"type": "conversation.item.deleted", "item_id": "item_u"})
+    second = model(turn_detection=None)
+
+    talk(front, first, second)
+
+    assert second.heard == []
+
+
+def test_audio_that_the_server_was_told_to_forget_stays_forgotten() -> None:
+    front = Script().at(1, bytes(48_000), "input_audio_buffer.clear", bytes(9600)).at(9, Close())
+    first = model(turn_detection=None).on("input_audio_buffer.clear", {"type": "input_audio_buffer.cleared"})
+    second = model(turn_detection=None)
+
+    talk(front, first.at(5, LOST), second)
+
+    audio = b"".join(decode_base64(event["audio"]) for event in second.all("input_audio_buffer.append"))
+    assert len(audio) == 9600
