@@ -48,7 +48,7 @@ def _run(common: RunOptions, front: MachineFront, chosen: ChosenUpstream, flags:
     from cli.screen import open_screen
     from cli.settings import check_folder, model_of, session_settings
     from cli.talk import Talk
-    from realtime_engine.options import SessionOptions
+    from realtime_engine.options import Reconnect, SessionOptions
     from realtime_engine.tools import load_tools
 
     check_folder(common.record)
@@ -62,6 +62,7 @@ def _run(common: RunOptions, front: MachineFront, chosen: ChosenUpstream, flags:
         lead=front.lead,
         reports=front.reports,
         tools=schemas,
+        reconnect=Reconnect(),
     )
     with open_screen(stdout_is_taken=front.uses_stdout) as screen:
         if chosen.why is not None:

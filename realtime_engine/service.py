@@ -22,7 +22,7 @@ from realtime_engine.link import Link
 from realtime_engine.machine_link import open_machine
 from realtime_engine.metrics import Metrics, Mode, Traffic
 from realtime_engine.network import Network
-from realtime_engine.options import NO_SETTINGS, Limits, Policy, SessionOptions
+from realtime_engine.options import NO_SETTINGS, Limits, Policy, Reconnect, SessionOptions
 from realtime_engine.plugins import ANYTHING, LinkUpstream, Upstream, Wanted, is_machine
 from realtime_engine.policy import may_set
 from realtime_engine.recording.keep import Recordings
@@ -84,6 +84,7 @@ class Service:
             tools=tools,
             policy=self.policy_of(mode),
             limits=self.limits,
+            reconnect=Reconnect() if mode == "managed" else None,
         )
 
     async def hold(

@@ -265,7 +265,9 @@ class Session:
         attempt = managed.reconnection.lost(now, closed.code, expired=expired)
         if attempt is None:
             return False
-        reason = f"the connection to the model is lost: {_why(closed)}"
+        reason = f"the connection to the model is lost ({closed.code})"
+        if closed.reason:
+            reason = f"{reason}: {closed.reason}"
         if not (complained or managed.reconnection.told):
             self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
         managed.reconnection.told = True

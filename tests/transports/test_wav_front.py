@@ -12,7 +12,7 @@ from realtime_engine.commands import Step
 from realtime_engine.errors import UpstreamError, UsageError
 from realtime_engine.inputs import Kind
 from realtime_engine.machine import Close, Connected, Disconnected, Frame
-from realtime_engine.options import SessionOptions, ToolSchema
+from realtime_engine.options import Reconnect, SessionOptions, ToolSchema
 from realtime_engine.show import Who
 from realtime_engine.sound import encode
 from tests.script import Script, created, session_created, speech_started, speech_stopped
@@ -350,6 +350,21 @@ def test_an_upstream_that_is_lost_is_said_and_counts_as_a_failure() -> None:
 
     with pytest.raises(UpstreamError, match="out of order"):
         converse(model, "Hello?")
+
+
+def test_an_upstream_that_is_lost_and_there_again_is_said_and_waited_for() -> None:
+    first = Script().on("connected", session_created()).on("response.create", created()).at(1.0, Close(1006, ""))
+    second = Script().on("connected", session_created()).on("response.create", created("resp_2"))
+    second.at(9.0, loud(1.0, response="resp_2"), spoken("resp_2", "Here I am."))
+
+    talk = converse(first, "Hello?", then=second, reconnect=Reconnect(delays=(2.0,)))
+
+    assert talk.shown.of(Who.MODEL) == ["Here I am."]
+    assert talk.shown.of(Who.ENGINE) == [
+        "error: the connection to the model is lost (1006)",
+        "the connection to the model is lost (1006); another is made in 2 s",
+        "the model is there again: the conversation goes on",
+    ]
 
 
 def test_an_upstream_that_leaves_when_all_is_answered_is_no_failure() -> None:

@@ -80,9 +80,11 @@ def converse(
     output: Path | None = None,
     mix: Path | None = None,
     shown: Shown | None = None,
+    then: Script | None = None,
     **session: Any,
 ) -> Talk:
-    """Simulate a conversation: paths are spoken, texts typed."""
+    """Simulate a conversation: paths are spoken, texts typed. ``then`` is the model of the next connection."""
+    models = [model, *filter(None, [then])]
     options = SessionOptions(lead=Wav.lead, reports=Wav.reports, **session)
     front = Wav(WavOptions(turns=as_turns(turns), output=output, mix=mix))
     steps: list[Step] = []
@@ -91,7 +93,7 @@ def converse(
         end = simulate(
             Session(options),
             front=machine,
-            connect=lambda: model,
+            connect=lambda: models.pop(0),
             record=steps.append,
             run_tool=lambda call: ToolResult(call.call_id, f"{call.name} ran"),
         )

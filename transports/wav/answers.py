@@ -9,6 +9,7 @@ from typing import Final
 
 from realtime_engine.events import (
     ConversationItemAdded,
+    EngineUpstream,
     Event,
     FunctionCallArgumentsDelta,
     InputAudioBufferCommitted,
@@ -37,7 +38,7 @@ class Reply(Enum):
     """Where the answer to a turn stands."""
 
     AWAITED = auto()  # it has not begun
-    UNDER_WAY = auto()  # the model hears speech, answers, calls a function, or is being heard
+    UNDER_WAY = auto()  # the model hears speech, answers, calls a function, is being heard, or is lost for a while
     OVER = auto()  # answered, and nothing is under way
 
 
@@ -59,6 +60,7 @@ class Answers:
         self._begun = False  # a response has begun since the turn did
         self._speech = False  # the model hears the person speak
         self._awaited = False  # the next response is due
+        self._away = False  # the connection to the model is lost, and is made again
         self._active: set[str] = set()  # responses
         self._sounding: set[str] = set()  # responses whose speech is unheard
         self._calls: set[str] = set()  # without output
@@ -67,7 +69,7 @@ class Answers:
     @property
     def reply(self) -> Reply:
         """Where the answer stands."""
-        if self._speech or self._active or self._sounding or self._calls:
+        if self._speech or self._active or self._sounding or self._calls or self._away:
             return Reply.UNDER_WAY
         return Reply.OVER if self._begun and not self._awaited else Reply.AWAITED
 
@@ -92,10 +94,8 @@ class Answers:
     def see(self, now: float, event: Event) -> None:
         """The model, or the session, has said something."""
         match event:
-            case SpeechStarted():
-                self._speech = True
-            case SpeechStopped():
-                self._speech = False
+            case SpeechStarted() | SpeechStopped():
+                self._speech = isinstance(event, SpeechStarted)
             case InputAudioBufferCommitted():
                 self._speech = False
                 self._awaited = self._awaited or self.by_itself
@@ -111,6 +111,9 @@ class Answers:
                 self._sounding.discard(response_id)
             case ResponseDone():
                 self._done(event)
+            case EngineUpstream(state=state):
+                self._away = state == "reconnecting"
+                self._speech = False
             case ConversationItemAdded(item=item) if item.type == "function_call_output":
                 self._answered_call(str(item.call_id))
             case _:

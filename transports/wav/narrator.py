@@ -2,6 +2,7 @@
 
 from realtime_engine.events import (
     ConversationItemAdded,
+    EngineUpstream,
     Error,
     Event,
     FunctionCallArgumentsDone,
@@ -57,6 +58,12 @@ class Narrator:
                 self._line(now, Who.TOOL, f"→ {text(item.output)}")
             case Error(error=error) if error.code not in _RACES:
                 self._show.line(now, Who.ENGINE, f"error: {error.message}")
+            case EngineUpstream(state="reconnecting", reason=reason, retry_in=seconds):
+                self._show.line(
+                    now, Who.ENGINE, f"{reason}; another is made" + (f" in {seconds:g} s" if seconds else "")
+                )
+            case EngineUpstream():
+                self._show.line(now, Who.ENGINE, "the model is there again: the conversation goes on")
             case _:
                 pass
 
