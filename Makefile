@@ -20,9 +20,8 @@ help:  ## list these commands
 
 setup: $(VENV)/.ready  ## make the environment in .venv, and nothing else
 
-run: setup  ## have a spoken question answered by the embedded model: no key, no network
-	$(BIN)/engine run --transport wav --upstream local --script examples/replies.toml \
-		--input examples/question.wav --output answer.wav
+run: setup  ## a page to talk at on http://127.0.0.1:8000/, the embedded model behind it: no key, no network
+	$(BIN)/engine serve --transport ws --upstream local --script examples/replies.toml --tools examples/house.py
 
 system:  ## install what the tests need of the system: a browser and the like
 	@missing=; for each in $(SYSTEM_PACKAGES); do \

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -19,8 +20,10 @@ from realtime_engine.options import SessionOptions
 from realtime_engine.plugins import UPSTREAMS, Wanted, find, is_machine
 from realtime_engine.session import Session
 from realtime_engine.upstreams.local import Local, LocalOptions
+from tests.cli.fake import engine
 from tests.script import Script
 
+ROOT: Final = Path(__file__).parent.parent
 POINT: Final = EntryPoint("trio-websocket", "examples.trio_websocket_upstream:TrioWebsocket", UPSTREAMS)
 HELLO: Final = {
     "type": "conversation.item.create",
@@ -190,3 +193,22 @@ async def test_somebody_who_speaks_no_websocket_is_the_upstreams_error(monkeypat
             async with the_plugin(f"ws://127.0.0.1:{port}").open(trio.current_time, None):
                 pytest.fail("it does speak")
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("turn", "answer"),
+    [
+        (("--input", str(ROOT / "examples" / "question.wav")), "sunny in Lisbon"),
+        (("--text", "How is the weather?"), "twenty-two degrees"),
+        (("--text", "Switch the lamp on"), "The house says: the lamp is on"),
+        (("--text", "Hello"), "You wrote: Hello."),
+    ],
+)
+def test_the_embedded_model_has_an_answer(
+    turn: tuple[str, str], answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script, tools = ROOT / "examples" / "replies.toml", ROOT / "examples" / "house.py"
+    local = ("--upstream", "local", "--script", script, "--tools", tools, "--speech", "tones")
+
+    assert engine("run", *local, *turn, "--speed", "max") == 0
+    assert answer in capsys.readouterr().out
