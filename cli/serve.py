@@ -19,7 +19,7 @@ from cli.flags import arguments_of, flag_of, make, value_of
 from cli.given import ConfigFile, from_environment, variable_of
 from cli.options import LimitOptions, ServeOptions
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import Server, Upstream
+from realtime_engine.plugins import Server, Upstream, is_supervisor
 
 if TYPE_CHECKING:
     from realtime_engine.options import Limits
@@ -147,6 +147,8 @@ def _serve(
             )
 
     def announce(urls: Sequence[str]) -> None:
+        if not urls:  # this process serves for another, which announces it
+            return
         where = " or ".join(urls)
         if common.log == "json":
             log().info("serving", urls=where, upstream=chosen.introduction, access=server.access)
@@ -155,6 +157,8 @@ def _serve(
             with suppress(OSError):  # nobody reads it
                 print(f"engine: {line}", file=sys.stderr)  # noqa: T201 - the command's own word
 
+    if is_supervisor(server):
+        return server.supervise(announce)
     return serve_until_told(server, open_service, announce=announce)
 
 

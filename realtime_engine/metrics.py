@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, Protocol, Self, TypeAlias, runtime_checkable
 
+import msgspec
 from msgspec import Struct, field
 
 from realtime_engine.inputs import Side
@@ -26,6 +27,9 @@ OTHER: Final = "other"
 
 CODES: Final = frozenset({"1000", "1001", "1007", "1008", "1011", "1012", "1013"})
 """The codes that conversations are closed with."""
+
+KILLED: Final = "1006"
+"""What the conversations of a process have ended with that was killed: no close at all (RFC 6455, section 7.1.5)."""
 
 STATUSES: Final = frozenset({"completed", "cancelled", "incomplete", "failed"})
 """How responses end (protocol.md, section 8)."""
@@ -128,7 +132,8 @@ class Totals(Struct, kw_only=True):
         responses: By status.
         tokens: Of responses, by direction and what they carried (``input audio``).
         cached: Input tokens that the model had seen before; they are in ``tokens`` too.
-        recordings_cut: Recordings that ended before their conversation.
+        recordings_cut: Recordings that ended before their conversation, or could not begin.
+        workers_lost: Worker processes that have ended unasked.
         connect: From asking for a connection to the upstream until it is open.
         first_audio: From the end of what the person said until the first sound of an answer goes to the front.
         silence: From an interruption until the front is silent; see `realtime_engine.watch`.
@@ -145,6 +150,7 @@ class Totals(Struct, kw_only=True):
     tokens: Counts = field(default_factory=dict)
     cached: int = 0
     recordings_cut: int = 0
+    workers_lost: int = 0
     connect: Histogram = field(default_factory=lambda: Histogram.empty(CONNECT_SECONDS))
     first_audio: Histogram = field(default_factory=lambda: Histogram.empty(FIRST_AUDIO_SECONDS))
     silence: Histogram = field(default_factory=lambda: Histogram.empty(SILENCE_SECONDS))
@@ -163,10 +169,17 @@ class Totals(Struct, kw_only=True):
             tokens=_sum(self.tokens, other.tokens),
             cached=self.cached + other.cached,
             recordings_cut=self.recordings_cut + other.recordings_cut,
+            workers_lost=self.workers_lost + other.workers_lost,
             connect=self.connect.plus(other.connect),
             first_audio=self.first_audio.plus(other.first_audio),
             silence=self.silence.plus(other.silence),
         )
+
+    def without_its_process(self) -> "Totals":
+        """The same when the process that has counted is gone, and with it the conversations it held."""
+        lost = sum(self.active.values())
+        gone = Totals(active=dict.fromkeys(self.active, 0), ended={KILLED: lost} if lost else {})
+        return msgspec.structs.replace(self, active={}).plus(gone)
 
     def carry(self, side: Side, traffic: Traffic) -> None:
         """Add what a connection has carried."""
@@ -227,7 +240,7 @@ class Metrics:
         add(self.kept.responses, _known(status, STATUSES))
 
     def recording_cut(self) -> None:
-        """A recording has ended before its conversation."""
+        """A recording has ended before its conversation, or could not begin."""
         self.kept.recordings_cut += 1
 
     def totals(self) -> Totals:

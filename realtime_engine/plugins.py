@@ -103,7 +103,7 @@ class Server(Protocol):
         """What no log may show."""
 
     async def serve(self, service: Service, *, task_status: TaskStatus[Sequence[str]]) -> None:
-        """Serve until it is drained. ``started`` gives the addresses, once somebody could connect.
+        """Serve until it is drained. ``started`` gives the addresses to announce, once somebody could connect.
 
         Raises:
             UsageError: It cannot begin: its port is taken, for instance.
@@ -111,6 +111,17 @@ class Server(Protocol):
 
     def drain(self) -> None:
         """Let nobody else in, and ask all conversations to end; then `serve` ends."""
+
+
+class Supervisor(Protocol):
+    """A `Server` that looks after other processes, which serve; each of them runs the command that this one runs."""
+
+    def supervise(self, announce: Callable[[Sequence[str]], None]) -> int:
+        """Serve until a signal comes, and give the exit status. ``announce`` is told the addresses.
+
+        Raises:
+            UsageError: It cannot begin.
+        """
 
 
 class MachineUpstream(Protocol):
@@ -155,6 +166,11 @@ def is_machine(upstream: Upstream) -> TypeGuard[MachineUpstream]:
 def is_server(transport: type[Any]) -> bool:
     """Whether a transport holds many conversations, and not one."""
     return hasattr(transport, "serve")
+
+
+def is_supervisor(server: object) -> TypeGuard[Supervisor]:
+    """Whether a server, with its options, serves by other processes."""
+    return bool(getattr(server, "supervises", False))
 
 
 def find(group: str, name: str, *, points: Sequence[EntryPoint] | None = None) -> type[Any]:

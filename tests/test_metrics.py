@@ -71,3 +71,15 @@ def test_totals_are_a_copy() -> None:
     metrics.kept.connect.observe(1.0)
 
     assert before == Totals()
+
+
+def test_when_a_process_is_gone_its_conversations_have_ended_and_its_numbers_stay() -> None:
+    metrics = Metrics()
+    metrics.response("completed")
+    with metrics.conversation("managed"), metrics.conversation("managed"):
+        killed = metrics.totals().without_its_process()
+    ended = metrics.totals().without_its_process()
+
+    assert (killed.active, killed.started, killed.ended) == ({"managed": 0}, {"managed": 2}, {"1006": 2})
+    assert ended.ended == {}
+    assert killed.responses == ended.responses == {"completed": 1}

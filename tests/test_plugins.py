@@ -9,7 +9,17 @@ from realtime_engine.errors import UsageError
 from realtime_engine.link import Link
 from realtime_engine.machine import Machine
 from realtime_engine.network import Network
-from realtime_engine.plugins import ANYTHING, TRANSPORTS, UPSTREAMS, Wanted, find, installed, is_machine, is_server
+from realtime_engine.plugins import (
+    ANYTHING,
+    TRANSPORTS,
+    UPSTREAMS,
+    Wanted,
+    find,
+    installed,
+    is_machine,
+    is_server,
+    is_supervisor,
+)
 
 
 class Parrot:
@@ -91,3 +101,11 @@ def test_ours_are_registered_as_a_strangers_are(group: str, known: Mapping[str, 
     found = {name: point.value for name, point in installed(group).items()}
 
     assert found.items() >= known.items()
+
+
+def test_a_server_may_leave_the_serving_to_other_processes() -> None:
+    class Supervises:
+        supervises = True
+
+    assert is_supervisor(Supervises())
+    assert not is_supervisor(object())

@@ -4,8 +4,10 @@ This module is light; what serves is imported when serving begins.
 """
 
 import socket
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -46,6 +48,7 @@ class WsOptions:
         ping_every: Seconds between two pings.
         ping_timeout: Seconds in which a ping must be answered.
         drain: Seconds that conversations have to end when the server is stopped.
+        workers: Processes that share the port and the limits: each takes one core.
     """
 
     host: str = "127.0.0.1"
@@ -66,12 +69,15 @@ class WsOptions:
     ping_every: float = 20.0
     ping_timeout: float = 20.0
     drain: float = 10.0
+    workers: int = 1
 
 
 _POSITIVE = (
     *("max_sessions", "max_sessions_per_address", "max_message_front", "handshake_timeout"),
     *("keep_alive", "write_timeout", "ping_every", "ping_timeout"),
 )
+
+MOST_WORKERS = 256
 
 
 class Ws:
@@ -95,6 +101,8 @@ class Ws:
             raise UsageError(f"--port must be from 0 to 65535, not {options.port}")
         if (options.tls_cert is None) is not (options.tls_key is None):
             raise UsageError("--tls-cert and --tls-key belong together: give both, or neither")
+        if not 1 <= options.workers <= MOST_WORKERS:
+            raise UsageError(f"--workers must be from 1 to {MOST_WORKERS}, not {options.workers}")
         from transports.ws.addresses import Proxies
         from transports.ws.origins import Origins, check_hosts
         from transports.ws.tls import tls_context
@@ -127,6 +135,26 @@ class Ws:
 
         return is_loopback(self.options.host) and not self.options.trusted_proxy
 
+    @property
+    def supervises(self) -> bool:
+        """Whether this process only looks after others, which serve."""
+        from transports.ws.worker import Place
+
+        return self.options.workers > 1 and Place.of() is None
+
+    def supervise(self, announce: Callable[[Sequence[str]], None]) -> int:
+        """Serve with several processes until a signal comes, and give the exit status; each runs this very command.
+
+        Args:
+            announce: Told the URLs of the page, once clients can connect.
+
+        Raises:
+            UsageError: It cannot listen there.
+        """
+        from transports.ws.workers import supervise
+
+        return supervise(self.options, [sys.executable, *sys.orig_argv[1:]], announce)
+
     async def serve(
         self,
         service: "Service",
@@ -138,6 +166,9 @@ class Ws:
     ) -> None:
         """Serve until all conversations have ended after `drain`; ``started`` gives the URLs of the page.
 
+        A worker has sockets, places and numbers from its supervisor, where no others are given, and gives no URLs:
+        the supervisor announces them.
+
         Args:
             service: Holds the conversations.
             listeners: Sockets that listen already; None: they are bound.
@@ -148,6 +179,29 @@ class Ws:
         Raises:
             UsageError: It cannot listen there.
         """
+        from transports.ws.worker import Place, open_worker
+
+        place = Place.of()
+        if place is None or listeners is not None:
+            await self._serve(service, listeners, slots, scrape, task_status=task_status)
+            return
+        import trio
+
+        async with open_worker(place, service.metrics, self.drain) as worker, trio.open_nursery() as nursery:
+            serve = partial(self._serve, service, worker.listeners, worker, worker.gather)
+            urls = await nursery.start(serve)
+            worker.ready(urls)
+            task_status.started(())
+
+    async def _serve(
+        self,
+        service: "Service",
+        listeners: Sequence[socket.socket] | None,
+        slots: "Slots | None",
+        scrape: "Scrape | None",
+        *,
+        task_status: "trio.TaskStatus[Sequence[str]]",
+    ) -> None:
         from transports.ws.server import WebServer
 
         self._server = WebServer(self.options, self._token, self._tls, service, slots=slots, scrape=scrape)

@@ -53,6 +53,7 @@ class _Snapshot(Collector):
             _counter("tokens", "Tokens that responses used.", ["direction", "kind"], totals.tokens),
             CounterMetricFamily("engine_tokens_cached", "Input tokens among them that were cached.", totals.cached),
             CounterMetricFamily("engine_recordings_cut", "Recordings that ended early.", totals.recordings_cut),
+            CounterMetricFamily("engine_workers_lost", "Workers that ended unasked.", totals.workers_lost),
             _histogram("connect", "From asking for the upstream until it is open.", totals.connect),
             _histogram("first_audio", "From the end of speech to the first audio of an answer.", totals.first_audio),
             _histogram("silence", "From an interruption until the front is silent.", totals.silence),

@@ -1,0 +1,174 @@
+"""What a worker and its supervisor say to each other, and what happens when one of them does not."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from realtime_engine.metrics import Metrics
+from transports.ws.control import (
+    Control,
+    Count,
+    Counted,
+    Free,
+    Gather,
+    Gathered,
+    Message,
+    NoPlace,
+    Ready,
+    Take,
+    Taken,
+)
+from transports.ws.slots import Full
+from transports.ws.worker import Place, Worker, open_worker
+
+
+class Supervisor:
+    """The other end of a worker's line, as a test wants it."""
+
+    def __init__(self, control: Control) -> None:
+        self.control = control
+        self._heard: list[Message] = []
+
+    async def hear(self) -> Message:
+        while not self._heard:
+            with trio.fail_after(10):
+                self._heard += await self.control.hear()
+        return self._heard.pop(0)
+
+
+class Held:
+    """A worker, its supervisor, and whether it has noticed the loss of it."""
+
+    def __init__(self, worker: Worker, supervisor: Supervisor, metrics: Metrics, lost: trio.Event) -> None:
+        self.worker, self.supervisor, self.metrics, self.lost = worker, supervisor, metrics, lost
+        self.last: list[Message] = []  # what the worker has said besides, at its end
+
+
+@asynccontextmanager
+async def held() -> AsyncIterator[Held]:
+    ours, theirs = socket.socketpair()
+    metrics, lost = Metrics(), trio.Event()
+    supervisor = Supervisor(Control(ours))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(supervisor.control.send)
+        async with open_worker(Place(1, theirs.detach(), ()), metrics, lost.set) as worker:
+            each = Held(worker, supervisor, metrics, lost)
+            yield each
+        while messages := await supervisor.control.hear():
+            each.last += messages
+        nursery.cancel_scope.cancel()
+    supervisor.control.close()
+
+
+def test_a_workers_place_is_told_in_its_environment() -> None:
+    place = Place(3, 7, (8, 9))
+
+    assert Place.of(place.write()) == place
+    assert Place.of({}) is None
+
+
+async def test_a_place_is_asked_for_and_given_back() -> None:
+    async with held() as each, trio.open_nursery() as nursery:
+        nursery.start_soon(each.worker.take, "10.0.0.1")
+        asked = await each.supervisor.hear()
+        assert isinstance(asked, Take)
+        assert asked.address == "10.0.0.1"
+        each.supervisor.control.say(Taken(asked.number))
+        await wait_all_tasks_blocked()
+        each.worker.free("10.0.0.1")
+        assert await each.supervisor.hear() == Free("10.0.0.1")
+
+
+async def test_where_there_is_no_place_the_supervisors_reason_is_told() -> None:
+    async def refuse(supervisor: Supervisor) -> None:
+        asked = await supervisor.hear()
+        assert isinstance(asked, Take)
+        supervisor.control.say(NoPlace(asked.number, "all 5 places are taken", "server_full", 10))
+
+    async with held() as each, trio.open_nursery() as nursery:
+        nursery.start_soon(refuse, each.supervisor)
+        with pytest.raises(Full, match="all 5 places") as full:
+            await each.worker.take("10.0.0.1")
+
+    assert (full.value.code, full.value.retry_after_s) == ("server_full", 10)
+
+
+async def test_a_place_that_is_granted_to_somebody_who_has_gone_is_given_back() -> None:
+    async with held() as each:
+        with trio.CancelScope() as gone:
+            gone.deadline = trio.current_time() + 0.01
+            await each.worker.take("10.0.0.1")
+        asked = await each.supervisor.hear()
+        assert isinstance(asked, Take)
+        each.supervisor.control.say(Taken(asked.number))
+
+        assert await each.supervisor.hear() == Free("10.0.0.1")
+
+
+async def test_the_numbers_are_those_of_all_and_its_own_are_told_when_asked_and_at_the_end() -> None:
+    everything = Metrics()
+    everything.ended(1012)
+
+    async def answer(supervisor: Supervisor) -> None:
+        asked = await supervisor.hear()
+        assert isinstance(asked, Gather)
+        supervisor.control.say(Gathered(asked.number, everything.totals()))
+
+    async with held() as each:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer, each.supervisor)
+            assert (await each.worker.gather()).ended == {"1012": 1}
+        each.metrics.ended(1000)
+        each.supervisor.control.say(Count(7))
+        told = await each.supervisor.hear()
+        assert isinstance(told, Counted)
+        assert (told.number, told.totals.ended) == (7, {"1000": 1})
+        each.metrics.ended(1000)
+
+    (last,) = each.last
+    assert isinstance(last, Counted)
+    assert last.totals.ended == {"1000": 2}
+
+
+async def test_without_its_supervisor_a_worker_gives_no_place_and_knows_its_own_numbers() -> None:
+    async with held() as each:
+        each.worker.ready(["http://127.0.0.1:8000/"])
+        assert await each.supervisor.hear() == Ready(("http://127.0.0.1:8000/",))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(refused, each.worker)
+            await each.supervisor.hear()
+            each.supervisor.control.cut()
+            with trio.fail_after(10):
+                await each.lost.wait()
+        await refused(each.worker)
+        each.metrics.ended(1000)
+        assert (await each.worker.gather()).ended == {"1000": 1}
+        each.worker.free("10.0.0.1")
+
+
+async def refused(worker: Worker) -> None:
+    with pytest.raises(Full, match="restarted"):
+        await worker.take("10.0.0.1")
+
+
+async def test_a_line_is_cut_by_what_cannot_be_understood_and_by_whoever_does_not_read() -> None:
+    ours, theirs = socket.socketpair()
+    control = Control(ours)
+    theirs.sendall(b'{"type":"free","address":"10.0.0.1"}\n')
+    assert await control.hear() == [Free("10.0.0.1")]
+    theirs.sendall(b'{"type":"nonsense"}\n')
+    assert await control.hear() == []
+    control.close()
+    theirs.close()
+
+    ours, theirs = socket.socketpair()
+    control = Control(ours)
+    for _ in range(3):
+        control.say(Free("x" * (3 << 20)))
+    assert theirs.recv(10) == b""
+    control.close()
+    theirs.close()
