@@ -440,6 +440,7 @@ class WebSocket:
         return (self._take is not None and not self._over) or (self._closing and not self._eof)
 
     def _unwatch(self) -> None:
+        self._blocked = 0  # nothing is waited for any more
         if self._watched is not None:
             self._shared.readiness.forget(self.wire.sock)
             self._watched = None

@@ -1,18 +1,19 @@
 """A server for tests: real sockets on a free port of this computer, and the embedded model behind it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import trio
 import trio_websocket
 
 from realtime_engine.network import open_network
-from realtime_engine.plugins import Upstream
+from realtime_engine.plugins import ANYTHING, Upstream, Wanted
 from realtime_engine.service import Service
 from realtime_engine.upstreams.local import Local, LocalOptions
+from tests.script import Script
 from transports.ws import Ws, WsOptions
 
 PATIENCE: Final = 20.0
@@ -72,6 +73,34 @@ async def open_server(
 def model(**options: Any) -> Local:
     """The embedded model, which beeps: no test listens to what it says."""
     return Local(LocalOptions(speech="tones", **options))
+
+
+class Scripted:
+    """An upstream whose connections are scripts, made anew for each; it remembers what was asked for, and said."""
+
+    Options: ClassVar[type] = object
+    name = "scripted"
+
+    def __init__(self, script: Callable[[], Script] = Script, **by_model: Callable[[], Script]) -> None:
+        self._script = script
+        self._by_model = by_model
+        self.wanted: list[Wanted] = []
+        self.scripts: list[Script] = []
+
+    def connect(self, wanted: Wanted = ANYTHING) -> Script:
+        self.wanted.append(wanted)
+        self.scripts.append(self._by_model.get(wanted.model or "", self._script)())
+        return self.scripts[-1]
+
+
+async def eventually(true: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that comes soon, and that nobody tells."""
+    with trio.fail_after(PATIENCE):
+        while True:
+            found = true()
+            if found if isinstance(found, bool) else await found:
+                return
+            await trio.sleep(0.01)
 
 
 # --- clients --------------------------------------------------------------------------------------------------

@@ -36,6 +36,9 @@ from transports.ws.slots import Full, LocalSlots, Slots
 from transports.ws.tokens import Token, is_readable_by_all
 from transports.ws.waiting import WaitingRoom
 
+MOST_WAITING: Final = 512
+"""Connections that may wait for a request. A real one takes milliseconds, so who has waited longest is no loss."""
+
 LINGER: Final = 1.0
 """Seconds in which a client that is refused can read why."""
 
@@ -77,7 +80,7 @@ class WebServer:
         self._tls = tls
         self._access = Access(options, token)
         self._site = Site(self._access, read_files(), service, scrape)
-        self._room = WaitingRoom()
+        self._room = WaitingRoom(MOST_WAITING)
         self._limits = WireLimits(
             max_message=options.max_message_front,
             write=options.write_timeout,

@@ -2,18 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import trio
-
-MOST: Final = 512
-"""Connections that may wait for a request. A real one takes milliseconds, so who has waited longest is no loss."""
 
 
 class WaitingRoom:
     """Who waits for a request; the one that has waited longest must go when there is no room."""
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self._scopes: dict[trio.CancelScope, None] = {}
 

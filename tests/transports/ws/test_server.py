@@ -2,10 +2,9 @@
 
 import json
 import ssl
-from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -20,7 +19,7 @@ from realtime_engine.settings import pins
 from realtime_engine.tools import Tools
 from tests.certs import make_certificate
 from tests.script import Script, created, done
-from tests.servers import PATIENCE, model, open_client, open_server
+from tests.servers import PATIENCE, Scripted, eventually, model, open_client, open_server
 from transports.ws import WsOptions
 
 TOKEN: Final = "correct-horse-battery-staple"
@@ -44,33 +43,6 @@ async def turned_away(url: str, *headers: tuple[str, str]) -> tuple[int, httpx.H
 async def get(url: str) -> httpx.Response:
     async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as browser:
         return await browser.get(url)
-
-
-async def eventually(true: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
-    """Wait for something that comes soon, and that nobody tells."""
-    with trio.fail_after(PATIENCE):
-        while True:
-            found = true()
-            if found if isinstance(found, bool) else await found:
-                return
-            await trio.sleep(0.01)
-
-
-class Scripted:
-    """An upstream whose connections all say what a script says; it remembers what it was asked for."""
-
-    Options: ClassVar[type] = object
-    name = "scripted"
-
-    def __init__(self, script: Callable[[], Script] = Script) -> None:
-        self.script = script
-        self.wanted: list[Wanted] = []
-        self.scripts: list[Script] = []
-
-    def connect(self, wanted: Wanted = ANYTHING) -> Script:
-        self.wanted.append(wanted)
-        self.scripts.append(self.script())
-        return self.scripts[-1]
 
 
 # --- conversations --------------------------------------------------------------------------------------------
