@@ -28,7 +28,7 @@ from realtime_engine.recording.reader import Recording
 from realtime_engine.service import FAULT, Service
 from realtime_engine.stopping import Stopping
 from realtime_engine.tools import Tools
-from tests.script import Script, created, done, function_call
+from tests.script import Said, Script, created, done, function_call, session_created
 
 Clock = Callable[[], float]
 Opener = Callable[[Clock], AbstractAsyncContextManager[Link]]
@@ -83,6 +83,16 @@ async def hold(
             return await service.hold(front(script), front="test", mode=mode, wanted=wanted, stop=stop)
 
 
+def greeting(*more: Said) -> Script:
+    """A model that says so when it is there."""
+    return Script().on("connected", session_created(), *more)
+
+
+def leaving(*said: Said) -> Script:
+    """A person who waits for the model, says this, and leaves."""
+    return Script().on("session.created", *said, Close())
+
+
 def only_folder(root: Path) -> Path:
     (folder,) = root.iterdir()
     return folder
@@ -93,8 +103,8 @@ def settings(**fields: Any) -> Raw:
 
 
 async def test_a_conversation_is_held_to_its_end() -> None:
-    model = Script().on("connected", "session.created").on("ask", "answer")
-    person = Script().on("session.created", {"type": "response.create"}).at(0.05, Close())
+    model = greeting()
+    person = leaving("response.create")
 
     end = await hold(Model(model), person)
 
@@ -104,14 +114,13 @@ async def test_a_conversation_is_held_to_its_end() -> None:
 
 
 async def test_two_conversations_have_nothing_in_common_but_the_upstream() -> None:
-    first, second = Script(), Script()
+    first, second = greeting(), greeting()
     model = Model(first, second)
 
     async with open_network() as network, trio.open_nursery() as nursery:
         service = Service(upstream=model, network=network)
         for said in ("response.create", "response.cancel"):
-            person = Script().at(0, said).at(0.05, Close())
-            nursery.start_soon(partial(service.hold, front(person), front="test", mode="transparent"))
+            nursery.start_soon(partial(service.hold, front(leaving(said)), front="test", mode="transparent"))
 
     assert sorted(first.types() + second.types()) == ["response.cancel", "response.create"]
     assert len(first.types()) == 1
@@ -136,9 +145,7 @@ async def test_a_fault_ends_its_conversation_and_is_logged_without_its_words() -
 async def test_every_line_of_the_log_names_the_conversation() -> None:
     asked = {"type": "session.update", "session": {"instructions": "mine"}}
     with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
-        await hold(
-            Model(Script()), Script().at(0.02, asked).at(0.05, Close()), policy=Policy(pinned={"instructions": "x"})
-        )
+        await hold(Model(greeting()), leaving(asked), policy=Policy(pinned={"instructions": "x"}))
 
     assert [line["event"] for line in logs] == [
         "conversation began",
@@ -151,21 +158,21 @@ async def test_every_line_of_the_log_names_the_conversation() -> None:
 
 async def test_a_client_s_model_counts_where_it_may_set_one_and_nowhere_else() -> None:
     asked = Wanted("gpt-dear", transcription=False)
-    may, pinned, unlisted = (Model(Script()) for _ in range(3))
+    may, pinned, unlisted = (Model(greeting()) for _ in range(3))
 
-    await hold(may, Script().at(0.02, Close()), wanted=asked)
-    await hold(pinned, Script().at(0.02, Close()), wanted=asked, policy=Policy(pinned={"model": "the operator's"}))
-    await hold(unlisted, Script().at(0.02, Close()), wanted=asked, policy=Policy(may_set=("instructions",)))
+    await hold(may, leaving(), wanted=asked)
+    await hold(pinned, leaving(), wanted=asked, policy=Policy(pinned={"model": "the operator's"}))
+    await hold(unlisted, leaving(), wanted=asked, policy=Policy(may_set=("instructions",)))
 
     assert (may.wanted, pinned.wanted, unlisted.wanted) == ([asked], [ANYTHING], [ANYTHING])
 
 
 async def test_the_operator_s_settings_are_sent_and_to_one_that_only_transcribes_what_it_has() -> None:
     given = settings(instructions="Be brief.", audio={"input": {"transcription": {"model": "whisper"}}})
-    talking, transcribing = Script(), Script()
+    talking, transcribing = greeting(), greeting()
 
-    await hold(Model(talking), Script().at(0.05, Close()), settings=given)
-    await hold(Model(transcribing), Script().at(0.05, Close()), settings=given, wanted=Wanted(transcription=True))
+    await hold(Model(talking), leaving(), settings=given)
+    await hold(Model(transcribing), leaving(), settings=given, wanted=Wanted(transcription=True))
 
     assert talking.heard[0].event["session"] == json.loads(bytes(given))
     assert transcribing.heard[0].event["session"] == {
@@ -176,8 +183,8 @@ async def test_the_operator_s_settings_are_sent_and_to_one_that_only_transcribes
 
 async def test_managed_conversations_have_the_engine_s_tools_run_and_pinned() -> None:
     call = function_call("call_1", "weather", '{"city": "Paris"}')
-    model = Script().on("connected", created(), call, done())
-    person = Script().at(0.3, Close())
+    model = Script().on("connected", created(), call, done()).on("conversation.item.create", "goodbye")
+    person = Script().on("goodbye", Close())
 
     await hold(
         Model(model), person, mode="managed", tools=Tools([weather]), settings=settings(instructions="Be brief.")
@@ -189,10 +196,10 @@ async def test_managed_conversations_have_the_engine_s_tools_run_and_pinned() ->
 
 
 async def test_realtime_clients_answer_their_calls_themselves() -> None:
-    model = Script().on("connected", created(), function_call("call_1", "weather", '{"city": "Paris"}'), done())
+    model = greeting(created(), function_call("call_1", "weather", '{"city": "Paris"}'), done())
     mine = {"type": "session.update", "session": {"tools": [{"type": "function", "name": "mine"}]}}
 
-    await hold(Model(model), Script().at(0.02, mine).at(0.1, Close()), tools=Tools([weather]))
+    await hold(Model(model), leaving(mine), tools=Tools([weather]))
 
     assert [heard.event for heard in model.heard] == [mine]
 
@@ -208,13 +215,13 @@ async def test_the_operator_may_end_it() -> None:
 
 async def test_it_is_recorded_if_that_is_wanted(tmp_path: Path) -> None:
     async with open_recordings(tmp_path) as recordings:
-        person = Script().at(0.02, "response.create").at(0.05, Close())
-        await hold(Model(Script()), person, recordings=recordings)
+        await hold(Model(greeting()), leaving("response.create"), recordings=recordings)
 
     with Recording(only_folder(tmp_path)) as recording:
         assert (recording.about.front, recording.about.upstream) == ("test", "scripted")
         assert recording.about.ended is not None
-        assert [type(step.input).__name__ for step in recording.steps()] == ["Opened", "Opened", "Message", "Closed"]
+        inputs = [type(step.input).__name__ for step in recording.steps()]
+    assert inputs == ["Opened", "Opened", "Message", "Message", "Closed"]
 
 
 async def test_where_nothing_can_be_written_it_goes_on_unrecorded_which_is_logged_and_counted(tmp_path: Path) -> None:
@@ -223,7 +230,7 @@ async def test_where_nothing_can_be_written_it_goes_on_unrecorded_which_is_logge
         (tmp_path / "gone").rmdir()
         (tmp_path / "gone").write_text("in the way")
         with capture_logs() as logs:
-            end = await hold(Model(Script()), Script().at(0.02, Close()), recordings=recordings, metrics=metrics)
+            end = await hold(Model(greeting()), leaving(), recordings=recordings, metrics=metrics)
 
     assert end.code == 1000
     (said,) = [line for line in logs if line["log_level"] == "warning"]
@@ -233,8 +240,8 @@ async def test_where_nothing_can_be_written_it_goes_on_unrecorded_which_is_logge
 
 async def test_what_passes_is_counted() -> None:
     async with open_network() as network:
-        service = Service(upstream=Model(Script().on("connected", "session.created")), network=network)
-        person = Script().at(0.02, "response.create").at(0.05, Close())
+        service = Service(upstream=Model(greeting()), network=network)
+        person = leaving("response.create")
         await service.hold(front(person), front="test", mode="transparent")
 
     totals = service.metrics.totals()
