@@ -129,7 +129,8 @@ async def _upgrade(wire: Wire, address: _Address, headers: Headers, subprotocols
         await wire.send_all(ask or b"")
         answer = await _next_event(wire, connection)
         if isinstance(answer, h11.Response):
-            raise UpstreamError(_refusal(answer, await _read_body(wire, connection), headers))
+            refusal = _refusal(answer, await _read_body(wire, connection), headers)
+            raise UpstreamError(refusal, status=answer.status_code)
     except OSError as error:
         raise UpstreamError(f"{address.host} was lost in the handshake: {_why(error)}") from error
     except h11.RemoteProtocolError as error:
@@ -212,4 +213,5 @@ def _why(error: OSError) -> str:
         cause = cause.__cause__
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
-    return getattr(cause, "strerror", None) or str(error)
+    said = str(getattr(cause, "strerror", None) or error)
+    return said.rpartition(": ")[2] if said.startswith("Error connecting to") else said

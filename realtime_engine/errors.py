@@ -56,7 +56,15 @@ class RemoteProtocolError(EngineError):
 
 
 class UpstreamError(EngineError):
-    """The model's side refused the conversation, was lost, or never answered."""
+    """The model's side refused the conversation, was lost, or never answered.
+
+    Attributes:
+        status: The HTTP status with which it refused; None: it did not come to that.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Stalled(EngineError):  # noqa: N818 - it names a state, as trio's own Cancelled does

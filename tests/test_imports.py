@@ -61,6 +61,10 @@ MAY: Final[dict[str, set[str]]] = {
     "upstreams/local/__init__.py": {"pathlib", "soundfile", "time"},
     "upstreams/local/espeak.py": {"ctypes", "pathlib", "sys"},
     "upstreams/local/voice.py": {"pathlib", "subprocess", "sys"},
+    # a server's address and its certificate, the key in the environment or a file
+    "upstreams/openai/__init__.py": {"os", "pathlib", "ssl"},
+    "upstreams/openai/connecting.py": {"ssl", "trio"},
+    "upstreams/openai/server.py": {"urllib"},
     "upstreams/recorded/__init__.py": {"pathlib"},
     # a user's functions, from a module or a file
     "tools.py": {"pathlib", "sys", "trio"},

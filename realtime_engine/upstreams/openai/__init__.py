@@ -1,0 +1,113 @@
+"""The OpenAI Realtime API over WebSocket, and every server that speaks it.
+
+This module is light: what dials is imported when somebody connects.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from realtime_engine.errors import UsageError
+from realtime_engine.plugins import ANYTHING, Wanted
+from realtime_engine.sizes import size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+    from ssl import SSLContext
+
+    from realtime_engine.link import Link
+    from realtime_engine.network import Network
+
+URL: Final = "wss://api.openai.com/v1/realtime"
+KEY: Final = "OPENAI_API_KEY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAIOptions:
+    """Where the model is, and who asks.
+
+    Attributes:
+        url: The server's address.
+        model_name: The model, where the address names none and a client is free to ask for another.
+        key_file: A file with the key, instead of OPENAI_API_KEY.
+        upstream_header: A header of the handshake, "name: value"; may be given again. One that authenticates
+            (authorization, api-key) takes the place of the key.
+        upstream_ca: A file with certificates of authorities to trust besides the system's.
+        safety_identifier: Who the end user is, for the server's own safety checks: a hash, no name.
+        connect_within: Seconds within which the server must be reached and agree.
+        greet_within: Seconds within which it must then say its first word.
+        max_message_upstream: Bytes that one message of the server may have.
+    """
+
+    url: str = URL
+    model_name: str | None = None
+    key_file: Path | None = None
+    upstream_header: tuple[str, ...] = field(default=(), metadata={"secret": True})
+    upstream_ca: Path | None = None
+    safety_identifier: str | None = None
+    connect_within: float = 10.0
+    greet_within: float = 10.0
+    max_message_upstream: int = field(default=16 << 20, metadata={"parse": size, "metavar": "SIZE"})
+
+
+class OpenAI:
+    """The plug-in: see `realtime_engine.plugins.LinkUpstream`.
+
+    Raises:
+        UsageError: There is no key, or an option is wrong; the message names it, and shows no secret.
+    """
+
+    Options: ClassVar[type] = OpenAIOptions
+    name: str = "openai"
+
+    def __init__(self, options: OpenAIOptions) -> None:
+        from realtime_engine.upstreams.openai.server import server_of
+
+        for flag, seconds in (("connect", options.connect_within), ("greet", options.greet_within)):
+            if not 0 < seconds < float("inf"):
+                raise UsageError(f"--{flag}-within must be more than 0 seconds, not {seconds}")
+        if options.max_message_upstream < 1:
+            raise UsageError(f"--max-message-upstream must be at least 1 byte, not {options.max_message_upstream}")
+        self._options = options
+        self._server = server_of(options, *_key(options), os.environ)
+        self._tls = _trust(options.upstream_ca) if options.upstream_ca is not None else None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be seen nowhere: the key, and the values of the operator's headers."""
+        return self._server.secrets
+
+    def open(
+        self, clock: "Callable[[], float]", network: "Network", wanted: Wanted = ANYTHING
+    ) -> "AbstractAsyncContextManager[Link]":
+        """See `realtime_engine.plugins.LinkUpstream`."""
+        from realtime_engine.upstreams.openai.connecting import connect
+
+        return connect(self._server, self._options, network, self._tls, wanted)
+
+
+def _key(options: OpenAIOptions) -> tuple[str, str]:
+    """The key, and where it is from; ``""``: there is none."""
+    if options.key_file is None:
+        return os.environ.get(KEY, "").strip(), KEY
+    where = f"--key-file {options.key_file}"
+    try:
+        key = options.key_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{where} cannot be read: {error}") from None
+    if not key:
+        raise UsageError(f"{where} is empty: write the key into it")
+    return key, where
+
+
+def _trust(authorities: Path) -> "SSLContext":
+    import ssl
+
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(authorities)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"--upstream-ca {authorities} cannot be used: {error}") from None
+    return context

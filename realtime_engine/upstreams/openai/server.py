@@ -1,0 +1,165 @@
+"""What is known of a server before it is called: its address, the headers, and what must be told to nobody.
+
+Source: protocol.md, section 1.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+from realtime_engine.errors import UpstreamError, UsageError
+from realtime_engine.plugins import Wanted
+from realtime_engine.upstreams.openai import KEY, OpenAIOptions
+
+MODEL: Final = "gpt-realtime"
+"""The model that answers where nobody has named one."""
+
+HOSTED: Final = "api.openai.com"
+_AUTHENTICATES: Final = frozenset({"authorization", "api-key", "x-api-key"})
+_HANDSHAKE: Final = frozenset({"host", "connection", "upgrade", "content-length", "transfer-encoding"})
+_SETTLES: Final = frozenset({"model", "deployment", "call_id"})
+"""Query parameters that say who answers (protocol.md, section 1)."""
+
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.1
+_PIECE: Final = 6  # characters of a secret that are not to be seen
+_ABOUT_KEYS: Final = ("api key", "api_key", "bearer ")
+
+MENDS: Final = {
+    401: "it does not accept {key}: check it",
+    403: "{key} may not do this there: check its rights, and the model",
+    404: "there is nothing at this address: check its path, and the model",
+    429: "too much was asked of it, or the account is used up: wait, or look at its limits",
+}
+"""What an HTTP status means here, and what mends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A Realtime server.
+
+    Attributes:
+        host: Its name, for messages.
+        headers: What the handshake carries.
+        secrets: What must be seen nowhere.
+        key: What the server is asked to accept, for messages: where it is from, never what it is.
+    """
+
+    url: SplitResult
+    host: str
+    model: str | None
+    headers: tuple[tuple[str, str], ...]
+    secrets: tuple[str, ...]
+    key: str
+
+    def address(self, wanted: Wanted) -> str:
+        """The URL for what is wanted; what stands in the operator's own counts more."""
+        given = parse_qsl(self.url.query, keep_blank_values=True)
+        names = {name for name, _ in given}
+        if wanted.transcription and "intent" not in names:
+            given = [each for each in given if each[0] != "model"]
+            given.append(("intent", "transcription"))
+        elif not wanted.transcription and not names & _SETTLES:
+            given.append(("model", wanted.model or self.model or MODEL))
+        return urlunsplit(self.url._replace(query=urlencode(given)))
+
+    def explain(self, error: UpstreamError) -> str:
+        """Why it refused, in one sentence that names the thing and the mend."""
+        mend = MENDS.get(error.status or 0)
+        if mend is not None:
+            sentence = f"{self.host} refuses the connection ({error.status}): {mend.format(key=self.key)}"
+            said = str(error).partition(": ")[2].partition(": ")[2]
+            return sentence if not said or self.betrays(said) else f"{sentence} ({said})"
+        if error.status is not None and error.status >= 500:
+            return f"{self.host} is in trouble ({error.status}): try again later"
+        return self.refusal if self.betrays(str(error)) else str(error)
+
+    @property
+    def refusal(self) -> str:
+        """What is said in place of a text that may show the key."""
+        return f"{self.host} does not accept {self.key}: check it"
+
+    def betrays(self, said: str) -> bool:
+        """Whether a text shows a secret, or a piece of one, or speaks of the key and so may."""
+        folded = said.casefold()
+        return any(about in folded for about in _ABOUT_KEYS) or any(
+            secret[at : at + _PIECE] in said for secret in self.secrets for at in range(len(secret) - _PIECE + 1)
+        )
+
+
+def server_of(options: OpenAIOptions, key: str, where: str, environment: Mapping[str, str]) -> Server:
+    """The server that the options name.
+
+    Raises:
+        UsageError: They name none, or there is no key for it.
+    """
+    url = _read(options.url)
+    host = url.hostname or ""
+    headers = [_header(each) for each in options.upstream_header]
+    authenticated = next((name for name, _ in headers if name.casefold() in _AUTHENTICATES), None)
+    hidden = [part for _, value in headers for part in {value, value.rpartition(" ")[2]}]
+    if authenticated is None and key:
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise UsageError(f"{where} holds no key: a key is one word of plain letters, digits and signs")
+        if url.scheme == "ws" and not _is_here(host):
+            raise UsageError(f"the key would go to {host} in clear text: use wss://")
+        headers.insert(0, ("Authorization", f"Bearer {key}"))
+        hidden.append(key)
+    if authenticated is None and not key and host == HOSTED:
+        raise UsageError(f"{HOSTED} needs a key: set {KEY}, or name a file that holds it with --key-file")
+    if host == HOSTED:
+        headers += _accounts(environment)
+    if options.safety_identifier:
+        headers.append(_header(f"OpenAI-Safety-Identifier: {options.safety_identifier}"))
+    bearer = f"the key of {where}" if key else f"a client without a key ({KEY}, --key-file)"
+    shown = bearer if authenticated is None else f"the {authenticated} header"
+    return Server(url, host, _model(options, url), tuple(headers), tuple(hidden), shown)
+
+
+def _read(address: str) -> SplitResult:
+    try:
+        url = urlsplit(address)
+        _ = url.port
+    except ValueError:
+        url = SplitResult("", "", "", "", "")
+    if url.scheme not in ("ws", "wss") or not url.hostname:
+        raise UsageError("the upstream's address must be a whole ws:// or wss:// URL")
+    if "@" in url.netloc:
+        raise UsageError("the upstream's address must hold no password: use --upstream-header")
+    return url._replace(path=url.path or "/v1/realtime", fragment="")
+
+
+def _header(given: str) -> tuple[str, str]:
+    """A header that was given as ``name: value``; what is wrong with it is told without its value."""
+    name, colon, value = given.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not _NAME.fullmatch(name):
+        raise UsageError("--upstream-header must be 'name: value'")
+    if not value.isascii() or not value.isprintable():
+        raise UsageError(f"--upstream-header {name}: the value holds what HTTP cannot carry")
+    if name.casefold() in _HANDSHAKE or name.casefold().startswith("sec-websocket-"):
+        raise UsageError(f"--upstream-header {name}: this header is the handshake's own")
+    return name, value
+
+
+def _accounts(environment: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Who pays, if the key may choose."""
+    names = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
+    return [_header(f"{name}: {environment[each]}") for each, name in names.items() if environment.get(each)]
+
+
+def _model(options: OpenAIOptions, url: SplitResult) -> str | None:
+    named = dict(parse_qsl(url.query)).get("model")
+    if named is not None and options.model_name not in (None, named):
+        raise UsageError(f"the address names the model {named!r} and --model {options.model_name!r}: name one")
+    return options.model_name
+
+
+def _is_here(host: str) -> bool:
+    """Whether nothing leaves this computer."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

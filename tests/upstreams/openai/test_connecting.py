@@ -1,0 +1,207 @@
+"""A connection to a Realtime server, over real sockets."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import trio
+
+from realtime_engine.driving import Run
+from realtime_engine.engine import converse
+from realtime_engine.errors import UpstreamError
+from realtime_engine.inputs import Kind, Side
+from realtime_engine.link import CallingLink
+from realtime_engine.machine import Close
+from realtime_engine.machine_link import open_machine
+from realtime_engine.memory import memory_pair
+from realtime_engine.network import Network, open_network
+from realtime_engine.options import SessionOptions
+from realtime_engine.session import Session
+from realtime_engine.upstreams.openai import OpenAI, OpenAIOptions
+from realtime_engine.upstreams.openai.connecting import Guarded
+from realtime_engine.upstreams.openai.server import server_of
+from realtime_engine.websocket import WebSocket
+from tests.certs import make_certificate
+from tests.script import Script, session_created
+from tests.servers import open_server
+from tests.wires import serving
+from transports.ws import WsOptions
+
+SECRET = "sk-proj-abcdefghijklmnopqrstuvwx"
+PATIENCE = 20.0
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """A server that says this to everybody, whatever they want; nothing: for ever."""
+
+    async def handle(stream: trio.SocketStream) -> None:
+        if answer:
+            await stream.receive_some()
+            await stream.send_all(answer)
+        else:
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, handle, 0)
+        yield f"ws://127.0.0.1:{listeners[0].socket.getsockname()[1]}/v1/realtime"
+        nursery.cancel_scope.cancel()
+
+
+async def refused(url: str, **options: Any) -> str:
+    async with open_network() as network:
+        with pytest.raises(UpstreamError) as error, trio.fail_after(PATIENCE):
+            async with OpenAI(OpenAIOptions(url=url, **options)).open(trio.current_time, network) as link:
+                await link.read()
+    return str(error.value)
+
+
+def says(*events: dict[str, Any] | str, code: int = 1000, reason: str = "") -> Callable[[WebSocket], Awaitable[None]]:
+    """A server that says all this and closes."""
+
+    async def serve(websocket: WebSocket) -> None:
+        for event in events:
+            websocket.write((event if isinstance(event, str) else json.dumps(event)).encode(), Kind.TEXT)
+        await websocket.close(code, reason)
+
+    return serve
+
+
+async def hold(network: Network, url: str, front: Script, **options: Any) -> Run:
+    """A conversation with a server."""
+    upstream = OpenAI(OpenAIOptions(url=url, **options))
+    with trio.fail_after(PATIENCE):
+        return await converse(
+            Session(SessionOptions()),
+            open_front=lambda clock: open_machine(Side.FRONT, front, clock),
+            open_upstream=lambda clock: upstream.open(clock, network),
+        )
+
+
+async def test_what_a_server_says_is_handed_on_as_it_came_and_counted() -> None:
+    async with open_network() as network, serving(network, says(session_created(), "no json", code=4000)) as url:
+        upstream = OpenAI(OpenAIOptions(url=url))
+        async with upstream.open(trio.current_time, network) as link:
+            link.write(b"{}", Kind.TEXT)
+            link.flush()
+            said: list[bytes] = []
+            with trio.fail_after(PATIENCE):
+                while batch := await link.read():
+                    said += [bytes(message.raw) for message in batch]
+
+            assert said == [json.dumps(session_created()).encode(), b"no json"]
+            assert link.closed == (4000, "")
+            assert isinstance(link, Guarded)
+            assert (link.messages_in, link.messages_out, link.queued) == (2, 1, 0)
+            assert link.bytes_in > 0
+            assert link.sent == link.bytes_out > 0
+
+
+def test_it_counts_and_calls_as_the_network_does() -> None:
+    server = server_of(OpenAIOptions(), SECRET, "", {})
+    near, _ = memory_pair(Side.UPSTREAM)
+    guarded = Guarded(cast("WebSocket", near), server, 1.0)
+
+    assert isinstance(guarded, CallingLink)
+    assert all(hasattr(Guarded, count) for count in ("messages_in", "bytes_in", "messages_out", "bytes_out"))
+
+
+async def test_a_key_that_the_server_refuses_in_words_is_told_in_the_engines_own() -> None:
+    """The hosted service checks the key after the handshake, and repeats what it was given (protocol.md, 1.2)."""
+    message = f"Incorrect API key provided: {SECRET[:8]}********{SECRET[-4:]}."
+    detail = {"type": "invalid_request_error", "code": "invalid_api_key", "message": message, "param": "x"}
+    error = {"type": "error", "event_id": "event_1", "error": detail}
+    serve = says({"type": "other"}, error, code=3000, reason="invalid_request_error.invalid_api_key")
+    front = Script()
+
+    async with open_network() as network, serving(network, serve) as url:
+        end = await hold(network, url, front)
+
+    (told,) = front.all("error")
+    assert told["error"]["code"] == "invalid_api_key"
+    assert told["error"]["message"] == "127.0.0.1 does not accept the key of OPENAI_API_KEY: check it"
+    assert end.code == 1011
+    assert "127.0.0.1 does not accept the key of OPENAI_API_KEY: check it" in end.reason
+    assert SECRET[:7] not in end.reason + json.dumps([heard.event for heard in front.heard])
+
+
+async def test_an_error_in_an_unknown_shape_is_told_without_the_key_too() -> None:
+    front = Script()
+
+    async with open_network() as network, serving(network, says({"type": "error", "error": SECRET})) as url:
+        await hold(network, url, front)
+
+    assert SECRET not in json.dumps([heard.event for heard in front.heard])
+    assert front.all("error")[0]["error"]["message"] == "127.0.0.1 does not accept the key of OPENAI_API_KEY: check it"
+
+
+async def test_other_errors_pass_as_they_came() -> None:
+    front = Script()
+    error = {"type": "error", "error": {"code": "invalid_model", "message": "No such model."}}
+
+    async with open_network() as network, serving(network, says(error, code=4000, reason="no model")) as url:
+        end = await hold(network, url, front)
+
+    assert front.all("error") == [error]
+    assert "no model" in end.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "(401): it does not accept the key of"),
+        (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "127.0.0.1 is in trouble (500)"),
+        (b"SSH-2.0-OpenSSH\r\n", "127.0.0.1 does not speak HTTP"),
+    ],
+)
+async def test_a_server_that_refuses_is_one_sentence(answer: bytes, said: str) -> None:
+    async with answering(answer) as url:
+        assert said in await refused(url)
+
+
+async def test_a_server_that_does_not_answer_is_given_up() -> None:
+    async with answering(b"") as url:
+        assert await refused(url, connect_within=0.1) == "127.0.0.1 was not reached within 0.1 s: is it there?"
+
+
+async def test_a_server_that_never_says_a_word_is_given_up() -> None:
+    async def silent(websocket: WebSocket) -> None:
+        await websocket.read()
+
+    async with open_network() as network, serving(network, silent) as url:
+        said = await refused(url, greet_within=0.1)
+
+    assert said == "127.0.0.1 has said nothing within 0.1 s: is it a Realtime server?"
+
+
+async def test_a_server_that_has_greeted_may_be_silent() -> None:
+    async def greet(websocket: WebSocket) -> None:
+        websocket.write(json.dumps(session_created()).encode(), Kind.TEXT)
+        websocket.flush()
+        await websocket.read()
+
+    front = Script().at(0.5, Close())
+    async with open_network() as network, serving(network, greet) as url:
+        end = await hold(network, url, front, greet_within=0.3)
+
+    assert end.code == 1000
+
+
+async def test_an_authority_of_ones_own_is_trusted_and_an_unknown_one_is_not(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    options = WsOptions(tls_cert=certificate.chain, tls_key=certificate.key)
+    async with open_server(options) as server:
+        url = f"{server.ws_url}/v1/realtime"
+        async with open_network() as network:
+            front = Script().on("session.created", Close())
+            assert (await hold(network, url, front, upstream_ca=certificate.chain)).code == 1000
+
+        assert "cannot trust 127.0.0.1: self-signed certificate" in await refused(url)
