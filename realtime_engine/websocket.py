@@ -138,6 +138,7 @@ class WebSocket:
         wire.closing = self._let_go
         shared.sweep.add(self._check)
         if received:
+            self.bytes_in = len(received)
             self._reader.kept += received
             self._reader.more = True
 
