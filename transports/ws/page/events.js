@@ -1,11 +1,12 @@
 // @ts-check
 /** The inspector: everything that the page and the engine say to each other, in rows that open. */
-import { get, make, painter, say, short, size } from "./page.js";
+import { get, make, painter, roomIn, say, short, size } from "./page.js";
 import { MOST, Runs, lines, shown } from "./runs.js";
 
 /** @typedef {import("./runs.js").Row} Row */
 
 const NEAR = 40; // pixels from the end that still count as the end
+const CHUNK = 50; // rows that are laid out together, or not at all
 
 export class Inspector {
   runs = new Runs();
@@ -35,26 +36,31 @@ export class Inspector {
     const { row, gone } = this.runs.add(at, way, event, bytes);
     this.#changed.add(row);
     for (const each of gone) {
-      this.#nodes.get(each)?.remove();
+      this.#remove(this.#nodes.get(each));
       this.#nodes.delete(each);
       this.#changed.delete(each);
     }
     if (!this.#paused) this.paint();
   }
 
+  /** @param {any} node */
+  #remove(node) {
+    const chunk = node?.parentElement;
+    node?.remove();
+    if (chunk?.childElementCount === 0) chunk.remove();
+  }
+
   #paint() {
-    const made = document.createDocumentFragment();
     for (const row of this.#changed) {
       let node = this.#nodes.get(row);
       if (!node) {
         this.#nodes.set(row, (node = makeRow(row)));
-        made.append(node);
+        roomIn(this.list, CHUNK).append(node);
         if (this.#nodes.size === 1) node.firstChild.tabIndex = 0;
       }
       this.#show(row, node);
     }
     this.#changed.clear();
-    this.list.append(made);
     this.#count();
     if (this.#following) this.list.scrollTop = 1e9;
   }

@@ -46,6 +46,13 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Where the next of many goes: into the last list, or, when that is full, into a new one, so that few are laid out. @param {any} lists @param {number} most */
+export function roomIn(lists, most) {
+  const last = lists.lastElementChild;
+  if (last && last.childElementCount < most) return last;
+  return lists.appendChild(make("ol"));
+}
+
 /** Call a function once before the next picture, however often it is asked for. @param {() => void} paint */
 export function painter(paint) {
   let asked = false;

@@ -1,13 +1,14 @@
 // @ts-check
 /** The conversation on the screen: a list item for each turn, drawn again when something about it has changed. */
 import { heardAudio, heardText } from "./conversation.js";
-import { clock, get, icon, make, painter, say } from "./page.js";
+import { clock, get, icon, make, painter, roomIn, say } from "./page.js";
 import { drawSmall, showPlayed, smallWaveform } from "./waveform.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
 
 const NAMES = { user: "You", assistant: "Model", system: "System", tool: "Tool" };
 const NEAR = 64; // pixels from the end that still count as the end
+const CHUNK = 20; // turns that are laid out together, or not at all
 const REDRAW = 250; // milliseconds between two drawings of a growing sound
 
 /**
@@ -55,15 +56,19 @@ export class Turns {
 
   /** @param {Turn} turn */
   removed(turn) {
-    this.#views.get(turn)?.node.remove();
+    const node = this.#views.get(turn)?.node;
+    const chunk = node?.parentElement;
+    node?.remove();
+    if (chunk?.childElementCount === 0) chunk.remove();
     this.#views.delete(turn);
     this.#changed.delete(turn);
   }
 
   /** A line between what the model remembers and what it does not. */
   divide() {
-    if (!this.list.childElementCount || this.list.lastElementChild.className === "divider") return;
-    this.list.append(make("li", { className: "divider" }, "A new conversation. The model does not remember what is above."));
+    const last = this.list.lastElementChild?.lastElementChild;
+    if (!last || last.className === "divider") return;
+    last.after(make("li", { className: "divider" }, "A new conversation. The model does not remember what is above."));
   }
 
   /** Go to the newest, and stay there. */
@@ -106,14 +111,20 @@ export class Turns {
     if (this.#following) this.scroll.scrollTop = 1e9;
   }
 
-  /** @param {Turn} turn @param {Node} node */
+  /** @param {Turn} turn @param {any} node */
   #put(turn, node) {
     const { turns } = this.conversation;
     const at = turns.lastIndexOf(turn);
     const before = at > 0 ? this.#views.get(turns[at - 1])?.node : null;
-    const next = before ? before.nextSibling : at === 0 ? this.list.firstChild : null;
-    const place = /** @type {any} */ (next)?.className === "divider" && !turn.old ? next.nextSibling : next;
-    if (node !== place && !(node.isConnected && node === next)) this.list.insertBefore(node, place === node ? node.nextSibling : place);
+    if (node.isConnected && neighbour(node) === before) return;
+    if (!before) {
+      (this.list.firstElementChild ?? roomIn(this.list, CHUNK)).prepend(node);
+      return;
+    }
+    const divider = before.nextElementSibling?.className === "divider" && !turn.old ? before.nextElementSibling : null;
+    const last = divider ?? before;
+    if (last === this.list.lastElementChild.lastElementChild) roomIn(this.list, CHUNK).append(node);
+    else last.after(node);
   }
 
   /** @param {Turn} turn @returns {View} */
@@ -181,6 +192,12 @@ export class Turns {
     const words = turn.call ? `${turn.call.name} gave ${turn.call.output}` : heardText(turn) || wordless(turn);
     get("spoken").replaceChildren(make("p", {}, `${NAMES[turn.who]}: ${words}${turn.heard === null ? "" : " (interrupted)"}`));
   }
+}
+
+/** The turn above, over dividers and the ends of lists. @param {any} node @returns {any} */
+function neighbour(node) {
+  const above = node.previousElementSibling ?? node.parentElement.previousElementSibling?.lastElementChild ?? null;
+  return above?.className === "divider" ? neighbour(above) : above;
 }
 
 /** @param {Turn} turn */

@@ -1,0 +1,260 @@
+"""Talking to the page: speech in by the microphone, speech out by the loudspeaker, and over each other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+import soundfile
+from playwright.sync_api import Browser
+
+from realtime_engine.sound import from_pcm16
+from realtime_engine.upstreams.local.voice import espeak
+from tests.system.browser import RATE, Server, Sound, Visit, chromium, likeness, pcm, serving, visiting
+
+QUESTION: Final = "What is the weather like in Lisbon today?"
+INTERRUPTION: Final = "Wait, stop, I would like to know something else."
+REPLIES: Final = """
+[[reply]]
+turn = 1
+play = "rain.wav"
+transcript = "This is the sound of rain that falls on the roof of a house by the sea, in the evening, without a pause."
+
+[[reply]]
+say = "So be it."
+"""
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the microphone hears: a question, a pause that lasts into the answer, and an interruption."""
+    path = tmp_path_factory.mktemp("speech") / "microphone.wav"
+    question, interruption = (from_pcm16(espeak(text, "marin", 1.0)) for text in (QUESTION, INTERRUPTION))
+    pause = np.zeros(int(RATE * 0.6), np.float32)
+    waits = np.zeros(int(RATE * 3.2), np.float32)
+    soundfile.write(path, np.concatenate([pause, question, waits, interruption, np.zeros(RATE * 30)]), RATE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(speech: Path) -> Iterator[Browser]:
+    with chromium(speech) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Its answer has no pause in it, so that it can be told to the sample where it was cut."""
+    script = tmp_path_factory.mktemp("script") / "replies.toml"
+    script.write_text(REPLIES, "utf-8")
+    rain = np.random.default_rng(1).uniform(-0.2, 0.2, RATE * 12)
+    soundfile.write(script.parent / "rain.wav", rain, RATE)
+    with serving("--script", str(script)) as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    with visiting(browser, server.url, ear=True) as opened:
+        yield opened
+
+
+def as_it_is(visit: Visit) -> None:
+    """Take the microphone's sound without what browsers do to it."""
+    visit.page.click("#show-settings")
+    visit.page.uncheck("#processing")
+    visit.page.keyboard.press("Escape")
+
+
+def push_to_talk(visit: Visit) -> None:
+    visit.page.click("#show-settings")
+    visit.page.check("input[name=turns][value=none]")
+    visit.page.keyboard.press("Escape")
+
+
+def question_of(speech: Path) -> Sound:
+    sound, _ = soundfile.read(speech)
+    return np.asarray(sound[int(RATE * 0.6) : int(RATE * 2.4)], np.float64)
+
+
+def sounding(sound: Sound) -> Sound:
+    """From the first to the last sample that can be heard."""
+    loud = np.flatnonzero(np.abs(sound) > 0.002)
+    return sound[loud[0] : loud[-1] + 1] if len(loud) else sound[:0]
+
+
+def test_a_question_is_heard_by_the_model_and_its_answer_by_the_person(visit: Visit, speech: Path) -> None:
+    as_it_is(visit)
+    visit.remember_states()
+    visit.page.click("#talk")
+    visit.state("speaking")
+    assert visit.states() == ["connecting", "muted", "listening", "hearing", "thinking", "speaking"]
+    answer = visit.comes("response.output_item.added")["item"]["id"]
+    visit.page.click("#mic")  # nobody interrupts
+    visit.comes("response.done")
+    visit.page.wait_for_timeout(1000)
+
+    heard, _ = visit.heard()
+
+    assert likeness(question_of(speech), pcm(bytes(visit.spoken))) > 0.95
+    assert likeness(visit.answer(answer)[: RATE * 3], heard) > 0.98
+    assert visit.page.inner_text(".turn.assistant .text").startswith("This is the sound of rain")
+    assert "s of speech" in visit.page.inner_text(".turn.user .text")
+    assert 0 < int(visit.page.inner_text("#latency").split()[0]) < 2000
+    assert "tokens" in visit.page.inner_text("#usage")
+
+
+def test_microphone_audio_goes_up_as_frames_of_20_to_40_ms(visit: Visit) -> None:
+    sizes: list[int] = []
+    visit.page.on("websocket", lambda ws: ws.on("framesent", lambda frame: sizes.append(len(frame))))
+    visit.page.click("#talk")
+    visit.state("hearing")
+
+    audio = [size for size in sizes if size in range(960, 1921)]
+    assert len(audio) > 20
+    assert not visit.all_sent("input_audio_buffer.append")
+
+
+def test_speaking_over_the_answer_silences_it_at_once_and_cuts_it_to_what_was_heard(visit: Visit) -> None:
+    visit.page.click("#talk")
+    truncated = visit.comes("conversation.item.truncated")
+    visit.shows(".turn.assistant .cut", "heard")
+    visit.page.click("#mic")
+
+    heard, first_frame = visit.heard()
+    cut = visit.page.evaluate("() => ear.cleared[0]")
+    upto = int((cut + 0.25) * RATE) - first_frame  # the next answer comes later
+    spoken = sounding(heard[:upto])
+    last = first_frame + np.flatnonzero(np.abs(heard[:upto]) > 0.002)[-1]
+    whole = visit.answer(truncated["item_id"])
+
+    assert last / RATE - cut < 0.03  # 20 ms, and what the page's own clock is coarse
+    assert abs(len(spoken) / RATE * 1000 - truncated["audio_end_ms"]) < 60
+    assert likeness(spoken[: -RATE // 50], whole) > 0.95
+    assert len(spoken) < len(whole) / 2
+    assert len(visit.page.inner_text(".turn.assistant .text")) < 100
+
+
+def test_what_is_played_is_reported_ten_times_a_second(visit: Visit) -> None:
+    visit.page.click("#talk")
+    visit.state("speaking")
+    visit.page.click("#mic")
+    visit.goes("output_audio_buffer.played", 12)
+
+    reports = [(at, event) for at, event in visit.sent if event["type"] == "output_audio_buffer.played"]
+    (began, first), (ended, last) = reports[0], reports[11]
+    assert 0.8 < ended - began < 2.0
+    assert abs((last["audio_ms"] - first["audio_ms"]) / 1000 - (ended - began)) < 0.2
+
+
+def test_a_turn_can_be_played_again(visit: Visit, speech: Path) -> None:
+    as_it_is(visit)
+    visit.page.click("#talk")
+    visit.state("speaking")
+    visit.page.click("#mic")
+    visit.page.keyboard.press("Escape")
+    visit.comes("conversation.item.truncated")
+    before, _ = visit.heard()
+
+    visit.page.click(".turn.user .play")
+    visit.shows(".turn.user .play[aria-pressed=true]")
+    visit.shows(".turn.user .play:not([aria-pressed=true])")
+
+    after, _ = visit.heard()
+    assert likeness(question_of(speech), after[len(before) :]) > 0.95
+    assert not [e for e in visit.all_sent("output_audio_buffer.played") if not e["item_id"]]
+
+
+def test_switching_the_microphone_off_stops_its_tracks(visit: Visit) -> None:
+    visit.page.click("#talk")
+    visit.state("hearing")
+    visit.page.click("#mic")
+    visit.goes("input_audio_buffer.stopped")
+    spoken = len(visit.spoken)
+
+    visit.page.wait_for_timeout(300)
+
+    assert visit.page.evaluate("() => ear.tracks.map((track) => track.readyState)") == ["ended"]
+    assert len(visit.spoken) == spoken
+
+
+def test_parting_stops_the_microphone_too(visit: Visit) -> None:
+    visit.page.click("#talk")
+    visit.state("listening")
+    visit.page.wait_for_function("() => ear.tracks.length > 0")
+    visit.page.click("#end")
+    visit.state("off")
+
+    assert visit.page.evaluate("() => ear.tracks.map((track) => track.readyState)") == ["ended"]
+
+
+@pytest.mark.parametrize("by", ["button", "space"])
+def test_push_to_talk_sends_what_is_said_while_it_is_held(visit: Visit, by: str, speech: Path) -> None:
+    as_it_is(visit)
+    push_to_talk(visit)
+    visit.page.click("#talk")
+    visit.shows("#state", "Hold to talk")
+    visit.comes("session.updated", 2)
+    visit.page.wait_for_function("() => ear.tracks.length > 0")
+    visit.page.wait_for_timeout(200)
+    assert not visit.spoken
+
+    mouse, keyboard = visit.page.mouse, visit.page.keyboard
+    if by == "button":
+        box = visit.page.locator("#talk").bounding_box()
+        assert box is not None
+        mouse.move(box["x"] + 40, box["y"] + 40)
+        mouse.down()
+    else:
+        keyboard.down("Space")
+    visit.state("hearing")
+    visit.page.wait_for_timeout(2500)
+    mouse.up() if by == "button" else keyboard.up("Space")
+
+    visit.goes("input_audio_buffer.commit")
+    visit.goes("response.create")
+    visit.state("speaking")
+    spoken = len(visit.spoken)
+    assert 2.4 < spoken / 2 / RATE < 3.5
+    assert likeness(question_of(speech)[RATE:], pcm(bytes(visit.spoken))) > 0.95
+    visit.shows(".turn.user .play")
+    visit.page.wait_for_timeout(200)
+    assert len(visit.spoken) == spoken
+
+
+def test_a_tap_on_the_button_in_push_to_talk_is_no_turn(visit: Visit) -> None:
+    push_to_talk(visit)
+    visit.page.click("#talk")
+    visit.shows("#state", "Hold to talk")
+    visit.comes("session.updated", 2)
+    visit.page.click("#talk")
+
+    visit.goes("input_audio_buffer.clear")
+    assert not visit.all_sent("input_audio_buffer.commit")
+
+
+def test_holding_the_button_interrupts_the_answer(visit: Visit) -> None:
+    push_to_talk(visit)
+    visit.write("hello")
+    visit.state("speaking")
+    visit.page.wait_for_timeout(500)
+    visit.page.evaluate("() => document.activeElement.blur()")
+    visit.page.keyboard.down("Space")
+
+    visit.comes("conversation.item.truncated")
+    visit.state("hearing")
+    visit.page.keyboard.up("Space")
+
+
+def test_a_refused_microphone_is_explained_for_this_very_browser(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, microphone=False) as visit:
+        visit.page.click("#talk")
+        visit.shows("#message-what", "The microphone is not allowed")
+
+        assert "Click the icon left of the address" in visit.page.inner_text("#message-why")
+        visit.state("muted")
+        visit.page.context.grant_permissions(["microphone"])
+        visit.page.click("#message-act")
+        visit.state("listening")
+        assert not visit.page.is_visible("#message")
