@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
@@ -81,9 +81,18 @@ class Served:
 
 
 @contextmanager
-def served(*flags: str | Path, env: Mapping[str, str] = {}, cwd: Path = ROOT, status: int = 0) -> Iterator[Served]:
-    """Serve as long as the block lasts, then ask for the end: it must come by itself, and with this status."""
-    command = [sys.executable, "-m", "cli", "serve", "--port", "0", *map(str, flags)]
+def served(
+    *flags: str | Path,
+    env: Mapping[str, str] = {},
+    cwd: Path = ROOT,
+    status: int = 0,
+    within: Sequence[str] = (),
+) -> Iterator[Served]:
+    """Serve as long as the block lasts, then ask for the end: it must come by itself, and with this status.
+
+    ``within`` is a command that ends by becoming the one that follows it.
+    """
+    command = [*within, sys.executable, "-m", "cli", "serve", "--port", "0", *map(str, flags)]
     with subprocess.Popen(
         command,
         cwd=cwd,
@@ -98,3 +107,9 @@ def served(*flags: str | Path, env: Mapping[str, str] = {}, cwd: Path = ROOT, st
             assert server.ended() == status, "".join(server.said)
         finally:
             process.kill()
+
+
+def with_mounts(script: str) -> Sequence[str]:
+    """A command that sees its own mounts, made by a shell script, and nobody else sees them."""
+    alone = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+    return [*alone, "sh", "-euc", f'{script}; exec "$@"', "sh"]

@@ -1,15 +1,23 @@
 """A disk on which nothing more fits ends the recording, and not the conversation.
 
-The limit on a file's size stands in for the disk: the kernel refuses the write in the same way.
+For one conversation the limit on a file's size stands in for the disk: the kernel refuses the write in the same way. A
+server has a disk of 1 MiB, in memory, which only it can see.
 """
 
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
+
+from websockets.sync.client import connect
+
+from realtime_engine.audio import encode_base64
+from tests.served import PATIENCE, served, with_mounts
+from tests.system.test_workers import lines, metric
 
 ROOT: Final = Path(__file__).parents[2]
 FITS: Final = 200_000  # bytes a file; 4 s of speech
@@ -48,6 +56,35 @@ def test_the_conversation_goes_on_with_one_warning_and_the_recording_says_where_
     assert ended["complete"] is False
     assert 3.5 < ended["at"] < 5.0
     assert "too large" in ended["reason"]
+    replayed = engine("replay", recording)
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert "as far as it goes" in replayed.stdout
+
+
+def test_a_server_whose_disk_is_full_goes_on_and_says_which_conversations_are_not_recorded(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    flags = ("--upstream", "local", "--speech", "tones", "--log", "json", "--record", disk)
+    second = json.dumps({"type": "input_audio_buffer.append", "audio": encode_base64(bytes(48_000)).decode()})
+    with served(*flags, within=with_mounts(f"mount -t tmpfs -o size=1m tmpfs '{disk}'")) as server:
+        with connect(server.realtime) as client:
+            for _ in range(30):
+                client.send(second)
+            server.await_line("No space left on device")
+            client.send(json.dumps({"type": "conversation.item.retrieve", "item_id": "none"}))
+            while json.loads(client.recv(timeout=PATIENCE))["type"] != "error":
+                pass
+        with connect(server.realtime) as another:
+            assert json.loads(another.recv(timeout=PATIENCE))["type"] == "session.created"
+        assert metric(server, "engine_recordings_cut_total") == 2
+        shutil.copytree(f"/proc/{server.process.pid}/root/{disk}", tmp_path / "copy")
+
+    warnings = [str(line["event"]) for line in map(json.loads, server.said) if line["level"] == "warning"]
+    assert len(warnings) == 2
+    assert "ends at" in warnings[0]
+    assert warnings[1].startswith("the conversation is not recorded: cannot record in")
+    assert len(lines(server, "conversation ended")) == 2
+    (recording,) = (tmp_path / "copy").iterdir()
     replayed = engine("replay", recording)
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     assert "as far as it goes" in replayed.stdout
