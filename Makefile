@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTHON ?= python3
 NODE   := tests/node/node_modules
+SDKS   := tests/sdks/clients/node/node_modules
 GOLDEN := $(dir $(wildcard recordings/*/recording.json))
 UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
 
@@ -13,7 +14,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 SYSTEM_PACKAGES := chromium faketime nodejs=node npm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system run test lint format pytest bench recordings clean
+.PHONY: help setup system run test lint format pytest bench sdks recordings clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,8 +36,8 @@ system:  ## install what the tests need of the system: a browser and the like
 		echo "The tests need$$missing. On Debian: sudo sh -c '$$install'" >&2; exit 1; \
 	fi
 
-$(NODE)/.ready: $(NODE:/node_modules=/package.json) $(NODE:/node_modules=/package-lock.json) | system
-	npm ci --prefix $(dir $(@D)) --loglevel=error --no-audit --no-fund
+%/node_modules/.ready: %/package.json %/package-lock.json | system
+	npm ci --prefix $* --loglevel=error --no-audit --no-fund
 	@touch $@
 
 test: lint system $(NODE)/.ready  ## run every check; PYTHONS="/path/to/python3.13 …" adds interpreters
@@ -66,11 +67,14 @@ pytest: setup system $(NODE)/.ready  ## only the tests and the golden recordings
 bench: setup  ## measure, and print one table
 	$(BIN)/python -m bench.run
 
+sdks: setup $(SDKS)/.ready  ## hold the heavy Realtime clients of other makers against the engine
+	UV=$(UV) $(BIN)/pytest -n 0 tests/sdks/others.py
+
 recordings: setup  ## make the golden recordings anew
 	$(BIN)/python -m recordings.make
 
 clean:  ## remove everything that is made
-	rm -rf .venv* .*_cache .hypothesis .coverage* dist answer.wav $(NODE)
+	rm -rf .venv* .*_cache .hypothesis .coverage* dist answer.wav $(NODE) $(SDKS)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml uv.lock $(filter-out uv,$(UV))

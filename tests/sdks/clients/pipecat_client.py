@@ -1,0 +1,100 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["pipecat-ai[openai,websockets-base]==1.14.0"]
+# ///
+"""``pipecat-ai``: a pipeline of its realtime service and the two halves of its context, as its examples have it.
+
+Usage: python pipecat_client.py HOST PORT TOKEN
+"""
+
+import asyncio
+import json
+import sys
+from contextlib import asynccontextmanager
+
+from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
+from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
+from pipecat.frames.frames import (
+    ErrorFrame,
+    InputAudioRawFrame,
+    LLMFullResponseEndFrame,
+    LLMRunFrame,
+    TTSAudioRawFrame,
+    TTSTextFrame,
+)
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.runner import PipelineRunner
+from pipecat.pipeline.task import PipelineParams, PipelineTask
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
+from question import QUESTION
+
+
+class Ear(FrameProcessor):
+    """Notes what comes out of the model."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.bytes, self.errors = "", 0, []
+        self.answers = asyncio.Queue()
+
+    async def process_frame(self, frame, direction):
+        await super().process_frame(frame, direction)
+        match frame:
+            case TTSTextFrame():
+                self.words += frame.text
+            case TTSAudioRawFrame():
+                self.bytes += len(frame.audio)
+            case ErrorFrame():
+                self.errors.append(frame.error)
+            case LLMFullResponseEndFrame():
+                self.answers.put_nowait((self.words, self.bytes / 48_000))
+                self.words, self.bytes = "", 0
+        await self.push_frame(frame, direction)
+
+
+@asynccontextmanager
+async def conversation(host, port, token, text, called):
+    """A pipeline whose context begins with a typed message; its model answers that first."""
+
+    async def get_weather(params):
+        called.append(f"get_weather {json.dumps(params.arguments)}")
+        await params.result_callback("fine in Paris")
+
+    weather = FunctionSchema("get_weather", "The weather of a city.", {"city": {"type": "string"}}, ["city"])
+    user, assistant = LLMContextAggregatorPair(LLMContext([{"role": "user", "content": text}], ToolsSchema([weather])))
+    model = OpenAIRealtimeLLMService(api_key=token, base_url=f"ws://{host}:{port}/v1/realtime")
+    model.register_function("get_weather", get_weather)
+    ear = Ear()
+    task = PipelineTask(
+        Pipeline([user, model, ear, assistant]),
+        params=PipelineParams(audio_in_sample_rate=24_000, audio_out_sample_rate=24_000),
+    )
+    running = asyncio.create_task(PipelineRunner(handle_sigint=False).run(task))
+    await task.queue_frame(LLMRunFrame())
+    yield task, ear
+    await task.cancel()
+    await running
+
+
+async def main(host, port, token):
+    heard = {"called": [], "errors": []}
+
+    async with conversation(host, port, token, "Hello?", []) as (task, ear):
+        heard["typed"], _ = await ear.answers.get()
+        for piece in QUESTION:
+            await task.queue_frame(InputAudioRawFrame(piece, 24_000, 1))
+        _, heard["spoken"] = await ear.answers.get()
+        heard["errors"] += ear.errors
+
+    async with conversation(host, port, token, "How is the weather?", heard["called"]) as (_, ear):
+        while not heard.get("after"):
+            heard["after"], _ = await ear.answers.get()
+        heard["errors"] += ear.errors
+
+    print(json.dumps(heard))
+
+
+asyncio.run(asyncio.wait_for(main(*sys.argv[1:]), 60))
