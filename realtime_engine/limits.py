@@ -2,18 +2,29 @@
 
 from math import inf
 
-from realtime_engine.objects import Response, Usage
+from realtime_engine.objects import Response, SessionConfig, TranscriptionUsage, Usage, text
 from realtime_engine.options import Limits
+from realtime_engine.prices import Price
 
 
 class Meter:
-    """Counts a conversation against its limits. ``now`` is in seconds, as everywhere."""
+    """Counts a conversation against its limits. ``now`` is in seconds, as everywhere.
+
+    Attributes:
+        tokens: What all responses and transcripts have used.
+        cost: What they have cost, as far as there are prices.
+        spent: Why nothing more may be spent, as a sentence: tokens or cost have reached their limit, or the cost is
+            limited and the price of a model is not known. None: more may be.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._ends = inf
         self._last = inf
+        self._model = self._transcriber = ""
         self.tokens = 0
+        self.cost = 0.0
+        self.spent: str | None = None
 
     @property
     def deadline(self) -> float:
@@ -31,15 +42,25 @@ class Meter:
         """The front has sent something."""
         self._last = now
 
+    def session(self, session: SessionConfig) -> None:
+        """The session says which model answers, and which one writes down what is said."""
+        self._model = text(session.model) or self._model
+        self._transcriber = session.transcriber or self._transcriber
+        if text(session.model):
+            self._price_of(self._model)
+
     def responded(self, response: Response) -> None:
         """A response has ended, and says what it used."""
-        if isinstance(response.usage, Usage):
-            self.tokens += response.usage.total_tokens
+        usage = response.usage
+        if isinstance(usage, Usage):
+            price = self._price_of(self._model)
+            self._count(usage.total_tokens, price.of(usage) if price is not None else 0.0)
 
-    @property
-    def spent(self) -> bool:
-        """Whether the tokens are used up."""
-        return self._limits.tokens is not None and self.tokens >= self._limits.tokens
+    def transcribed(self, usage: object) -> None:
+        """A turn has been written down, and says what that took."""
+        if isinstance(usage, TranscriptionUsage):
+            price = self._price_of(self._transcriber)
+            self._count(usage.total_tokens or 0, price.of_transcript(usage) if price is not None else 0.0)
 
     def exceeded(self, now: float) -> str | None:
         """Which limit is reached, as a sentence; None: none is."""
@@ -48,6 +69,22 @@ class Meter:
             return f"the conversation has reached its limit of {limits.duration:g} s"
         if limits.idle is not None and now >= self._last + limits.idle:
             return f"nothing has come from the front for {limits.idle:g} s"
-        if self.spent:
-            return f"the conversation has used {self.tokens} of its {limits.tokens} tokens"
-        return None
+        return self.spent
+
+    def _count(self, tokens: int, cost: float) -> None:
+        limits, prices = self._limits, self._limits.prices
+        self.tokens += tokens
+        self.cost += cost
+        if limits.tokens is not None and self.tokens >= limits.tokens:
+            self.spent = f"the conversation has used {self.tokens} of its {limits.tokens} tokens"
+        elif limits.cost is not None and prices is not None and self.cost >= limits.cost:
+            spent = f"{self.cost:.4f} of its {limits.cost:g} {prices.currency}"
+            self.spent = f"the conversation has cost {spent}, by the prices of {prices.source}"
+
+    def _price_of(self, model: str) -> Price | None:
+        """What a model costs; where the cost is limited it must be known."""
+        limits = self._limits
+        price = limits.prices.of(model) if limits.prices is not None else None
+        if price is None and limits.cost is not None:
+            self.spent = f"no price is known of the model {model!r}, so what it costs cannot be limited"
+        return price

@@ -324,6 +324,7 @@ class Managed:
 
     def _session_changed(self, now: float, event: ev.SessionCreated | ev.SessionUpdated) -> None:
         session = event.session
+        self._meter.session(session)
         if session.turn_detection is not UNSET:
             self._turn_detection = session.turn_detection
         if session.input_format is not UNSET:
@@ -357,6 +358,7 @@ class Managed:
         self._recovery.cleared(self.recent_audio)
 
     def _written_down(self, now: float, event: ev.InputTranscriptionCompleted) -> None:
+        self._meter.transcribed(event.usage)
         if event.transcript:
             self._recovery.written_down(event.item_id)
 

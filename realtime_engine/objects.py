@@ -153,6 +153,10 @@ class TurnDetection(Struct, frozen=True, kw_only=True):
         return min(start_ms + self.prefix_padding_ms, end) / 1000, end / 1000
 
 
+class _Named(Struct):
+    model: str = ""
+
+
 class InputAudioConfig(Struct, frozen=True, kw_only=True):
     """What the engine reads of ``session.audio.input``."""
 
@@ -203,6 +207,17 @@ class SessionConfig(Struct, frozen=True, kw_only=True):
         return given is not None and isinstance(given.transcription, Raw) and bytes(given.transcription) != b"null"
 
     @property
+    def transcriber(self) -> str:
+        """The model that writes down what the user says; ``""``: none is named."""
+        given = self._input
+        if given is None or not isinstance(given.transcription, Raw):
+            return ""
+        try:
+            return msgspec.json.decode(given.transcription, type=_Named).model
+        except msgspec.DecodeError:  # null, most likely
+            return ""
+
+    @property
     def output_format(self) -> AudioFormat | UnsetType:
         """``audio.output.format``."""
         output = self.audio.output if isinstance(self.audio, AudioConfig) else UNSET
@@ -237,6 +252,7 @@ class TranscriptionUsage(Struct, frozen=True, kw_only=True):
     seconds: float | UnsetType = UNSET
     total_tokens: int | UnsetType = UNSET
     input_tokens: int | UnsetType = UNSET
+    input_token_details: InputTokens | None | UnsetType = UNSET
     output_tokens: int | UnsetType = UNSET
 
 

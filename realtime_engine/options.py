@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from msgspec import Raw, Struct
 
+from realtime_engine.prices import Prices
+
 NO_SETTINGS: Final = Raw(b"null")
 
 FLUSH_BYTES: Final = 8192
@@ -48,7 +50,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     Attributes:
         duration: Seconds a conversation may last.
         idle: Seconds without a message from the front.
-        tokens: Tokens that all responses together may use.
+        tokens: Tokens that all responses and transcripts together may use.
+        cost: What all of them may cost, by the ``prices``; a model that has no price then ends the conversation.
+        prices: What tokens cost.
         pending_bytes: What may wait for an upstream that is not open yet.
         held_bytes: Speech that may wait for its time to be heard.
     """
@@ -56,6 +60,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     duration: float | None = None
     idle: float | None = None
     tokens: int | None = None
+    cost: float | None = None
+    prices: Prices | None = None
     pending_bytes: int = 8 << 20
     held_bytes: int = 64 << 20
 

@@ -97,6 +97,10 @@ class Transparent:
         elif isinstance(event, ev.ResponseDone):
             self._running.discard(event.response.id)
             self._meter.responded(event.response)
+        elif isinstance(event, ev.InputTranscriptionCompleted):
+            self._meter.transcribed(event.usage)
+        elif isinstance(event, ev.SessionCreated | ev.SessionUpdated):
+            self._meter.session(event.session)
         elif isinstance(event, ev.Error):
             self.complaint = (now, event)
 

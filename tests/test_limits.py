@@ -2,11 +2,14 @@
 
 from math import inf
 
+import msgspec
 import pytest
+from msgspec import UNSET
 
 from realtime_engine.limits import Meter
-from realtime_engine.objects import Response, Usage
+from realtime_engine.objects import Response, SessionConfig, TranscriptionUsage, Usage
 from realtime_engine.options import Limits
+from realtime_engine.prices import Price, Prices
 
 
 def started(**limits: float) -> Meter:
@@ -68,7 +71,7 @@ def test_of_two_limits_of_time_the_nearer_counts() -> None:
 def test_tokens_of_all_responses_are_counted_together() -> None:
     meter = started(tokens=1000)
     meter.responded(used(400))
-    assert (meter.spent, meter.exceeded(11)) == (False, None)
+    assert meter.exceeded(11) is None
 
     meter.responded(used(601))
 
@@ -85,3 +88,52 @@ def test_a_response_that_used_nothing_or_does_not_say_counts_nothing(response: R
     meter.responded(response)
 
     assert meter.tokens == 0
+
+
+# --- money ----------------------------------------------------------------------------------------------------
+
+PRICES = Prices(source="the list of today", models={"m": Price(text_out=1e6), "w": Price(text_out=5e5, minute=60)})
+
+
+def session(model: str, transcription: str = "null") -> SessionConfig:
+    audio = f'{{"input":{{"transcription":{transcription}}}}}'
+    return msgspec.json.decode(f'{{"model":"{model}","audio":{audio}}}', type=SessionConfig)
+
+
+def test_a_conversation_costs_no_more_than_it_may() -> None:
+    meter = Meter(Limits(cost=2.5, prices=PRICES))
+    meter.session(session("m-2026"))
+
+    meter.responded(Response(usage=Usage(output_tokens=2, total_tokens=2)))
+    assert meter.exceeded(0) is None
+    meter.responded(Response(usage=Usage(output_tokens=1, total_tokens=1)))
+
+    assert meter.exceeded(0) == "the conversation has cost 3.0000 of its 2.5 USD, by the prices of the list of today"
+
+
+def test_transcripts_cost_too_and_use_tokens() -> None:
+    meter = Meter(Limits(cost=10, tokens=4, prices=PRICES))
+    meter.session(session("m", '{"model":"w"}'))
+    meter.session(SessionConfig())
+
+    meter.transcribed(TranscriptionUsage(type="duration", seconds=2))
+    assert (meter.cost, meter.tokens, meter.spent) == (2.0, 0, None)
+    meter.transcribed(TranscriptionUsage(type="tokens", total_tokens=4, output_tokens=4))
+    meter.transcribed(UNSET)
+
+    assert (meter.cost, meter.tokens) == (4.0, 4)
+    assert meter.exceeded(0) == "the conversation has used 4 of its 4 tokens"
+
+
+def test_where_the_cost_is_limited_a_model_without_a_price_may_not_answer() -> None:
+    for prices in (PRICES, None):
+        meter = Meter(Limits(cost=10, prices=prices))
+
+        meter.session(session("another"))
+
+        assert meter.spent == "no price is known of the model 'another', so what it costs cannot be limited"
+    unlimited = Meter(Limits(prices=PRICES))
+    unlimited.session(session("another", '"odd"'))
+    unlimited.responded(used(10))
+    unlimited.transcribed(TranscriptionUsage(type="duration", seconds=2))
+    assert (unlimited.spent, unlimited.cost, unlimited.tokens) == (None, 0.0, 10)

@@ -15,6 +15,7 @@ from realtime_engine.commands import Command, Connect, Forward, HangUp, Note, Se
 from realtime_engine.driving import ignore, steps
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.options import NO_SETTINGS, Limits, Reconnect, SessionOptions, ToolSchema
+from realtime_engine.prices import Price, Prices
 from realtime_engine.session import Session
 from tests.script import (
     created,
@@ -183,6 +184,25 @@ def test_a_conversation_may_use_only_so_many_tokens() -> None:
     commands = session.step(2, event(Side.UPSTREAM, done(tokens=60)))
 
     assert hang_up(commands) == HangUp(1008, "the conversation has used 120 of its 100 tokens")
+
+
+@pytest.mark.parametrize("mode", ["managed", "transparent"])
+def test_a_conversation_may_cost_only_so_much_and_what_is_beside_it_and_written_down_counts(mode: str) -> None:
+    prices = Prices(source="the list", models={"m": Price(text_out=1e6, text_in=1e6, minute=60.0)})
+    session = opened(mode=mode, limits=Limits(cost=3, prices=prices))
+    audio = {"input": {"transcription": {"model": "m"}}}
+    written = {
+        "type": "conversation.item.input_audio_transcription.completed", "item_id": "item_u", "transcript": "Hello?",
+        "usage": {"type": "duration", "seconds": 1},
+    }  # fmt: skip
+    beside = done("resp_b", conversation=None)
+    beside["response"]["usage"] = {"total_tokens": 2, "output_tokens": 2}
+    session.step(1, event(Side.UPSTREAM, {"type": "session.created", "session": {"model": "m", "audio": audio}}))
+    assert hang_up(session.step(1, event(Side.UPSTREAM, written))) is None
+
+    commands = session.step(2, event(Side.UPSTREAM, beside))
+
+    assert hang_up(commands) == HangUp(1008, "the conversation has cost 3.0000 of its 3 USD, by the prices of the list")
 
 
 def test_held_speech_that_grows_too_much_by_a_timer_is_no_exception() -> None:

@@ -1,0 +1,85 @@
+"""What tokens cost. The engine knows no price: the operator's table says them, and where they are from."""
+
+from typing import Annotated, TypeAlias
+
+from msgspec import UNSET, Meta, Struct
+
+from realtime_engine.objects import CachedTokens, InputTokens, OutputTokens, TranscriptionUsage, Usage
+
+Money: TypeAlias = Annotated[float, Meta(ge=0)]
+_MILLION = 1e6
+
+
+class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model costs: a million tokens of each kind, in the table's currency.
+
+    Attributes:
+        text_in, audio_in, image_in: Of the input.
+        cached_text_in, cached_audio_in, cached_image_in: The same where it was cached; left out: as if it was not.
+        text_out, audio_out: Of the output.
+        minute: A minute of audio, where a model that transcribes counts time and not tokens.
+    """
+
+    text_in: Money = 0.0
+    audio_in: Money = 0.0
+    image_in: Money = 0.0
+    cached_text_in: Money | None = None
+    cached_audio_in: Money | None = None
+    cached_image_in: Money | None = None
+    text_out: Money = 0.0
+    audio_out: Money = 0.0
+    minute: Money = 0.0
+
+    def of(self, usage: Usage) -> float:
+        """What a response costs; what is not told in detail costs as much as it can."""
+        heard = self._input(usage.input_token_details, usage.input_tokens)
+        return heard + self._output(usage.output_token_details, usage.output_tokens)
+
+    def of_transcript(self, usage: TranscriptionUsage) -> float:
+        """What a transcript costs."""
+        if usage.seconds is not UNSET:
+            return usage.seconds / 60 * self.minute
+        details = usage.input_token_details if isinstance(usage.input_token_details, InputTokens) else None
+        heard = self._input(details, usage.input_tokens or 0)
+        return heard + (usage.output_tokens or 0) * self.text_out / _MILLION
+
+    def _input(self, details: InputTokens | None, tokens: int) -> float:
+        if details is None:
+            return tokens * max(self.text_in, self.audio_in, self.image_in) / _MILLION
+        cached = details.cached_tokens_details or CachedTokens()
+        kinds = (
+            (details.text_tokens, cached.text_tokens, self.text_in, self.cached_text_in),
+            (details.audio_tokens, cached.audio_tokens, self.audio_in, self.cached_audio_in),
+            (details.image_tokens, cached.image_tokens, self.image_in, self.cached_image_in),
+        )
+        return (
+            sum(
+                (all_of_them - again) * price + again * (price if less is None else less)
+                for all_of_them, again, price, less in kinds
+            )
+            / _MILLION
+        )
+
+    def _output(self, details: OutputTokens | None, tokens: int) -> float:
+        if details is None:
+            return tokens * max(self.text_out, self.audio_out) / _MILLION
+        return (details.text_tokens * self.text_out + details.audio_tokens * self.audio_out) / _MILLION
+
+
+class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The operator's table.
+
+    Attributes:
+        source: Where the figures are from, and of when they are.
+        models: By name; a name stands for all that begin with it and have none of their own.
+        currency: In what they are.
+    """
+
+    source: str
+    models: dict[str, Price]
+    currency: str = "USD"
+
+    def of(self, model: str) -> Price | None:
+        """The price of a model; None: it is not in the table."""
+        name = max((name for name in self.models if model.startswith(name)), key=len, default=None)
+        return None if name is None else self.models[name]
