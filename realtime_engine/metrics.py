@@ -8,7 +8,7 @@ of values; what a peer calls an error is counted under ``other`` unless the engi
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal, Protocol, Self, TypeAlias, runtime_checkable
+from typing import Final, Literal, Protocol, Self, TypeAlias, TypeGuard
 
 import msgspec
 from msgspec import Struct, field
@@ -68,7 +68,6 @@ SILENCE_SECONDS: Final = (0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.25, 0
 comes too late."""
 
 
-@runtime_checkable
 class Traffic(Protocol):
     """Counts what goes over one connection; "in" is what it has brought to the engine."""
 
@@ -87,6 +86,11 @@ class Traffic(Protocol):
     @property
     def bytes_out(self) -> int:
         """Bytes that have left."""
+
+
+def counts(link: object) -> TypeGuard[Traffic]:
+    """Whether a connection counts what goes over it; a plug-in's need not."""
+    return hasattr(link, "messages_in")
 
 
 class Histogram(Struct):

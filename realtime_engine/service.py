@@ -20,7 +20,7 @@ from realtime_engine.errors import UsageError
 from realtime_engine.inputs import Side
 from realtime_engine.link import Link
 from realtime_engine.machine_link import open_machine
-from realtime_engine.metrics import Metrics, Mode, Traffic
+from realtime_engine.metrics import Metrics, Mode, counts
 from realtime_engine.network import Network
 from realtime_engine.options import NO_SETTINGS, Limits, Policy, Reconnect, SessionOptions
 from realtime_engine.plugins import ANYTHING, LinkUpstream, Upstream, Wanted, is_machine
@@ -185,7 +185,7 @@ def _counted(side: Side, open_link: OpenLink, watch: Watch) -> OpenLink:
     @asynccontextmanager
     async def open_counted(clock: Clock) -> AsyncIterator[Link]:
         async with open_link(clock) as link:
-            with watch.traffic(side, link) if isinstance(link, Traffic) else nullcontext():
+            with watch.traffic(side, link) if counts(link) else nullcontext():
                 yield link
 
     return open_counted

@@ -115,6 +115,7 @@ class Ws:
         self._token = required_token(options.host, options.token_file)
         self._tls = tls_context(options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None
         self._server: WebServer | None = None
+        self._draining = False
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -205,9 +206,12 @@ class Ws:
         from transports.ws.server import WebServer
 
         self._server = WebServer(self.options, self._token, self._tls, service, slots=slots, scrape=scrape)
+        if self._draining:  # it was told so before it had begun
+            self._server.drain()
         await self._server.serve(listeners, task_status=task_status)
 
     def drain(self) -> None:
         """Let nobody else in, and ask all conversations to end."""
+        self._draining = True
         if self._server is not None:
             self._server.drain()

@@ -141,7 +141,10 @@ _ROUTES: Final[Mapping[str, _Route]] = {
 
 
 def _with_cookie(value: str, life: int, visit: Visit) -> Answer:
-    """The browser keeps a cookie, out of the reach of scripts and of other sites, or forgets it."""
-    secure = "; Secure" if visit.secure else ""
+    """The browser keeps a cookie, out of the reach of scripts and of other sites, or forgets it.
+
+    A proxy may speak TLS for the server; then the page that asks is one of https.
+    """
+    secure = "; Secure" if visit.secure or (visit.request.origin or "").lower().startswith("https:") else ""
     cookie = f"{COOKIE}={value}; Path=/; Max-Age={life}; HttpOnly; SameSite=Strict{secure}"
     return Answer(HTTPStatus.NO_CONTENT, (("Set-Cookie", cookie), NEVER_KEPT))

@@ -204,6 +204,14 @@ async def test_whoever_signs_in_gets_a_cookie_that_scripts_and_other_sites_canno
     assert after["signed_in"] is False
 
 
+async def test_behind_a_proxy_that_speaks_tls_the_cookie_is_for_tls_only(token: str) -> None:
+    async with open_server(WsOptions(allow_host=("voice.example",))) as server, open_browser(server) as browser:
+        asked = {"Host": "voice.example", "Origin": "https://voice.example"}
+        signed_in = await browser.post("/sign-in", data={"token": token}, headers=asked)
+
+    assert signed_in.headers["set-cookie"].endswith("; Secure")
+
+
 async def test_a_wrong_token_is_refused_and_one_that_is_wrong_too_often_waits(token: str) -> None:
     async with open_server() as server, open_browser(server) as browser:
         for _ in range(Attempts.FREE):

@@ -13,14 +13,17 @@ import websockets.sync.client
 from msgspec import Raw
 from structlog.testing import capture_logs
 
+from realtime_engine.network import open_network
 from realtime_engine.options import Limits, Policy
 from realtime_engine.plugins import ANYTHING, Wanted
+from realtime_engine.service import Service
 from realtime_engine.settings import pins
 from realtime_engine.tools import Tools
 from tests.certs import make_certificate
 from tests.script import Script, created, done
 from tests.servers import PATIENCE, Scripted, eventually, model, open_client, open_server
-from transports.ws import WsOptions
+from transports.ws import Ws, WsOptions
+from transports.ws.listeners import bind
 
 TOKEN: Final = "correct-horse-battery-staple"
 KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -321,6 +324,26 @@ async def test_an_idle_server_ends_at_once_also_while_browsers_keep_their_connec
 
     with pytest.raises(httpx.ConnectError):
         await get(f"{server.url}/healthz")
+
+
+async def test_a_server_that_is_told_to_drain_before_it_has_begun_ends_as_soon_as_it_has() -> None:
+    ws = Ws(WsOptions(port=0))
+    ws.drain()
+    async with open_network() as network:
+        with trio.fail_after(PATIENCE):
+            await ws.serve(Service(upstream=model(), network=network), task_status=trio.TASK_STATUS_IGNORED)
+
+
+async def test_sockets_that_listen_already_are_served() -> None:
+    ws, listeners = Ws(WsOptions()), bind("localhost", 0)
+    async with open_network() as network, trio.open_nursery() as nursery:
+        service = Service(upstream=model(), network=network)
+        urls = await nursery.start(partial(ws.serve, service, listeners=listeners))
+        answers = [await get(f"{url}healthz") for url in urls]
+        ws.drain()
+
+    assert len(urls) == len(listeners)
+    assert all(answer.status_code == 200 for answer in answers)
 
 
 async def test_a_fault_in_one_conversation_closes_it_and_the_others_never_notice() -> None:
