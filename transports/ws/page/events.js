@@ -1,18 +1,17 @@
 // @ts-check
 /** The inspector: everything that the page and the engine say to each other, in rows that open. */
+import { Follower } from "./follow.js";
 import { get, make, painter, roomIn, say, short, size } from "./page.js";
 import { MOST, Runs, lines, shown } from "./runs.js";
 
 /** @typedef {import("./runs.js").Row} Row */
 
-const NEAR = 40; // pixels from the end that still count as the end
 const CHUNK = 50; // rows that are laid out together, or not at all
 
 export class Inspector {
   runs = new Runs();
   /** @type {Map<Row, any>} */ #nodes = new Map();
   /** @type {Set<Row>} */ #changed = new Set();
-  #following = true;
   #paused = false;
 
   constructor() {
@@ -27,7 +26,7 @@ export class Inspector {
     get("save").addEventListener("click", () => this.#save());
     this.list.addEventListener("click", (/** @type {any} */ event) => this.#clicked(event));
     this.list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#walk(event));
-    this.list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.follower = new Follower(this.list);
     this.#count();
   }
 
@@ -62,7 +61,7 @@ export class Inspector {
     }
     this.#changed.clear();
     this.#count();
-    if (this.#following) this.list.scrollTop = 1e9;
+    this.follower.grown();
   }
 
   /** @param {Row} row @param {any} node */
@@ -86,7 +85,7 @@ export class Inspector {
     Object.assign(this.filter, change);
     for (const [row, node] of this.#nodes) node.hidden = !shown(row, this.filter);
     this.#rove(this.#visible().at(-1));
-    if (this.#following) this.list.scrollTop = 1e9;
+    this.follower.grown();
   }
 
   #pause() {
@@ -176,11 +175,6 @@ export class Inspector {
     if (!button) return;
     for (const each of this.list.querySelectorAll(".row[tabindex='0']")) each.tabIndex = -1;
     button.tabIndex = 0;
-  }
-
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.list;
-    this.#following = scrollHeight - scrollTop - clientHeight < NEAR;
   }
 }
 

@@ -332,7 +332,7 @@ class Page {
     const text = get("text").value.trim();
     if (!text || document.body.hasAttribute("data-locked")) return;
     get("text").value = "";
-    this.turns.follow();
+    this.turns.follower.follow();
     this.waiting.push(text);
     if (this.session) this.sendText();
     else this.connect();

@@ -1,13 +1,14 @@
 // @ts-check
 /** The conversation on the screen: a list item for each turn, drawn again when something about it has changed. */
 import { heardAudio, heardText } from "./conversation.js";
+import { Follower } from "./follow.js";
 import { clock, get, icon, make, painter, roomIn, say } from "./page.js";
 import { drawSmall, showPlayed, smallWaveform } from "./waveform.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
 
 const NAMES = { user: "You", assistant: "Model", system: "System", tool: "Tool" };
-const NEAR = 64; // pixels from the end that still count as the end
+const SPEAKERS = { user: "you", assistant: "the model", system: "the system", tool: "the tool" };
 const CHUNK = 20; // turns that are laid out together, or not at all
 const REDRAW = 250; // milliseconds between two drawings of a growing sound
 
@@ -30,7 +31,6 @@ export class Turns {
   /** @type {Map<Turn, View>} */ #views = new Map();
   /** @type {Set<Turn>} */ #changed = new Set();
   /** @type {Turn | null} */ #playing = null;
-  #following = true;
 
   /**
    * @param {import("./conversation.js").Conversation} conversation
@@ -40,11 +40,10 @@ export class Turns {
     this.conversation = conversation;
     this.on = on;
     this.list = get("turns");
-    this.scroll = get("scroll");
     this.newest = get("newest");
     this.paint = painter(() => this.#paint());
-    this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    this.newest.addEventListener("click", () => this.follow());
+    this.follower = new Follower(get("scroll"), (following) => (this.newest.hidden = following));
+    this.newest.addEventListener("click", () => this.follower.follow());
   }
 
   /** @param {Turn | null} turn */
@@ -71,13 +70,6 @@ export class Turns {
     last.after(make("li", { className: "divider" }, "A new conversation. The model does not remember what is above."));
   }
 
-  /** Go to the newest, and stay there. */
-  follow() {
-    this.#following = true;
-    this.newest.hidden = true;
-    this.scroll.scrollTop = this.scroll.scrollHeight;
-  }
-
   /** @param {Turn | null} turn that is played again @param {number} ms */
   played(turn, ms = 0) {
     if (this.#playing && this.#playing !== turn) this.#showPlaying(this.#playing, 0, false);
@@ -94,12 +86,6 @@ export class Turns {
     view.play.querySelector("use")?.setAttribute("href", plays ? "#i-stop" : "#i-play");
   }
 
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.scroll;
-    this.#following = scrollHeight - scrollTop - clientHeight < NEAR;
-    if (this.newest.hidden !== this.#following) this.newest.hidden = this.#following;
-  }
-
   #paint() {
     for (const turn of this.#changed) {
       let view = this.#views.get(turn);
@@ -108,7 +94,7 @@ export class Turns {
       this.#show(turn, view);
     }
     this.#changed.clear();
-    if (this.#following) this.scroll.scrollTop = 1e9;
+    this.follower.grown();
   }
 
   /** @param {Turn} turn @param {any} node */
@@ -135,7 +121,7 @@ export class Turns {
     const wave = smallWaveform();
     const length = make("span", { className: "length" });
     const play = make("button", { type: "button", className: "play", hidden: true }, icon("play"), wave, length);
-    const remove = make("button", { type: "button", className: "icon delete", title: "Delete" }, icon("delete"), make("span", { className: "sr" }, `Delete what ${NAMES[turn.who].toLowerCase()} said`));
+    const remove = make("button", { type: "button", className: "icon delete", title: "Delete" }, icon("delete"), make("span", { className: "sr" }, `Delete what ${SPEAKERS[turn.who]} said`));
     const tool = turn.who === "tool" ? makeTool() : null;
     const body = tool ? tool.node : make("p", { className: "text" }, text, rest);
     const node = make(
@@ -181,7 +167,7 @@ export class Turns {
     view.drawn = samples;
     view.drawnAt = now;
     say(view.length, `${seconds(samples / 24)} s`);
-    view.play.setAttribute("aria-label", `Play again what ${NAMES[turn.who].toLowerCase()} said, ${seconds(samples / 24)} seconds`);
+    view.play.setAttribute("aria-label", `Play again what ${SPEAKERS[turn.who]} said, ${seconds(samples / 24)} s`);
     if (samples) drawSmall(view.wave, audio);
   }
 

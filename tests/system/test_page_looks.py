@@ -1,0 +1,240 @@
+"""How the page looks and keeps up: for everybody (axe-core), under a finger, with a long conversation."""
+
+import base64
+import json
+import math
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, WebSocketRoute
+
+from tests.system.browser import AXE, DESKTOP, PHONE, Server, Visit, chromium, serving, visiting
+
+SIZES: Final = {"desktop": DESKTOP, "phone": PHONE}
+TURNS: Final = 500
+
+_WATCH_FRAMES: Final = """
+() => {
+  window.frames = [];
+  let last = performance.now();
+  const next = () => {
+    const now = performance.now();
+    frames.push(now - last);
+    last = now;
+    requestAnimationFrame(next);
+  };
+  requestAnimationFrame(next);
+  window.blocked = [];
+  const note = (list) => list.getEntries().forEach((each) => blocked.push(each.blockingDuration));
+  new PerformanceObserver(note).observe({ type: "long-animation-frame" });
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serving() as started:
+        yield started
+
+
+def judge(visit: Visit) -> None:
+    """What axe-core finds, is wrong."""
+    assert AXE.exists(), "axe-core is missing: make tests/node/node_modules/.ready"
+    if not visit.page.evaluate("() => 'axe' in window"):
+        visit.page.evaluate(AXE.read_text("utf-8"))
+    found = visit.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")["violations"]
+    told = [f"{each['id']}: {each['help']}: {[node['html'] for node in each['nodes']][:3]}" for each in found]
+    assert not told, "\n".join(told)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_the_page_is_accessible_before_during_and_after_a_conversation(
+    browser: Browser, server: Server, size: str, dark: bool
+) -> None:
+    with visiting(browser, server.url, size=SIZES[size], dark=dark) as visit:
+        judge(visit)
+        visit.page.click("#talk")
+        visit.shows("#message-what")
+        judge(visit)
+        visit.page.click("#message-hide")
+        visit.write("How are you today?")
+        visit.state("speaking")
+        judge(visit)
+        visit.page.keyboard.press("Escape")
+        visit.comes("conversation.item.truncated")
+        visit.page.click("#tab-events" if size == "phone" else "#theme")
+        visit.page.locator(".row", has_text="session.created").click()
+        judge(visit)
+        visit.page.click("#tab-settings" if size == "phone" else "#show-settings")
+        judge(visit)
+        visit.page.keyboard.press("Escape")
+        visit.page.click("#show-keys")
+        judge(visit)
+        visit.page.keyboard.press("Escape")
+        visit.page.click("#end")
+        visit.state("off")
+        judge(visit)
+
+
+def test_the_sign_in_form_is_accessible(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url) as visit:
+        visit.page.route("**/about", lambda route: route.fulfill(json={"token_required": True, "signed_in": False}))
+        visit.page.reload()
+        visit.shows("#sign-in")
+        judge(visit)
+
+
+def test_everything_on_a_phone_is_large_enough_for_a_finger(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, size=PHONE, has_touch=True) as visit:
+        visit.write("How are you today?")
+        visit.comes("response.done")
+        small: list[str] = []
+        for tab in ("events", "settings", "talk"):
+            visit.page.click(f"#tab-{tab}")
+            small += visit.page.evaluate(
+                """() => [...document.querySelectorAll("button, summary, select, textarea, input")]
+                  .map((each) => each.closest("label") ?? each)
+                  .filter((each) => each.checkVisibility() && each.getBoundingClientRect().height < 43.9)
+                  .map((each) => each.outerHTML.slice(0, 100))"""
+            )
+        assert not small
+
+
+def test_finished_turns_are_said_to_screen_readers_and_partial_words_are_not(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url) as visit:
+        visit.page.evaluate(
+            """() => {
+              window.said = [];
+              const spoken = document.getElementById("spoken");
+              new MutationObserver(() => said.push(spoken.textContent)).observe(spoken, { childList: true });
+            }"""
+        )
+        visit.write("One two three four five six seven")
+        visit.comes("output_audio_buffer.stopped")
+
+        said = visit.page.evaluate("() => said")
+        assert said[-1] == "Model: You said: One two three four five six seven"
+        assert len(said) == 2
+        assert visit.page.locator("[aria-live]").count() == 1
+
+
+def test_nothing_moves_for_whoever_wants_nothing_to_move(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, reduced_motion="reduce") as visit:
+        visit.write("How are you today?")
+        visit.state("thinking")
+        animations = visit.page.evaluate("() => document.getAnimations().length")
+        visit.state("speaking")
+        visit.page.wait_for_timeout(300)
+        ring = visit.page.evaluate("() => getComputedStyle(document.getElementById('ring')).transform")
+
+        assert animations == 0
+        assert ring == "none"
+
+
+def test_light_and_dark_can_be_switched_and_are_remembered(browser: Browser, server: Server) -> None:
+    paper = "() => getComputedStyle(document.body).backgroundColor"
+    with visiting(browser, server.url) as visit:
+        light = visit.page.evaluate(paper)
+        visit.page.click("#theme")
+        dark = visit.page.evaluate(paper)
+        visit.page.reload()
+
+        assert light != dark
+        assert visit.page.evaluate(paper) == dark
+
+
+# --- a long conversation -------------------------------------------------------------------------------------------
+
+
+def tone(seconds: float) -> str:
+    samples = (int(8000 * math.sin(n / 5)) for n in range(int(24_000 * seconds)))
+    return base64.b64encode(b"".join(struct.pack("<h", sample) for sample in samples)).decode()
+
+
+class Chatterbox:
+    """A server that lets a conversation grow."""
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.socket: WebSocketRoute | None = None
+        self.turns = 0
+        visit.page.route_web_socket("**/ws", self._take)
+        visit.page.reload()
+        visit.page.click("#talk")
+        visit.shows("#live-word", "live")
+        self._say("session.created", session={"type": "realtime", "audio": {"input": {"turn_detection": None}}})
+
+    def _take(self, socket: WebSocketRoute) -> None:
+        self.socket = socket
+
+    def _say(self, kind: str, **event: object) -> None:
+        assert self.socket is not None
+        self.socket.send(json.dumps({"type": kind, **event}))
+
+    def ask_and_answer(self, speech: str) -> None:
+        self._add("user", [{"type": "input_text", "text": f"What about number {self.turns}, and all that?"}])
+        item, response = self._add("assistant", []), f"resp_{self.turns}"
+        place = {"item_id": item, "response_id": response, "content_index": 0}
+        self._say("response.created", response={"id": response})
+        for _ in range(6):
+            self._say("response.output_audio_transcript.delta", **place, delta="a few words more ")
+            self._say("response.output_audio.delta", **place, delta=speech)
+        self._say("response.output_audio_transcript.done", **place, transcript="a few words more " * 6)
+        usage = {"total_tokens": 100, "input_tokens": 60, "output_tokens": 40}
+        self._say("response.done", response={"id": response, "status": "completed", "output": [], "usage": usage})
+
+    def _add(self, role: str, content: list[dict[str, str]]) -> str:
+        previous = f"item_{self.turns}" if self.turns else None
+        self.turns += 1
+        item = {"type": "message", "id": f"item_{self.turns}", "role": role, "content": content}
+        status = "completed" if content else "in_progress"
+        self._say("conversation.item.added", item={**item, "status": status}, previous_item_id=previous)
+        return f"item_{self.turns}"
+
+
+def test_a_conversation_of_500_turns_blocks_no_frame(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url) as visit:
+        box, speech = Chatterbox(visit), tone(0.1)
+        while box.turns < TURNS - 50:
+            box.ask_and_answer(speech)
+        visit.page.wait_for_timeout(1000)
+        visit.page.evaluate(_WATCH_FRAMES)
+        while box.turns < TURNS:
+            box.ask_and_answer(speech)
+            visit.page.wait_for_timeout(100)
+
+        frames = sorted(visit.page.evaluate("() => frames"))
+        blocked = visit.page.evaluate("() => blocked")
+        assert visit.page.locator(".turn").count() == TURNS
+        assert frames[len(frames) // 2] < 50, "most frames are late"
+        assert sum(1 for each in blocked if each > 50) <= 2, f"frames that the page itself held up: {blocked}"
+        at_end = "() => { const { scrollTop, scrollHeight, clientHeight } = document.getElementById('scroll');"
+        assert visit.page.evaluate(f"{at_end} return scrollHeight - scrollTop - clientHeight }}") < 64
+
+
+def test_whoever_has_scrolled_up_stays_there(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url) as visit:
+        box, speech = Chatterbox(visit), tone(0.05)
+        while box.turns < 60:
+            box.ask_and_answer(speech)
+        visit.page.wait_for_timeout(300)
+        visit.page.hover("#conversation")
+        visit.page.mouse.wheel(0, -100_000)
+        visit.shows("#newest")
+        box.ask_and_answer(speech)
+        visit.page.wait_for_timeout(300)
+        assert visit.page.evaluate("() => document.getElementById('scroll').scrollTop") == 0
+
+        visit.page.click("#newest")
+
+        visit.page.wait_for_selector("#newest", state="hidden")
+        assert visit.page.locator(".turn").last.is_visible()
