@@ -8,6 +8,9 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
+from errno import EINPROGRESS
+from os import strerror
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -86,12 +89,40 @@ def _read_url(url: str) -> _Address:
 async def _reach(address: _Address) -> socket.socket:
     """Try all addresses of the host, the next when one is slow (RFC 8305)."""
     try:
+        if (family := _family(address.host)) is not None:
+            return await _connect(family, address)
         stream = await trio.open_tcp_stream(address.host, address.port)
     except socket.gaierror as error:
         raise UpstreamError(f"cannot find {address.host}: {error.strerror}") from error
     except OSError as error:
         raise UpstreamError(f"cannot connect to {address.host}:{address.port}: {_why(error)}") from error
     return socket.socket(fileno=stream.socket.detach())
+
+
+def _family(host: str) -> socket.AddressFamily | None:
+    """What kind of address a host is, if it is no name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):
+            socket.inet_pton(family, host)
+            return family
+    return None
+
+
+async def _connect(family: socket.AddressFamily, address: _Address) -> socket.socket:
+    """Connect to the one address there is."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)  # noqa: FBT003 - the standard library's own
+        problem = sock.connect_ex((address.host, address.port))
+        if problem == EINPROGRESS:
+            await trio.lowlevel.wait_writable(sock)
+            problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if problem:
+            raise OSError(problem, strerror(problem))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 async def _agree_on_tls(wire: Wire, address: _Address) -> None:

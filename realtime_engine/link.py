@@ -1,7 +1,7 @@
 """What a front and an upstream are to the engine when time is real: a `Link`."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeAlias
 
 from realtime_engine.inputs import Kind, Message
 
@@ -50,7 +50,6 @@ class Link(Protocol):
         """Send what is queued, then end the connection with a code and a reason. The caller bounds the time."""
 
 
-@runtime_checkable
 class CallingLink(Link, Protocol):
     """A link that calls rather than be asked, which saves waking a task for each message."""
 
@@ -67,8 +66,9 @@ async def listen(link: Link, take: Take) -> bool:
     Raises:
         RemoteProtocolError: The peer broke the protocol.
     """
-    if isinstance(link, CallingLink):
-        return await link.listen(take)
+    call: Callable[[Take], Awaitable[bool]] | None = getattr(link, "listen", None)
+    if call is not None:  # a `CallingLink`
+        return await call(take)
     while batch := await link.read():
         if not take(batch):
             return True

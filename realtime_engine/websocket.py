@@ -14,7 +14,7 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import outcome
 import trio
@@ -48,6 +48,9 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LOST: Final = (1006, "")
 _TOO_SLOW: Final = 1013
 _BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+_Result: TypeAlias = "outcome.Value[bool] | outcome.Error | None"
 
 
 class Shared(Protocol):
@@ -101,7 +104,20 @@ class WebSocket:
 
     __slots__ = (
         *("_alive", "_asked", "_blocked", "_broken", "_client", "_close_sent", "_closing", "_eof", "_heard", "_limits"),
-        *("_lost", "_news", "_over", "_pong", "_queue", "_reader", "_rest", "_shared", "_side", "_stuck", "_take"),
+        *(
+            "_lost",
+            "_news",
+            "_over",
+            "_pong",
+            "_queue",
+            "_reader",
+            "_rest",
+            "_result",
+            "_shared",
+            "_side",
+            "_stuck",
+            "_take",
+        ),
         *("_task", "_tls", "_watched", "bytes_in", "messages_in", "messages_out", "queued", "sent", "wire"),
     )
 
@@ -120,6 +136,7 @@ class WebSocket:
         self._tls = isinstance(wire.sock, ssl.SSLSocket)
         self._take: Take | None = None
         self._task: trio.lowlevel.Task | None = None  # that listens
+        self._result: _Result = None  # of a listening that needed no sleep
         self._over = False  # the peer says nothing any more …
         self._eof = False  # … and not one byte comes any more
         self._lost = _LOST  # how it ended without a close
@@ -184,18 +201,26 @@ class WebSocket:
             await trio.lowlevel.checkpoint()
             self._raise_failure()
             return False
-        self._take, self._task = take, trio.lowlevel.current_task()
+        result = self._begin_listening(take)
+        if result is not None:
+            await trio.lowlevel.checkpoint()
+            return result.unwrap()
         self._watch()
-        if self._reader.more:
-            self._shared.soon(self._go_on)
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self._take = self._task = None
-            self._watch()
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        more: bool = await trio.lowlevel.wait_task_rescheduled(abort)
+        self._task = trio.lowlevel.current_task()
+        more: bool = await trio.lowlevel.wait_task_rescheduled(self._stop_listening)
         return more
+
+    def _begin_listening(self, take: Take) -> _Result:
+        """Take what has come already; the result, if that is enough."""
+        self._take, self._result = take, None
+        if self._reader.more:
+            self._take_in()
+        return self._result
+
+    def _stop_listening(self, _: object) -> trio.lowlevel.Abort:
+        self._take = self._task = None
+        self._watch()
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def _raise_failure(self) -> None:
         if self._reader.failed is not None:
@@ -264,10 +289,10 @@ class WebSocket:
     def _give(self, messages: list[Message]) -> bool:
         """Give a batch to whoever listens; whether more is wanted."""
         self.messages_in += len(messages)
-        if self._take is None or self._task is None:
+        if self._take is None:
             return self._closing  # nobody listens to the end
         try:
-            more: bool = self._task.context.run(self._take, messages)
+            more: bool = self._task.context.run(self._take, messages) if self._task else self._take(messages)
         except BaseException as error:  # noqa: BLE001 - it belongs to the task that listens
             self._wake(outcome.Error(error))
             return False
@@ -279,7 +304,9 @@ class WebSocket:
         """Whoever listens hears this, and listens no more."""
         task, self._task, self._take = self._task, None, None
         self._watch()
-        if task is not None:
+        if task is None:
+            self._result = result
+        else:
             trio.lowlevel.reschedule(task, result)
 
     def _hear_the_end(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from trio.lowlevel import checkpoint, wait_readable, wait_writable
+from trio.lowlevel import checkpoint_if_cancelled, wait_readable, wait_writable
 
 CHUNK: Final = 64 * 1024
 
@@ -88,7 +88,7 @@ class Wire:
 
     async def _wait_for(self, attempt: Callable[[], T], wait: Callable[[socket.socket], Awaitable[None]]) -> T:
         """Try until it can be done; TLS may have to read before it can write, and the other way round."""
-        await checkpoint()
+        await checkpoint_if_cancelled()
         while True:
             try:
                 return attempt()

@@ -31,7 +31,7 @@ MAY: Final[dict[str, set[str]]] = {
     # the real clock
     "engine.py": {"trio"},
     # sockets
-    "dial.py": {"h11", "secrets", "socket", "ssl", "trio", "urllib"},
+    "dial.py": {"h11", "os", "secrets", "socket", "ssl", "trio", "urllib"},
     "network.py": {"secrets", "select", "ssl", "trio"},
     "readiness.py": {"select", "socket", "trio"},
     "sweep.py": {"trio"},
