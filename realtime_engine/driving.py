@@ -43,7 +43,7 @@ def steps(session: Session, now: float, given: Input | None, record: Record) -> 
     Each step is recorded before it is given; the caller carries out its commands. To a session that has hung up
     nothing happens any more, and of a connection that a timer has just given up nothing is heard.
     """
-    if session.deadline > now and given is not None and not session.over:  # nearly always
+    if given is not None and not session.over and not session.due(now):  # nearly always
         step = Step(now, given, session.step(now, given))
         record(step)
         return (step,)

@@ -230,7 +230,7 @@ class _Conversation:
 
     def _look(self, now: float) -> None:
         """The sweep asks whether something is due."""
-        if self._behind or self._session.deadline <= self.now():
+        if self._behind or self._session.due(self.now()):
             self._guard(self._wake)
 
     def _stop(self, stop: Stop) -> None:

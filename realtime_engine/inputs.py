@@ -13,15 +13,20 @@ from realtime_engine.events import Event, decode, peek_type
 
 
 class Side(Enum):
-    """The two peers of a conversation."""
+    """The two peers of a conversation.
 
+    Attributes:
+        other: The peer on the far side of the session.
+    """
+
+    other: "Side"
     FRONT = "front"  # where the person is
     UPSTREAM = "upstream"  # where the model is
 
-    @property
-    def other(self) -> "Side":
-        """The peer on the far side of the session."""
-        return Side.UPSTREAM if self is Side.FRONT else Side.FRONT
+    __hash__ = object.__hash__  # an enum's own is written in Python, and this is the data path
+
+
+Side.FRONT.other, Side.UPSTREAM.other = Side.UPSTREAM, Side.FRONT
 
 
 class Kind(Enum):

@@ -12,7 +12,7 @@ from typing import Final, Protocol, assert_never
 import msgspec
 
 from realtime_engine.audio import microseconds, whole_microseconds_after
-from realtime_engine.commands import CancelTool, Command, Connect, HangUp
+from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, HangUp
 from realtime_engine.conversation import Conversation
 from realtime_engine.events import EngineUpstream, Error
 from realtime_engine.inputs import Closed, Input, Message, Opened, Side, Stop, ToolResult
@@ -36,6 +36,9 @@ LAST_WORDS: Final = 1.0
 """Seconds before the close of a server in which an ``error`` of its own says why."""
 
 _EXPIRED: Final = "session_expired"
+
+PASSED_ON: Final = (FORWARD,)
+"""What is done with nearly every frame of a transparent session."""
 
 Due = tuple[float, Sequence[Command]]
 
@@ -115,6 +118,8 @@ class Session:
         manner = Managed if options.mode == "managed" else Transparent
         self._manner: Manner = manner(options, self._out, self._meter)
         self._managed = self._manner if isinstance(self._manner, Managed) else None
+        self._transparent = self._manner if isinstance(self._manner, Transparent) else None
+        self._nothing_before = -inf  # for a driver that asks for each frame whether something is due
         self._connection = 0
         self._ending: _Ending | None = None
         self._over = False
@@ -147,9 +152,17 @@ class Session:
         deadline = min(self._manner.deadline, self._meter.deadline)
         return deadline if self._ending is None else min(deadline, self._ending.latest)
 
+    def due(self, now: float) -> bool:
+        """Whether the `deadline` has come."""
+        if now < self._nothing_before:
+            return False
+        self._nothing_before = self.deadline
+        return self._nothing_before <= now
+
     def advance(self, now: float) -> Sequence[Due]:
         """Fire the timers that are due by ``now``, in order; each with its own time."""
         now = microseconds(now)
+        self._nothing_before = -inf
         fired: list[Due] = []
         while (due := self.deadline) <= now:
             at = self._now = max(whole_microseconds_after(due), self._now)
@@ -169,6 +182,10 @@ class Session:
         if self._over:
             return ()
         now = self._now = microseconds(now)
+        relay = self._transparent
+        if relay is not None and isinstance(given, Message) and self._ending is None and relay.relay(now, given):
+            return PASSED_ON
+        self._nothing_before = -inf
         try:
             if isinstance(given, Message):
                 self._said(now, given)

@@ -9,11 +9,11 @@ from typing import Final
 
 from realtime_engine import events as ev
 from realtime_engine.conversation import Conversation
-from realtime_engine.inputs import Kind, Message, ToolResult
+from realtime_engine.inputs import Kind, Message, Side, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.options import NO_SETTINGS, SessionOptions
-from realtime_engine.outbox import Outbox
-from realtime_engine.policy import Changed, Pass, judge
+from realtime_engine.outbox import Outbox, Upstream
+from realtime_engine.policy import Changed, Pass, is_plain_append, judge
 
 _UNREAD: Final = frozenset(
     ev.type_of(event)
@@ -26,6 +26,9 @@ _UNREAD: Final = frozenset(
     )
 )
 """What a later event says again, whole."""
+
+_UNREAD_STARTS: Final = tuple(b'{"type":"%b"' % name.encode() for name in _UNREAD)
+"""The same as every known server writes it."""
 
 
 class Transparent:
@@ -66,6 +69,20 @@ class Transparent:
 
     def advance(self, now: float) -> None:
         """Nothing is ever due."""
+
+    def relay(self, now: float, message: Message) -> bool:
+        """Whether a frame goes on as it came and says nothing that matters here: nearly all do, and show it at once."""
+        if message.kind is Kind.BINARY or self._out.upstream is not Upstream.OPEN:
+            return False
+        if message.side is Side.UPSTREAM:
+            if not message.raw.startswith(_UNREAD_STARTS):
+                return False
+            self.complaint = None
+            return True
+        if not is_plain_append(message.raw):
+            return False
+        self._meter.heard_from_front(now)
+        return True
 
     def front_said(self, now: float, message: Message) -> None:
         """A client's frame, as far as the policy lets it through."""
