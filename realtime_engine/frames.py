@@ -7,6 +7,7 @@ Source: RFC 6455, sections 5 (frames), 7.4 (close codes) and 8.1 (UTF-8).
 """
 
 from codecs import IncrementalDecoder, getincrementaldecoder
+from struct import Struct
 from typing import Final, NamedTuple
 
 from websockets.speedups import apply_mask
@@ -40,9 +41,12 @@ PING: Final = 0x9
 PONG: Final = 0xA
 
 _WHOLE_TEXT: Final = FIN | TEXT
-_WHOLE: Final = (FIN | TEXT, FIN | BINARY)
+_WHOLE: Final = {FIN | TEXT: Kind.TEXT, FIN | BINARY: Kind.BINARY}
 _OPCODES: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
+_SHORT_HEAD: Final = 4  # bytes of a head with a length of 16 bits, without the mask
 _MOST_CONTROL: Final = 125  # bytes in a control frame (section 5.5)
+_pack_short: Final = Struct(">BBH").pack
+_pack_long: Final = Struct(">BBQ").pack
 _new_decoder: Final = getincrementaldecoder("utf-8")
 
 
@@ -92,7 +96,8 @@ class FrameReader:
         """
         messages: list[Message] = []
         at = self._take_apart(data, messages)
-        self.kept = bytearray(data[at:])
+        if at < len(data) or self.kept:
+            self.kept = bytearray(data[at:])
         return messages
 
     def extend(self, data: bytes | memoryview) -> list[Message]:
@@ -110,28 +115,28 @@ class FrameReader:
         if self.failed is not None:
             return len(data)
         try:
-            return self._take_frames(data, messages)
+            return self._take_frames(data, messages, len(data))
         except RemoteProtocolError as error:
             self.failed = error.with_traceback(None)  # which would hold on to ``data``
             return len(data)
 
-    def _take_frames(self, data: memoryview, messages: list[Message]) -> int:  # noqa: C901 - one loop: the data path
-        side, masked, end = self._side, self._masked, len(data)
+    def _take_frames(self, data: memoryview, messages: list[Message], end: int) -> int:  # noqa: C901 - the data path
+        side, masked, whole = self._side, self._masked, _WHOLE
         at = frames = 0
         while end - at >= 2 and self.closed is None:
             if frames == MOST_FRAMES:
                 self.more = True
                 break
             first, second = data[at], data[at + 1]
-            size, body = second & 0x7F, at + 2
-            whole = first in _WHOLE
-            if second & MASKED != masked or self._opcode or not whole:
+            size, body, kind = second & 0x7F, at + 2, whole.get(first)
+            if kind is None or second & MASKED != masked or self._opcode:
                 self._check_head(first, second)
             if size > _MOST_CONTROL:
                 body += 2 if size == 126 else 8
                 if body > end:
                     break
-                size = self._long_size(size, int.from_bytes(data[at + 2 : body], "big"))
+                size = data[at + 2] << 8 | data[at + 3] if size == 126 else int.from_bytes(data[at + 2 : body], "big")
+                self._check_size(size, body - at)
             if size + self._size > self._max_message and not first & CLOSE:
                 raise self._error(f"a message of more than {self._max_message} bytes", TOO_BIG)
             key = None
@@ -142,11 +147,11 @@ class FrameReader:
                 if body < end and not first & CLOSE:
                     self._look_ahead(first, data[body:end], key)
                 break
-            payload = apply_mask(data[body:stop], key) if key is not None else data[body:stop].tobytes()
-            if whole:
+            payload = data[body:stop].tobytes() if key is None else apply_mask(data[body:stop], key)
+            if kind is not None:
                 if first == _WHOLE_TEXT and (self._checked or not payload.isascii()):
                     self._check_text(payload, last=True)
-                messages.append(Message(side, Kind.TEXT if first == _WHOLE_TEXT else Kind.BINARY, payload))
+                messages.append(Message(side, kind, payload))
             elif first & CLOSE:
                 self._take_control(first & 0xF, payload)
             else:
@@ -174,13 +179,12 @@ class FrameReader:
         elif opcode != CONTINUATION and self._opcode:
             raise self._error("a new message before the last was complete")
 
-    def _long_size(self, length: int, size: int) -> int:
-        """The extended length of a frame (section 5.2): in the fewest bytes, and of 63 bits at most."""
-        if size < (126 if length == 126 else 1 << 16):
+    def _check_size(self, size: int, head: int) -> None:
+        """An extended length (section 5.2) takes the fewest bytes, and 63 bits at most."""
+        if size < (126 if head == _SHORT_HEAD else 1 << 16):
             raise self._error("a length in more bytes than it needs")
         if size >> 63:
             raise self._error("a length of 64 bits")
-        return size
 
     def _look_ahead(self, first: int, part: memoryview, key: bytes | None) -> None:
         """Look at the text of a frame that is not whole yet: what is wrong shall not wait for its end."""
@@ -256,21 +260,20 @@ def may_be_sent(code: int) -> bool:
     return (1000 <= code <= 1014 and code not in {1004, 1005, 1006}) or 3000 <= code <= 4999
 
 
-def header(opcode: int, size: int, *, masked: bool) -> bytes:
-    """The head of a frame that is a whole message; a mask's key goes behind it."""
-    mask = MASKED if masked else 0
+def header(opcode: int, size: int, masked: int) -> bytes:
+    """The head of a frame that is a whole message. ``masked``: `MASKED`, and then a key goes behind it; or 0."""
     if size < 126:
-        return bytes((FIN | opcode, mask | size))
+        return bytes((FIN | opcode, masked | size))
     if size < 1 << 16:
-        return bytes((FIN | opcode, mask | 126, size >> 8, size & 0xFF))
-    return bytes((FIN | opcode, mask | 127)) + size.to_bytes(8, "big")
+        return _pack_short(FIN | opcode, masked | 126, size)
+    return _pack_long(FIN | opcode, masked | 127, size)
 
 
 def frame(opcode: int, payload: bytes, key: bytes | None = None) -> bytes:
     """A whole frame; with a key, masked by it."""
     if key is None:
-        return header(opcode, len(payload), masked=False) + payload
-    return header(opcode, len(payload), masked=True) + key + apply_mask(payload, key)
+        return header(opcode, len(payload), 0) + payload
+    return header(opcode, len(payload), MASKED) + key + apply_mask(payload, key)
 
 
 def close_payload(code: int, reason: str) -> bytes:

@@ -36,7 +36,7 @@ class Kind(Enum):
     BINARY = "binary"
 
 
-class Message:
+class Message(msgspec.Struct, eq=False):
     """One message as it came over the wire, decoded only when somebody looks.
 
     Attributes:
@@ -45,14 +45,11 @@ class Message:
         raw: The payload, byte for byte.
     """
 
-    __slots__ = ("_event", "_type", "kind", "raw", "side")
-
-    def __init__(self, side: Side, kind: Kind, raw: bytes) -> None:
-        self.side = side
-        self.kind = kind
-        self.raw = raw
-        self._type: str | None = None
-        self._event: Event | None = None
+    side: Side
+    kind: Kind
+    raw: bytes
+    _type: str | None = None
+    _event: Event | None = None
 
     def __repr__(self) -> str:
         return f"Message({self.side}, {self.kind}, {self.raw[:200]!r})"

@@ -30,6 +30,8 @@ _UNREAD: Final = frozenset(
 _UNREAD_STARTS: Final = tuple(b'{"type":"%b"' % name.encode() for name in _UNREAD)
 """The same as every known server writes it."""
 
+_TEXT, _UPSTREAM, _OPEN = Kind.TEXT, Side.UPSTREAM, Upstream.OPEN  # looking up an enum's member costs as much as a step
+
 
 class Transparent:
     """What a transparent session does with each message.
@@ -72,9 +74,9 @@ class Transparent:
 
     def relay(self, now: float, message: Message) -> bool:
         """Whether a frame goes on as it came and says nothing that matters here: nearly all do, and show it at once."""
-        if message.kind is Kind.BINARY or self._out.upstream is not Upstream.OPEN:
+        if message.kind is not _TEXT or self._out.upstream is not _OPEN:
             return False
-        if message.side is Side.UPSTREAM:
+        if message.side is _UPSTREAM:
             if not message.raw.startswith(_UNREAD_STARTS):
                 return False
             self.complaint = None

@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 import outcome
@@ -23,6 +24,7 @@ from websockets.speedups import apply_mask
 from realtime_engine.frames import (
     BINARY,
     CLOSE,
+    MASKED,
     PING,
     PONG,
     TEXT,
@@ -46,6 +48,7 @@ _RECORD: Final = 16 * 1024  # bytes in a full TLS record (RFC 8446, section 5.1)
 _RECORDS: Final = 16  # that are read in a row
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LOST: Final = (1006, "")
+_TEXT_KIND: Final = Kind.TEXT  # looking up an enum's member is slow
 _TOO_SLOW: Final = 1013
 _BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -103,22 +106,10 @@ class WebSocket:
     """
 
     __slots__ = (
-        *("_alive", "_asked", "_blocked", "_broken", "_client", "_close_sent", "_closing", "_eof", "_heard", "_limits"),
-        *(
-            "_lost",
-            "_news",
-            "_over",
-            "_pong",
-            "_queue",
-            "_reader",
-            "_rest",
-            "_result",
-            "_shared",
-            "_side",
-            "_stuck",
-            "_take",
-        ),
-        *("_task", "_tls", "_watched", "bytes_in", "messages_in", "messages_out", "queued", "sent", "wire"),
+        *("_alive", "_asked", "_blocked", "_broken", "_close_sent", "_closing", "_eof", "_heard", "_limits", "_lost"),
+        *("_masked", "_news", "_over", "_pong", "_queue", "_reader", "_reads", "_rest", "_result", "_shared"),
+        *("_side", "_stuck", "_take", "_task", "_tls", "_watched", "bytes_in", "messages_in", "messages_out"),
+        *("queued", "sent", "wire"),
     )
 
     def __init__(
@@ -128,7 +119,7 @@ class WebSocket:
         self.queued = self.sent = self.bytes_in = self.messages_in = self.messages_out = 0
         self._shared = shared
         self._side = side
-        self._client = client
+        self._masked = MASKED if client else 0
         self._limits = limits
         self._reader = FrameReader(
             side, masked=not client, max_message=limits.max_message, max_fragments=limits.max_fragments
@@ -137,11 +128,12 @@ class WebSocket:
         self._take: Take | None = None
         self._task: trio.lowlevel.Task | None = None  # that listens
         self._result: _Result = None  # of a listening that needed no sleep
+        self._reads = False  # what comes is wanted: by somebody who listens, or to see the end
         self._over = False  # the peer says nothing any more …
         self._eof = False  # … and not one byte comes any more
         self._lost = _LOST  # how it ended without a close
         self._queue: list[bytes] = []
-        self._rest: memoryview | None = None  # of what was being sent when the socket had no room
+        self._rest: bytes | memoryview = b""  # of what was being sent when the socket had no room
         self._pong: bytes | None = None  # one that waits for room
         self._blocked = 0  # what a send waits for: `WRITE`, with TLS perhaps `READ`
         self._broken = False  # nothing can be sent any more
@@ -205,8 +197,9 @@ class WebSocket:
         if result is not None:
             await trio.lowlevel.checkpoint()
             return result.unwrap()
-        self._watch()
         self._task = trio.lowlevel.current_task()
+        self._take = partial(self._task.context.run, take)  # type: ignore[call-arg]  # the batch is yet to come
+        self._watch()
         more: bool = await trio.lowlevel.wait_task_rescheduled(self._stop_listening)
         return more
 
@@ -228,6 +221,9 @@ class WebSocket:
 
     def _ready(self, bits: int) -> None:
         """The socket can be read or written, or is broken."""
+        if bits == READ and self._reads and not self._blocked:  # nearly always
+            self._take_in()
+            return
         broken = bits & ~(READ | WRITE)
         if self._blocked and (bits & self._blocked or broken):
             self._send()
@@ -292,7 +288,7 @@ class WebSocket:
         if self._take is None:
             return self._closing  # nobody listens to the end
         try:
-            more: bool = self._task.context.run(self._take, messages) if self._task else self._take(messages)
+            more = self._take(messages)
         except BaseException as error:  # noqa: BLE001 - it belongs to the task that listens
             self._wake(outcome.Error(error))
             return False
@@ -343,17 +339,16 @@ class WebSocket:
     def write(self, raw: bytes, kind: Kind) -> None:
         """Queue one message; nothing is said after a close."""
         self.messages_out += 1
-        self._queue_frame(TEXT if kind is Kind.TEXT else BINARY, raw)
+        self._queue_frame(TEXT if kind is _TEXT_KIND else BINARY, raw)
 
     def _queue_frame(self, opcode: int, payload: bytes) -> None:
         if self._close_sent or self._broken:
             return
-        head = header(opcode, len(payload), masked=self._client)
-        if self._client:
+        head = header(opcode, len(payload), self._masked)
+        if self._masked:
             key = self._shared.mask()
             head, payload = head + key, apply_mask(payload, key)
-        self._queue.append(head)
-        self._queue.append(payload)
+        self._queue += (head, payload)
         self.queued += len(head) + len(payload)
 
     def flush(self) -> None:
@@ -363,16 +358,16 @@ class WebSocket:
 
     def _send(self) -> None:
         """Send until the socket has no more room."""
-        blocked = 0
+        blocked, send = 0, self.wire.sock.send
         try:
-            while self._rest is not None or self._queue:
-                if self._rest is None:
-                    self._rest = memoryview(b"".join(self._queue))
+            while self._rest or self._queue:
+                if not self._rest:
+                    self._rest = b"".join(self._queue)
                     self._queue.clear()
-                count = self.wire.sock.send(self._rest)
+                count = send(self._rest)
                 self.sent += count
                 self.queued -= count
-                self._rest = self._rest[count:] if count < len(self._rest) else None
+                self._rest = memoryview(self._rest)[count:] if count < len(self._rest) else b""
                 if self._pong is not None and not self.queued:
                     pong, self._pong = self._pong, None
                     self._queue_frame(PONG, pong)
@@ -391,7 +386,7 @@ class WebSocket:
     def _drop_queue(self) -> None:
         """Nothing can be sent any more."""
         self._queue.clear()
-        self._rest = self._pong = None
+        self._rest, self._pong = b"", None
         self.queued = 0
         self._broken = True
 
@@ -421,7 +416,7 @@ class WebSocket:
         await self._until(lambda: self._over)
         if self._reader.failed is not None and not self._eof:
             self._finish()
-        if self._client or self._reader.failed is not None:
+        if self._masked or self._reader.failed is not None:
             await self._until(lambda: self._eof)  # the server ends the connection first (section 7.1.1)
         self.wire.close()
 
@@ -457,15 +452,11 @@ class WebSocket:
 
     def _watch(self) -> None:
         """Have the network watch the socket for what is wanted now."""
+        self._reads = (self._take is not None and not self._over) or (self._closing and not self._eof)
         bits = self._blocked | (READ if self._reads else 0)
         if bits != (self._watched or 0):
             self._shared.readiness.watch(self.wire.sock, bits, self._ready)
             self._watched = bits
-
-    @property
-    def _reads(self) -> bool:
-        """Whether what comes is wanted: by somebody who listens, or to see the end."""
-        return (self._take is not None and not self._over) or (self._closing and not self._eof)
 
     def _unwatch(self) -> None:
         self._blocked = 0  # nothing is waited for any more
