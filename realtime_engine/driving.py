@@ -1,10 +1,10 @@
 """What both drivers do alike: step a session, keep the record, do a machine's work."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 from realtime_engine.commands import Step
-from realtime_engine.inputs import Input, Message, Side
+from realtime_engine.inputs import Input
 from realtime_engine.machine import Done, Work
 from realtime_engine.session import Session
 
@@ -37,26 +37,17 @@ def both(one: Record, other: Record) -> Record:
     return record
 
 
-def steps(session: Session, now: float, given: Input | None, record: Record) -> Iterable[Step]:
+def steps(session: Session, now: float, given: Input | None, record: Record) -> Iterator[Step]:
     """All that happens at ``now``: the timers that are due, then the input, if there is one.
 
     Each step is recorded before it is given; the caller carries out its commands. To a session that has hung up
-    nothing happens any more, and of a connection that a timer has just given up nothing is heard.
+    nothing happens any more.
     """
-    if given is not None and not session.over and not session.due(now):  # nearly always
-        step = Step(now, given, session.step(now, given))
-        record(step)
-        return (step,)
-    return _timers_first(session, now, given, record)
-
-
-def _timers_first(session: Session, now: float, given: Input | None, record: Record) -> Iterator[Step]:
     for at, commands in session.advance(now):
         step = Step(at, None, commands)
         record(step)
         yield step
-    given_up = session.deaf and isinstance(given, Message) and given.side is Side.UPSTREAM
-    if given is not None and not session.over and not given_up:
+    if given is not None and not session.over:
         step = Step(now, given, session.step(now, given))
         record(step)
         yield step

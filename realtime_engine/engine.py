@@ -15,7 +15,7 @@ import trio
 
 from realtime_engine.audio import microseconds, whole_microseconds_after
 from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, HangUp, Note, RunTool, Send, Step
-from realtime_engine.driving import REPLACED, Record, Run, ignore, steps
+from realtime_engine.driving import REPLACED, Record, Run, ignore
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.link import Link, listen
@@ -68,6 +68,9 @@ async def converse(
     conversation = _Conversation(session, open_upstream, run_tool, record, note)
     async with open_front(conversation.now) as front:
         return await conversation.run(front, stop, sweep)
+
+
+_UPSTREAM: Final = Side.UPSTREAM  # looking up an enum's member is slow
 
 
 class _Conversation:
@@ -198,7 +201,7 @@ class _Conversation:
 
     async def _listen(self, side: Side, number: int, link: Link) -> Closed:
         """Step the session with all that one side says, until it ends."""
-        take = partial(self._take, side) if side is Side.FRONT else partial(self._take_upstream, number)
+        take = partial(self._take, side, number)
         try:
             while await listen(link, take):
                 other = self._links.get(side.other)
@@ -208,18 +211,19 @@ class _Conversation:
             return Closed(side, number, error.close_code, str(error))
         return Closed(side, number, *link.closed)
 
-    def _take(self, side: Side, batch: Sequence[Message]) -> bool:
-        """Step the session with a batch; whether the other side has room for the next."""
+    def _take(self, side: Side, number: int, batch: Sequence[Message]) -> bool:
+        """Step the session with a batch; whether the other side has room for the next.
+
+        The last words of a connection that has been given up come too late.
+        """
+        if side is _UPSTREAM and number != self._connection:
+            return False
         now = self.now()
         for message in batch:
             self._apply(now, message)
         self._flush()
         other = self._links.get(side.other)
         return other is None or not other.queued
-
-    def _take_upstream(self, number: int, batch: Sequence[Message]) -> bool:
-        """The same, unless the connection has been given up and its last words come too late."""
-        return number == self._connection and self._take(Side.UPSTREAM, batch)
 
     async def _watch_the_clock(self) -> None:
         while True:
@@ -273,12 +277,21 @@ class _Conversation:
         self._flush()
 
     def _apply(self, now: float, given: Input | None) -> None:
-        for step in steps(self._session, now, given, self._record):
-            for command in step.commands:
-                if command is FORWARD and isinstance(given, Message):
-                    self._write(given.side.other, given.raw, given.kind)
-                else:
-                    self._carry_out(command, step)
+        """As `realtime_engine.driving.steps`, and carry each step out; a function less for each frame."""
+        session = self._session
+        if session.due(now):
+            for at, commands in session.advance(now):
+                self._carry_out_all(Step(at, None, commands))
+        if given is not None and not session.over:
+            self._carry_out_all(Step(now, given, session.step(now, given)))
+
+    def _carry_out_all(self, step: Step) -> None:
+        self._record(step)
+        for command in step.commands:
+            if command is FORWARD and isinstance(step.input, Message):
+                self._write(step.input.side.other, step.input.raw, step.input.kind)
+            else:
+                self._carry_out(command, step)
 
     def _flush(self) -> None:
         """One send for all that was written since the last; then see who has been left too far behind."""

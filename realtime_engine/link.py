@@ -1,7 +1,7 @@
 """What a front and an upstream are to the engine when time is real: a `Link`."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from realtime_engine.inputs import Kind, Message
 
@@ -50,6 +50,7 @@ class Link(Protocol):
         """Send what is queued, then end the connection with a code and a reason. The caller bounds the time."""
 
 
+@runtime_checkable
 class CallingLink(Link, Protocol):
     """A link that calls rather than be asked, which saves waking a task for each message."""
 

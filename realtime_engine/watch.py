@@ -24,11 +24,13 @@ from realtime_engine.commands import FORWARD, Command, Connect, HangUp, Send, St
 from realtime_engine.inputs import Closed, Kind, Message, Opened, Side
 from realtime_engine.metrics import Metrics, Mode, Traffic, add
 from realtime_engine.objects import InputTokens, OutputTokens, Usage
+from realtime_engine.session import PASSED_ON
 
 FAILED: Final = 1011
 """The code that counts for a conversation that ended without hanging up."""
 
 _SPEECH: Final = ev.type_of(ev.ResponseOutputAudioDelta)
+_SPEECH_START: Final = b'{"type":"%b"' % _SPEECH.encode()
 _SHORT: Final = 512  # bytes; an event of a front that matters here is shorter, 20 ms of audio are longer
 _ERROR: Final = b'{"type":"error"'
 _CLEARED: Final = b'{"type":"output_audio_buffer.cleared"'
@@ -73,6 +75,10 @@ class Watch:
         """Take a step."""
         given = step.input
         if isinstance(given, Message):
+            if step.commands is PASSED_ON:  # audio, nearly always
+                if given.raw.startswith(_SPEECH_START):
+                    self._spoke(step)
+                return
             self._said(step, given)
         elif given is not None:
             self._happened(step.at, given)
