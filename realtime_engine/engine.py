@@ -287,9 +287,12 @@ class _Conversation:
 
     def _carry_out_all(self, step: Step) -> None:
         self._record(step)
-        for command in step.commands:
-            if command is FORWARD and isinstance(step.input, Message):
-                self._write(step.input.side.other, step.input.raw, step.input.kind)
+        _, given, commands = step
+        for command in commands:
+            if command is FORWARD and isinstance(given, Message):
+                side = given.side.other
+                link = self._touched[side] = self._links[side]
+                link.write(given.raw, given.kind)
             else:
                 self._carry_out(command, step)
 

@@ -344,12 +344,15 @@ class WebSocket:
     def _queue_frame(self, opcode: int, payload: bytes) -> None:
         if self._close_sent or self._broken:
             return
-        head = header(opcode, len(payload), self._masked)
-        if self._masked:
+        size, masked = len(payload), self._masked
+        head = header(opcode, size, masked)
+        if masked:
             key = self._shared.mask()
-            head, payload = head + key, apply_mask(payload, key)
-        self._queue += (head, payload)
-        self.queued += len(head) + len(payload)
+            self._queue += (head, key, apply_mask(payload, key))
+            size += 4
+        else:
+            self._queue += (head, payload)
+        self.queued += len(head) + size
 
     def flush(self) -> None:
         """Send as much of the queue as can be sent without blocking."""
@@ -358,19 +361,19 @@ class WebSocket:
 
     def _send(self) -> None:
         """Send until the socket has no more room."""
-        blocked, send = 0, self.wire.sock.send
+        blocked = 0
         try:
-            while self._rest or self._queue:
-                if not self._rest:
-                    self._rest = b"".join(self._queue)
+            while True:
+                data = self._rest
+                if not data:
+                    self._rest = data = b"".join(self._queue)
                     self._queue.clear()
-                count = send(self._rest)
+                count = self.wire.sock.send(data)
                 self.sent += count
                 self.queued -= count
-                self._rest = memoryview(self._rest)[count:] if count < len(self._rest) else b""
-                if self._pong is not None and not self.queued:
-                    pong, self._pong = self._pong, None
-                    self._queue_frame(PONG, pong)
+                self._rest = memoryview(data)[count:] if count < len(data) else b""
+                if not self.queued and not self._send_pong():
+                    break
         except (BlockingIOError, ssl.SSLWantWriteError):
             blocked = WRITE
         except ssl.SSLWantReadError:
@@ -382,6 +385,14 @@ class WebSocket:
             self._watch()
         if self._news is not None and self.queued <= LOW_WATER:
             self._tell()
+
+    def _send_pong(self) -> bool:
+        """Queue the pong that has waited for room, if there is one."""
+        if self._pong is None:
+            return False
+        pong, self._pong = self._pong, None
+        self._queue_frame(PONG, pong)
+        return bool(self.queued)
 
     def _drop_queue(self) -> None:
         """Nothing can be sent any more."""

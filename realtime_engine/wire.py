@@ -21,7 +21,7 @@ class Wire:
     """One end of a connection.
 
     Attributes:
-        peer: The peer's IP address; ``""`` if it has gone already.
+        peer: The peer's IP address; ``""`` if it has none, or has gone already.
         sock: The socket.
         closing: Called once before the socket is closed.
     """
@@ -102,7 +102,7 @@ class Wire:
 
 def _peer(sock: socket.socket) -> str:
     try:
-        address: str = sock.getpeername()[0]
+        address: object = sock.getpeername()
     except OSError:
         return ""
-    return address.removeprefix("::ffff:")
+    return str(address[0]).removeprefix("::ffff:") if isinstance(address, tuple) else ""
