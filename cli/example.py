@@ -35,12 +35,28 @@ _SESSION: Final = """\
 #model = "gpt-4o-mini-transcribe"
 """
 
+_PRICES: Final = """\
+[prices]
+# What a million tokens cost, for max_cost. The figures here are made up. A model's name stands for all that begin with
+# it. Besides these there are image_in, cached_image_in, and minute: a minute of audio, where a model that transcribes
+# counts time.
+#source = "the list on the wall, 1 January"
+#currency = "USD"
+#[prices.models."gpt-realtime"]
+#text_in = 1.0
+#cached_text_in = 0.1
+#audio_in = 10.0
+#cached_audio_in = 0.1
+#text_out = 5.0
+#audio_out = 20.0
+"""
+
 
 def example() -> str:
     """The text of the file."""
     own = [_table(name, options) for name, options in OWN.items()]
     plugins = [_table(f"{kind}.{name}", options) for kind, name, options in _plugins()]
-    return "\n".join([_HEAD, own[0], _SESSION, *own[1:], *plugins])
+    return "\n".join([_HEAD, own[0], _SESSION, *own[1:], _PRICES, *plugins])
 
 
 def _plugins() -> Iterator[tuple[str, str, type]]:

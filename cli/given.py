@@ -1,8 +1,8 @@
 """What is said beside the command line: in ``engine.toml``, and in the environment, which counts more.
 
 A table holds the fields of one dataclass, by their names: ``[serve]`` and ``[limits]`` those of the command,
-``[transport.NAME]`` and ``[upstream.NAME]`` those of a plug-in. ``[session]`` is the session object of the protocol.
-In the environment the field ``port`` is ``ENGINE_PORT``.
+``[transport.NAME]`` and ``[upstream.NAME]`` those of a plug-in. ``[session]`` is the session object of the protocol,
+``[prices]`` the price table (`cli.prices`). In the environment the field ``port`` is ``ENGINE_PORT``.
 """
 
 import os
@@ -24,7 +24,7 @@ Table: TypeAlias = Mapping[str, Json]
 OWN: Final[Mapping[str, type]] = {"serve": ServeOptions, "limits": LimitOptions}
 """The tables of the command itself."""
 
-FREE: Final = ("session",)
+FREE: Final = ("session", "prices")
 """Tables whose keys are not the fields of options."""
 
 PLUGINS: Final[Mapping[str, str]] = {"transport": TRANSPORTS, "upstream": UPSTREAMS}
@@ -81,34 +81,46 @@ class ConfigFile:
         config.check()
         return config
 
-    def values(self, table: str, options: type) -> dict[str, object]:
+    def values(self, options: type, *path: str) -> dict[str, object]:
         """What a table says of an options dataclass.
 
         Raises:
             UsageError: A key is unknown, or has a value that its field does not take.
         """
         hints, known = get_type_hints(options), settable(options)
-        found = self.table(table)
-        for key in found:
-            if key not in known:
-                raise UsageError(f"{self.name}: [{table}] {key}: {_unknown('key', key, known)}")
         return {
-            key: read_value(value, known[key], hints[key], f"{self.name}: [{table}] {key}")
-            for key, value in found.items()
+            key: read_value(value, known[key], hints[key], self.where(key, *path))
+            for key, value in self.known(known, *path).items()
         }
 
-    def table(self, name: str) -> Table:
-        """A table by its name, such as ``transport.ws``; one that is not there is empty.
+    def known(self, known: Collection[str], *path: str) -> Table:
+        """A table that has only keys that are known.
+
+        Raises:
+            UsageError: It has others.
+        """
+        found = self.table(*path)
+        for key in found:
+            if key not in known:
+                raise UsageError(f"{self.where(key, *path)}: {_unknown('key', key, known)}")
+        return found
+
+    def table(self, *path: str) -> Table:
+        """A table, such as ``("transport", "ws")``; one that is not there is empty.
 
         Raises:
             UsageError: What stands there is no table.
         """
         found: Json = dict(self.tables)
-        for part in name.split("."):
+        for part in path:
             found = found.get(part, {}) if isinstance(found, dict) else found
         if not isinstance(found, dict):
-            raise UsageError(f"{self.name}: {name} must be a table: [{name}]")
+            raise UsageError(f"{self.name}: {'.'.join(path)} must be a table: [{'.'.join(path)}]")
         return found
+
+    def where(self, key: str, *path: str) -> str:
+        """The place of a key, for the person: file, table, key."""
+        return f"{self.name}: [{'.'.join(path)}] {key}"
 
     def check(self) -> None:
         """Read every table.
@@ -118,10 +130,14 @@ class ConfigFile:
         """
         for name in self.tables:
             if name in OWN:
-                self.values(name, OWN[name])
+                self.values(OWN[name], name)
             elif name in PLUGINS:
                 for plugin in self.table(name):
                     self._check_plugin(name, plugin)
+            elif name == "prices":
+                from cli.prices import read_prices
+
+                read_prices(self)
             elif name in FREE:
                 self.table(name)
             else:
@@ -132,12 +148,12 @@ class ConfigFile:
             plugin = find(PLUGINS[kind], name)
         except UsageError as error:
             raise UsageError(f"{self.name}: [{kind}.{name}]: {error}") from error
-        self.values(f"{kind}.{name}", plugin.Options)
+        self.values(plugin.Options, kind, name)
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     """That a name is unknown, what may have been meant, and what there is."""
     names = sorted(known)
-    close = get_close_matches(name, names, n=1)
-    meant = f"; did you mean {close[0]}?" if close else ""
-    return f"unknown {what}{meant} Known: {', '.join(names)}" if meant else f"unknown {what}; known: {', '.join(names)}"
+    for close in get_close_matches(name, names, n=1):
+        return f"unknown {what}; did you mean {close}? Known: {', '.join(names)}"
+    return f"unknown {what}; known: {', '.join(names)}"

@@ -70,8 +70,10 @@ class LimitOptions:
         max_duration: Seconds that a conversation may last.
         max_idle: Seconds without a word from the client.
         max_tokens: Tokens that a conversation may use.
+        max_cost: What a conversation may cost, by [prices] of the configuration and in its currency.
     """
 
     max_duration: float | None = None
     max_idle: float | None = None
     max_tokens: int | None = None
+    max_cost: float | None = None

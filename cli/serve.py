@@ -58,17 +58,15 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     """
     file = value_of("--config", tokens) or os.environ.get(variable_of("config"))
     config = ConfigFile.read(Path(file)) if file else ConfigFile()
-    given = config.values("serve", ServeOptions) | from_environment(ServeOptions)
-    limits_given = config.values("limits", LimitOptions) | from_environment(LimitOptions)
+    given = config.values(ServeOptions, "serve") | from_environment(ServeOptions)
+    limits_given = config.values(LimitOptions, "limits") | from_environment(LimitOptions)
     common = make(ServeOptions, given)
     transport = value_of("--transport", tokens) or common.transport
     front = choose_transport(transport, server=True)
-    front_given = config.values(f"transport.{transport}", front.Options) | from_environment(front.Options)
+    front_given = config.values(front.Options, "transport", transport) | from_environment(front.Options)
     upstream = choose_upstream(value_of("--upstream", tokens) or common.upstream, key_file=_key_file(tokens, config))
     options = upstream.plugin.Options
-    upstream_given = config.values(f"upstream.{upstream.name}", options) | from_environment(
-        options, leave_out=ELSEWHERE
-    )
+    upstream_given = config.values(options, "upstream", upstream.name) | from_environment(options, leave_out=ELSEWHERE)
 
     def serve(**flags: object) -> int:
         return _serve(
@@ -95,7 +93,7 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
 
 def _key_file(tokens: Sequence[str], config: ConfigFile) -> object:
     """Where the hosted model's key is said to be, if it is not in the environment."""
-    in_file = config.table(f"upstream.{HOSTED}").get("key_file")
+    in_file = config.table("upstream", HOSTED).get("key_file")
     return value_of("--key-file", tokens) or os.environ.get(variable_of("key_file")) or in_file
 
 
@@ -127,7 +125,7 @@ def _serve(
     policy = Policy(pinned=pins(settings), may_set=may_set(common.client_may_set, local=server.local))
 
     tools = load_tools(common.tools) if common.tools is not None else None
-    bounds = _limits(limits)
+    bounds = _limits(limits, config)
 
     @asynccontextmanager
     async def open_service() -> AsyncIterator[Service]:
@@ -162,16 +160,26 @@ def _serve(
     return serve_until_told(server, open_service, announce=announce)
 
 
-def _limits(options: LimitOptions) -> "Limits":
+def _limits(options: LimitOptions, config: ConfigFile) -> "Limits":
     """The limits of each conversation.
 
     Raises:
-        UsageError: One leaves no room for any.
+        UsageError: One leaves no room for any, or the cost is to be limited and nobody knows a price.
     """
+    from cli.prices import read_prices
     from realtime_engine.options import Limits
 
     _check_positive(asdict(options))
-    return Limits(duration=options.max_duration, idle=options.max_idle, tokens=options.max_tokens)
+    prices = read_prices(config)
+    if options.max_cost is not None and prices is None:
+        raise UsageError("--max-cost needs prices: [prices] in the file of --config; engine config --example shows it")
+    return Limits(
+        duration=options.max_duration,
+        idle=options.max_idle,
+        tokens=options.max_tokens,
+        cost=options.max_cost,
+        prices=prices,
+    )
 
 
 def _check_recording(options: ServeOptions) -> None:

@@ -8,6 +8,7 @@ import pytest
 from cli.example import example
 from cli.flags import default_of
 from cli.given import OWN, ConfigFile, settable
+from cli.prices import read_prices
 from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find, installed, is_server
 from tests.cli.fake import engine
 
@@ -36,7 +37,7 @@ def test_the_example_as_it_is_says_nothing(tmp_path: Path) -> None:
     config = ConfigFile.read(path)
 
     assert config.tables["session"] == {}
-    assert all(config.values(table, options) == {} for table, options in TABLES.items())
+    assert all(config.values(options, *table.split(".")) == {} for table, options in TABLES.items())
 
 
 def test_the_example_says_every_default(tmp_path: Path) -> None:
@@ -47,11 +48,14 @@ def test_the_example_says_every_default(tmp_path: Path) -> None:
 
     for table, options in TABLES.items():
         defaults = {name: default_of(field) for name, field in settable(options).items()}
-        said = config.values(table, options)
+        said = config.values(options, *table.split("."))
         assert said == {name: defaults[name] for name in said}
         assert {name for name in defaults if f"#{name} = " not in example()} == set()
         assert all(defaults[name] in (None, default_of(settable(options)[name])) for name in defaults.keys() - said)
     assert set(config.table("session")) == {"output_modalities", "audio"}
+    prices = read_prices(config)
+    assert prices is not None
+    assert prices.models["gpt-realtime"].audio_out == 20.0
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -50,7 +50,7 @@ def test_a_table_gives_the_fields_of_its_options() -> None:
         "largest": "2K",
     }
 
-    assert ConfigFile(tables={"transport": {"ws": table}}).values("transport.ws", Options) == {
+    assert ConfigFile(tables={"transport": {"ws": table}}).values(Options, "transport", "ws") == {
         "host": "::1",
         "port": 9000,
         "drain": 5.0,
@@ -64,7 +64,7 @@ def test_a_table_gives_the_fields_of_its_options() -> None:
 
 
 def test_a_table_that_is_not_there_says_nothing() -> None:
-    assert ConfigFile().values("transport.ws", Options) == {}
+    assert ConfigFile().values(Options, "transport", "ws") == {}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_table_that_is_not_there_says_nothing() -> None:
 )
 def test_a_value_that_does_not_fit_is_named_and_not_repeated(key: str, value: object, problem: str) -> None:
     with pytest.raises(UsageError, match=rf"^engine.toml: \[transport.ws\] {key} {problem}$") as caught:
-        ConfigFile(tables={"transport": {"ws": cast("Json", {key: value})}}).values("transport.ws", Options)
+        ConfigFile(tables={"transport": {"ws": cast("Json", {key: value})}}).values(Options, "transport", "ws")
 
     assert caught.value.__context__ is None or "sesame" not in repr(caught.value.__cause__)
 
@@ -99,7 +99,7 @@ def test_a_value_that_does_not_fit_is_named_and_not_repeated(key: str, value: ob
         ("[serve]\nupstraem = 'local'", r"\[serve\] upstraem: unknown key; did you mean upstream\? Known: client_may"),
         ("[serve]\nzzz = 1", r"\[serve\] zzz: unknown key; known: client_may_set, "),
         ("[limits]\nmax_idle = 'much'", r"\[limits\] max_idle must be a number"),
-        ("[server]\nport = 1", r"\[server\]: unknown table; did you mean serve\? Known: limits, serve, "),
+        ("[server]\nport = 1", r"\[server\]: unknown table; did you mean serve\? Known: limits, prices, serve, "),
         ("port = 1", r"\[port\]: unknown table"),
         ("serve = 1", r"serve must be a table: \[serve\]"),
         ("session = 'x'", r"session must be a table: \[session\]"),
@@ -109,6 +109,19 @@ def test_a_value_that_does_not_fit_is_named_and_not_repeated(key: str, value: ob
         ("[upstream]\nlocal = 1", r"upstream.local must be a table: \[upstream.local\]"),
         ("[transport.wav]\nturns = []", r"\[transport.wav\] turns: unknown key; known: mix, output, speed"),
         ("[serve]\nx =\n", "not TOML: .*line 2"),
+        ("[prices]\nsourec = 'x'", r"\[prices\] sourec: unknown key; did you mean source\? Known: currency, models"),
+        ("[prices]\nsource = 1", r"\[prices\] source must be a text"),
+        ("[prices]\ncurrency = 'EUR'", r"\[prices\] source is missing: say where the figures are from"),
+        ("[prices]\nsource = 'x'\nmodels = 1", r"prices.models must be a table: \[prices.models\]"),
+        (
+            "[prices]\nsource = 'x'\n[prices.models.'m-2.1']\ntext = 1",
+            r"\[prices.models.m-2.1\] text: unknown key; did you mean text_in\? Known: ",
+        ),
+        (
+            "[prices]\nsource = 'x'\n[prices.models.m]\ntext_in = -1",
+            r"\[prices.models.m\] text_in must be a number, and not less than 0",
+        ),
+        ("[prices]\nsource = 'x'\n[prices.models.m]\ntext_in = true", r".*text_in must be a number, and not"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_found_also_where_it_is_not_used(text: str, problem: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import trio
 from realtime_engine import plugins
 from realtime_engine.errors import UsageError
 from realtime_engine.options import Limits
+from realtime_engine.prices import Price, Prices
 from realtime_engine.service import Service
 from tests.cli.fake import Fake, PathOptions, Reading, Wired, engine, polite
 from tests.cli.test_chosen import Hosted
@@ -169,6 +170,17 @@ def test_the_file_may_be_named_by_the_environment_and_name_all_that_is_chosen(mo
     assert made == PathOptions(path=Path("a"))
 
 
+def test_prices_of_the_file_let_the_cost_be_limited() -> None:
+    file = write(
+        '[limits]\nmax_cost = 2\n[prices]\nsource = "a list"\ncurrency = "EUR"\n[prices.models.m]\naudio_out = 20\n'
+    )
+
+    assert engine("serve", "--config", file) == 0
+
+    prices = Prices(source="a list", currency="EUR", models={"m": Price(audio_out=20.0)})
+    assert Door.service.limits == Limits(cost=2.0, prices=prices)
+
+
 def test_the_session_of_the_file_is_the_protocols_and_all_of_it_is_pinned() -> None:
     file = write(
         '[session]\noutput_modalities = ["text"]\n[session.audio.input.turn_detection]\ntype = "semantic_vad"\n'
@@ -243,6 +255,7 @@ def test_its_help_has_the_flags_of_what_is_chosen_and_what_is_said_elsewhere(
         (("--port", "many"), "port"),
         (("--max-idle", "0"), "--max-idle must be more than 0, not 0.0"),
         (("--max-tokens", "-1"), "--max-tokens must be more than 0, not -1"),
+        (("--max-cost", "1"), "--max-cost needs prices: [prices] in the file of --config"),
         (("--client-may-set", "everything"), "--client-may-set: a session has no field 'everything'"),
         (("--tools", "gone.py"), "--tools gone.py: cannot be imported"),
         (("--session", "gone.json"), "--session gone.json: cannot be read"),
