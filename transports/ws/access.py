@@ -9,7 +9,7 @@ from transports.ws import WsOptions
 from transports.ws.addresses import Proxies
 from transports.ws.answers import HttpError
 from transports.ws.handshake import offered
-from transports.ws.origins import Hosts, Origins
+from transports.ws.origins import Hosts, Origins, is_loopback
 from transports.ws.request import Request
 from transports.ws.tokens import Attempts, Token
 
@@ -30,10 +30,14 @@ class Visit(NamedTuple):
 
 
 class Access:
-    """The operator's rules about visitors. Times are in seconds since 1970."""
+    """The operator's rules about visitors. Times are in seconds since 1970.
 
-    def __init__(self, options: WsOptions, token: Token | None) -> None:
-        self._hosts = Hosts(options.host, options.allow_host)
+    ``name`` is what this computer is called, where others reach it.
+    """
+
+    def __init__(self, options: WsOptions, token: Token | None, *, name: str = "") -> None:
+        own = () if is_loopback(options.host) else (name,)
+        self._hosts = Hosts(options.host, (*options.allow_host, *own))
         self._origins = Origins(options.allow_origin)
         self._proxies = Proxies(options.trusted_proxy)
         self._open_metrics = options.open_metrics

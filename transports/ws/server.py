@@ -78,7 +78,7 @@ class WebServer:
         self._slots = slots or LocalSlots(most=options.max_sessions, most_per_address=options.max_sessions_per_address)
         _warn(options, token)
         self._tls = tls
-        self._access = Access(options, token)
+        self._access = Access(options, token, name=socket.gethostname())
         self._site = Site(self._access, read_files(), service, scrape)
         self._room = WaitingRoom(MOST_WAITING)
         self._limits = WireLimits(
