@@ -11,10 +11,10 @@ UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/u
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
 # What only the tests need of the system: Debian's package, and `=command` where its command has another name.
-SYSTEM_PACKAGES := chromium faketime nodejs=node npm
+SYSTEM_PACKAGES := chromium faketime nodejs=node npm openssl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system run test lint format pytest bench sdks recordings clean
+.PHONY: help setup system run test lint format pytest bench soak sdks recordings clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ format: setup  ## put the code into its one format
 pytest: setup system $(NODE)/.ready  ## only the tests and the golden recordings
 	$(BIN)/pytest -n 2
 	$(BIN)/engine replay $(GOLDEN)
+
+soak: setup  ## what takes long: 100 000 fuzzed events
+	ENGINE_FUZZED_EVENTS=100000 $(BIN)/pytest -n 0 tests/transports/ws/test_faults.py -k fuzzed
 
 bench: setup  ## measure, and print one table
 	$(BIN)/python -m bench.run
