@@ -43,10 +43,10 @@ def test_a_conversation_goes_on_when_the_wall_clock_jumps_by_a_day(tmp_path: Pat
         "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1",
     }
-    flags = ("--upstream", "local", "--speech", "tones", "--log", "json", "--max-duration", "600", "--max-idle", "600")
     records = tmp_path / "records"
-    server_flags = (*flags, "--record", records, "--record-keep", "0.5")
-    with served(*server_flags, env=env) as server, talking(server, 1) as (client,):
+    flags = ("--upstream", "local", "--speech", "tones", "--log", "json", "--max-duration", "600", "--max-idle", "600")
+    keep = ("--record", records, "--record-keep", "0.5")
+    with served(*flags, *keep, env=env) as server, talking(server, 1) as (client,):
         assert answered(client) == "completed"
         clock.write_text(f"{jump}\n")
         with connect(server.realtime) as another:
