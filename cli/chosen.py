@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from cli.flags import arguments_of, make
+from cli.flags import arguments_of, flag_of, make, value_of
 from realtime_engine.errors import UsageError
 from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Upstream, find, is_server
 
@@ -19,6 +19,8 @@ EMBEDDED: Final = "local"
 """The upstream that answers where no key is there."""
 
 KEY: Final = "OPENAI_API_KEY"
+KEYS: Final = ("key_file", "upstream_header")
+"""Options of the hosted upstream that are, or may be, a key."""
 
 _BEHIND_COLON: Final = {"path": Path, "url": str}
 """Fields that are filled by what stands behind the name of an upstream, and how."""
@@ -73,18 +75,24 @@ class ChosenUpstream(NamedTuple):
         return upstream
 
 
-def choose_upstream(named: str | None, *, key_file: object = None) -> ChosenUpstream:
-    """The upstream that a user has named: NAME, NAME:PATH, NAME:URL, or a server's address. None: none was named.
+def choose_upstream(named: str | None, *, key: str | None) -> ChosenUpstream:
+    """The upstream that a user wants.
+
+    Args:
+        named: What they have named: NAME, NAME:PATH, NAME:URL, or a server's address. None: nothing.
+        key: Where a key of the hosted model is; None: there is none.
 
     Raises:
         UsageError: There is none of that name, or it takes nothing behind the colon.
     """
     if named is None:
-        return _choose_by_key(key_file)
+        if key is not None:
+            return ChosenUpstream(HOSTED, find(UPSTREAMS, HOSTED), why=key)
+        return ChosenUpstream(EMBEDDED, find(UPSTREAMS, EMBEDDED), why="the embedded model; it needs no key")
     if named.startswith(_ADDRESSES):
         named = f"{HOSTED}:{named}"
     elif named.startswith(("http://", "https://")):
-        raise UsageError(f"--upstream {named}: the address of a Realtime server begins with wss:// or ws://")
+        raise UsageError("--upstream: the address of a Realtime server begins with wss:// or ws://")
     name, _, behind = named.partition(":")
     plugin = find(UPSTREAMS, name)
     if not behind:
@@ -95,12 +103,11 @@ def choose_upstream(named: str | None, *, key_file: object = None) -> ChosenUpst
     raise UsageError(f"--upstream {name} takes no path: leave :{behind} out")
 
 
-def _choose_by_key(key_file: object) -> ChosenUpstream:
+def key_among(tokens: Sequence[str]) -> str | None:
+    """Where a key of the hosted model is, by the environment and the command line; None: nowhere."""
     if os.environ.get(KEY):
-        return ChosenUpstream(HOSTED, find(UPSTREAMS, HOSTED), why=f"{KEY} is set")
-    if key_file is not None:
-        return ChosenUpstream(HOSTED, find(UPSTREAMS, HOSTED), why="there is a key file")
-    return ChosenUpstream(EMBEDDED, find(UPSTREAMS, EMBEDDED), why="the embedded model; it needs no key")
+        return f"{KEY} is set"
+    return next((f"{flag_of(name)} is given" for name in KEYS if value_of(flag_of(name), tokens)), None)
 
 
 def choose_transport(name: str, *, server: bool) -> type[Any]:

@@ -25,7 +25,7 @@ class ConversationOptions:
     """
 
     transport: str
-    upstream: str | None = None
+    upstream: str | None = field(default=None, metadata={"secret": True})  # an address may hold a key
     model: str | None = None
     voice: str | None = None
     instructions: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from inspect import Signature
 from typing import Final
 
-from cli.chosen import ChosenUpstream, choose_transport, choose_upstream, distinct
+from cli.chosen import ChosenUpstream, choose_transport, choose_upstream, distinct, key_among
 from cli.flags import arguments_of, make, value_of
 from cli.options import RunOptions
 from realtime_engine.plugins import MachineFront
@@ -29,7 +29,7 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     """
     transport = value_of("--transport", tokens) or RunOptions().transport
     front = choose_transport(transport, server=False)
-    upstream = choose_upstream(value_of("--upstream", tokens), key_file=value_of("--key-file", tokens))
+    upstream = choose_upstream(value_of("--upstream", tokens), key=key_among(tokens))
 
     def run(**flags: object) -> int:
         return _run(make(RunOptions, flags), front(make(front.Options, flags)), upstream, flags)

@@ -14,7 +14,7 @@ from logging import INFO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cli.chosen import ELSEWHERE, HOSTED, ChosenUpstream, choose_transport, choose_upstream, distinct
+from cli.chosen import ELSEWHERE, HOSTED, KEYS, ChosenUpstream, choose_transport, choose_upstream, distinct, key_among
 from cli.flags import arguments_of, flag_of, make, value_of
 from cli.given import ConfigFile, from_environment, variable_of
 from cli.options import LimitOptions, ServeOptions
@@ -64,7 +64,7 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     transport = value_of("--transport", tokens) or common.transport
     front = choose_transport(transport, server=True)
     front_given = config.values(front.Options, "transport", transport) | from_environment(front.Options)
-    upstream = choose_upstream(value_of("--upstream", tokens) or common.upstream, key_file=_key_file(tokens, config))
+    upstream = choose_upstream(value_of("--upstream", tokens) or common.upstream, key=_key(tokens, config))
     options = upstream.plugin.Options
     upstream_given = config.values(options, "upstream", upstream.name) | from_environment(options, leave_out=ELSEWHERE)
 
@@ -91,10 +91,16 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     return serve
 
 
-def _key_file(tokens: Sequence[str], config: ConfigFile) -> object:
-    """Where the hosted model's key is said to be, if it is not in the environment."""
-    in_file = config.table("upstream", HOSTED).get("key_file")
-    return value_of("--key-file", tokens) or os.environ.get(variable_of("key_file")) or in_file
+def _key(tokens: Sequence[str], config: ConfigFile) -> str | None:
+    """Where a key of the hosted model is: a flag, a variable, or in the file."""
+    if key := key_among(tokens):
+        return key
+    for name in KEYS:
+        if os.environ.get(variable_of(name)):
+            return f"{variable_of(name)} is set"
+        if config.table("upstream", HOSTED).get(name):
+            return f"{config.where(name, 'upstream', HOSTED)} is there"
+    return None
 
 
 def _serve(

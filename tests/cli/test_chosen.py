@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cli.chosen import choose_transport, choose_upstream
+from cli.chosen import choose_transport, choose_upstream, key_among
 from realtime_engine.errors import UsageError
 from tests.cli.fake import Fake, PathOptions, Reading, polite
 
@@ -38,6 +38,7 @@ class Serving:
 
 KNOWN: dict[str, type[Any]] = {
     "openai": Hosted,
+    "stranger": Hosted,
     "local": Fake,
     "reading": Reading,
     "ws": Serving,
@@ -61,21 +62,27 @@ def _known(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_an_upstream_is_named_or_is_an_address(named: str, made: HostedOptions) -> None:
-    chosen = choose_upstream(named)
+    chosen = choose_upstream(named, key=None)
 
     chosen.make({}, model=None)
 
     assert (chosen.name, chosen.why, Hosted.made) == ("openai", None, made)
 
 
+def test_a_strangers_upstream_may_take_an_address_too() -> None:
+    choose_upstream("stranger:ws://host/?a=b", key=None).make({}, model=None)
+
+    assert Hosted.made == HostedOptions(url="ws://host/?a=b")
+
+
 def test_an_address_on_the_command_line_counts_more_than_that_of_a_file() -> None:
-    choose_upstream("wss://flag").make({"url": "wss://file"}, model="gpt-realtime")
+    choose_upstream("wss://flag", key=None).make({"url": "wss://file"}, model="gpt-realtime")
 
     assert Hosted.made == HostedOptions(url="wss://flag", model_name="gpt-realtime")
 
 
 def test_the_flags_of_an_upstream_are_those_that_nothing_else_fills() -> None:
-    names = [argument.name for argument in choose_upstream("openai").arguments()]
+    names = [argument.name for argument in choose_upstream("openai", key="x is set").arguments()]
 
     assert names == ["key_file"]
 
@@ -83,7 +90,7 @@ def test_the_flags_of_an_upstream_are_those_that_nothing_else_fills() -> None:
 def test_a_path_stands_behind_the_colon_or_in_a_file() -> None:
     made: list[object] = []
     for named, values in (("reading:a:b", {}), ("reading", {"path": Path("c")})):
-        choose_upstream(named).make(values, model=None)
+        choose_upstream(named, key=None).make(values, model=None)
         made.append(Fake.options)
 
     assert made == [PathOptions(path=Path("a:b")), PathOptions(path=Path("c"))]
@@ -94,30 +101,34 @@ def test_a_path_stands_behind_the_colon_or_in_a_file() -> None:
     [
         ("reading", "--upstream reading needs a path: --upstream reading:PATH"),
         ("local:x", "--upstream local takes no path: leave :x out"),
-        ("https://host/v1/realtime", "begins with wss:// or ws://"),
+        (
+            "https://sesame@host/v1/realtime",
+            "^--upstream: the address of a Realtime server begins with wss:// or ws://$",
+        ),
     ],
 )
 def test_what_does_not_fit_the_upstream_is_said(named: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
-        choose_upstream(named).make({}, model=None)
+        choose_upstream(named, key=None).make({}, model=None)
 
 
 @pytest.mark.parametrize(
-    ("key", "key_file", "name", "why"),
+    ("key", "tokens", "name", "why"),
     [
-        (None, None, "local", "the embedded model; it needs no key"),
-        ("", None, "local", "the embedded model; it needs no key"),
-        ("sk-x", None, "openai", "OPENAI_API_KEY is set"),
-        (None, "key.txt", "openai", "there is a key file"),
+        (None, [], "local", "the embedded model; it needs no key"),
+        ("", [], "local", "the embedded model; it needs no key"),
+        ("sk-x", ["--key-file", "key.txt"], "openai", "OPENAI_API_KEY is set"),
+        (None, ["--key-file", "key.txt"], "openai", "--key-file is given"),
+        (None, ["--upstream-header=api-key: x"], "openai", "--upstream-header is given"),
     ],
 )
 def test_where_nobody_is_named_a_key_decides(
-    key: str | None, key_file: str | None, name: str, why: str, monkeypatch: pytest.MonkeyPatch
+    key: str | None, tokens: list[str], name: str, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if key is not None:
         monkeypatch.setenv("OPENAI_API_KEY", key)
 
-    chosen = choose_upstream(None, key_file=key_file)
+    chosen = choose_upstream(None, key=key_among(tokens))
 
     assert (chosen.name, chosen.why) == (name, why)
 

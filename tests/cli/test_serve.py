@@ -119,9 +119,16 @@ def test_an_address_is_said_by_its_host_alone(capsys: pytest.CaptureFixture[str]
     assert "sesame" not in told
 
 
-@pytest.mark.parametrize("name", ["flag", "environment", "file", "table of the upstream"])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("flag", "--key-file is given"),
+        ("environment", "ENGINE_KEY_FILE is set"),
+        ("file", "engine.toml: [upstream.openai] key_file is there"),
+    ],
+)
 def test_a_key_file_is_a_key_wherever_it_is_named(
-    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokens: list[str | Path] = ["serve"]
     match name:
@@ -133,8 +140,17 @@ def test_a_key_file_is_a_key_wherever_it_is_named(
             tokens += ["--config", write('[upstream.openai]\nkey_file = "key.txt"\n')]
 
     assert engine(*tokens) == 0
-    assert "'openai' answers, there is a key file" in capsys.readouterr().err
+    assert f"'openai' answers, {why}" in capsys.readouterr().err
     assert Hosted.made.key_file == Path("key.txt")
+
+
+def test_the_help_shows_no_address_that_the_environment_holds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ENGINE_UPSTREAM", "wss://host/v1/realtime?api-key=sesame")
+
+    assert engine("serve", "--help") == 0
+    assert "sesame" not in capsys.readouterr().out
 
 
 def test_a_flag_counts_more_than_the_environment_and_that_more_than_the_file(monkeypatch: pytest.MonkeyPatch) -> None:

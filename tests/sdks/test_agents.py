@@ -86,3 +86,20 @@ def test_a_wrong_token_is_a_clear_error(server: Served) -> None:
 
     with pytest.raises(Exception, match="401"):
         asyncio.run(connect())
+
+
+def test_speaking_over_an_answer_cuts_it_and_is_answered(server: Served, question: list[bytes]) -> None:
+    async def interrupt(session: RealtimeSession) -> None:
+        for piece in question:
+            await session.send_audio(piece)
+        async for event in session:
+            assert event.type != "error", event
+            if event.type == "agent_end":
+                break
+        for piece in question:
+            await session.send_audio(piece)
+
+    heard = hold(server, interrupt)
+
+    assert "audio_interrupted" in heard.kinds
+    assert len(heard.audio) > 48_000
