@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 import trio
-from msgspec.structs import replace
 
 from realtime_engine.errors import UpstreamError
 from realtime_engine.events import Error, encode, type_of
@@ -133,7 +132,8 @@ class Guarded:
             return message
         event = message.event
         detail = event.error if isinstance(event, Error) else ErrorDetail()
-        said = replace(detail, message=self._server.refusal, param=None)
+        kept = [None if self._server.shows(each or "") else each for each in (detail.type, detail.code)]
+        said = ErrorDetail(type=kept[0], code=kept[1], message=self._server.refusal, param=None)
         return Message(message.side, message.kind, encode(Error(event_id=event.event_id, error=said)))
 
 

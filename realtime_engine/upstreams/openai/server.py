@@ -82,9 +82,13 @@ class Server:
         return f"{self.host} does not accept {self.key}: check it"
 
     def betrays(self, said: str) -> bool:
-        """Whether a text shows a secret, or a piece of one, or speaks of the key and so may."""
+        """Whether a text shows a secret, or speaks of the key and so may."""
         folded = said.casefold()
-        return any(about in folded for about in _ABOUT_KEYS) or any(
+        return any(about in folded for about in _ABOUT_KEYS) or self.shows(said)
+
+    def shows(self, said: str) -> bool:
+        """Whether a text shows a secret, or a piece of one."""
+        return any(
             secret[at : at + _PIECE] in said for secret in self.secrets for at in range(len(secret) - _PIECE + 1)
         )
 
