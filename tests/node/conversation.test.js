@@ -94,7 +94,7 @@ test("what was said before a new connection stays above it", () => {
 
 test("sound is kept up to a bound; the oldest goes first, and its turn can no longer be played", () => {
   const conversation = feed(added(message("a", "assistant"), null), added(message("b", "assistant"), "a"));
-  for (const id of ["a", "b"]) conversation.hear(id, new Int16Array(20 << 20), 0, "assistant");
+  for (const id of ["a", "b"]) conversation.hear(id, new Int16Array(8 << 20), 0, "assistant");
 
   assert.equal(conversation.get("a").audio, null);
   assert.equal(conversation.get("b").audio.length, 1);
@@ -102,12 +102,26 @@ test("sound is kept up to a bound; the oldest goes first, and its turn can no lo
 
 test("a turn that is deleted is gone, and so is the bound it took up", () => {
   const conversation = feed(added(message("a", "assistant"), null), added(message("b", "assistant"), "a"));
-  conversation.hear("a", new Int16Array(20 << 20), 0, "assistant");
+  conversation.hear("a", new Int16Array(8 << 20), 0, "assistant");
   conversation.remove("a");
-  conversation.hear("b", new Int16Array(20 << 20), 0, "assistant");
+  conversation.hear("b", new Int16Array(8 << 20), 0, "assistant");
 
   assert.deepEqual(order(conversation), ["b"]);
   assert.equal(conversation.get("b").audio.length, 1);
+});
+
+test("no more turns are kept than the engine keeps; the oldest go first", () => {
+  const conversation = new Conversation();
+  let previous = null;
+  const gone = [];
+  for (let n = 0; n < 1010; n++) {
+    conversation.apply(added(message(`i${n}`, "user"), previous), n);
+    gone.push(...conversation.surplus().map((turn) => turn.id));
+    previous = `i${n}`;
+  }
+
+  assert.equal(conversation.turns.length, 1000);
+  assert.deepEqual([gone[0], gone.length, conversation.get("i0")], ["i0", 10, undefined]);
 });
 
 test("an event that is not about a turn changes nothing", () => {

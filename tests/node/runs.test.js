@@ -43,6 +43,13 @@ test("the newest events are kept, and it is known how many went", () => {
   assert.equal(runs.rows[0].type, "kind 10");
 });
 
+test("long events count by their length", () => {
+  const runs = new Runs();
+  for (let n = 0; n < 20; n++) runs.add(n, "down", { type: `kind ${n}`, text: "Well, ".repeat(200_000) }, 1);
+
+  assert.equal(runs.rows.length, 6);
+});
+
 test("endless audio takes no room", () => {
   const runs = new Runs();
   for (let n = 0; n < 10 * MOST; n++) runs.add(n, ...mic, 960);

@@ -143,8 +143,8 @@ async function whyNot() {
     const answer = await fetch("/ws", { cache: "no-store" });
     const { code, message: text } = await complaint(answer);
     if (answer.status === 401) return { kind: "sign-in", text };
-    if (answer.status === 403) return { kind: "refused", text };
-    if (answer.status !== 503) return { kind: "gone", text: "" };
+    if (answer.status === 426) return { kind: "gone", text: "" }; // by now it would be let in
+    if (answer.status !== 503) return { kind: "refused", text };
     const seconds = Number(answer.headers.get("retry-after")) || RETRY;
     return { kind: code === "draining" ? "draining" : "full", text, seconds };
   } catch {

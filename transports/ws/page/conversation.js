@@ -5,7 +5,8 @@
  * No browser in this file, so that Node can test it. Every change is an event; what it touches is given back by id.
  */
 
-const MOST_AUDIO = 64 << 20; // bytes of sound kept for playing again: 23 minutes; the oldest goes first
+const MOST_TURNS = 1000; // as many as the engine keeps; the oldest go first
+const MOST_AUDIO = 24 << 20; // bytes of sound kept for playing again: 8 minutes; the oldest goes first
 const CHARACTER = 62; // milliseconds of speech, about; for answers that were cut before their length was known
 
 /**
@@ -89,15 +90,21 @@ export class Conversation {
     }
   }
 
-  /** Take a turn out. @param {string} id @returns {Turn | null} */
-  remove(id) {
-    const turn = this.#byId.get(id) ?? this.turns.find((each) => each.id === id);
+  /** Take a turn out. @param {string} id @param {Turn} [turn] if several have had this id @returns {Turn | null} */
+  remove(id, turn = this.#byId.get(id) ?? this.turns.find((each) => each.id === id)) {
     if (!turn) return null;
     this.turns.splice(this.turns.indexOf(turn), 1);
-    this.#byId.delete(id);
-    if (turn.call) this.#byCall.delete(turn.call.id);
+    if (this.#byId.get(id) === turn) this.#byId.delete(id);
+    for (const [call, each] of this.#byCall) if (each === turn) this.#byCall.delete(call);
     this.#drop(turn);
     return turn;
+  }
+
+  /** Let go of the oldest turns that are too many. @returns {Turn[]} */
+  surplus() {
+    const gone = this.turns.slice(0, Math.max(0, this.turns.length - MOST_TURNS));
+    for (const turn of gone) this.remove(turn.id, turn);
+    return gone;
   }
 
   /** Keep sound of a turn. @param {string} id @param {Int16Array} samples @param {number} at @param {"user" | "assistant"} who */

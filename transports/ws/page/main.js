@@ -1,25 +1,26 @@
 // @ts-check
 /** The page: puts its parts together. What a part does is in its own file; what follows from what, here. */
-import { Connection, about, signIn } from "./connection.js";
+import { Connection } from "./connection.js";
 import { Conversation, heardAudio } from "./conversation.js";
+import { Entrance } from "./entrance.js";
 import { Inspector } from "./events.js";
+import { Figures } from "./figures.js";
 import { wireKeys, wireTalk } from "./keys.js";
-import { Messages, closeMessage, errorMessage, failureMessage, microphoneMessage, upstreamMessage } from "./messages.js";
-import { Microphone, MicrophoneError } from "./microphone.js";
-import { clock, get, say, short } from "./page.js";
-import { Recent } from "./recent.js";
+import { Messages, closeMessage, errorMessage, failureMessage, upstreamMessage } from "./messages.js";
+import { get, say } from "./page.js";
 import { Settings } from "./settings.js";
-import { decode, level, peaks, sleep } from "./sound.js";
+import { decode, level, sleep } from "./sound.js";
 import { Speaker } from "./speaker.js";
 import { hintFor, stateOf, wordFor } from "./talk.js";
 import { Turns } from "./turns.js";
 import { View } from "./view.js";
+import { Voice } from "./voice.js";
 import { LiveWaveform } from "./waveform.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
 
-const TAIL = 100; // milliseconds that the microphone is heard after the button is let go: a word's end
-const SHORTEST = 150; // milliseconds: what is shorter was no turn
+const PATIENCE = 700; // milliseconds for which a renewed connection is nobody's concern
+const RELATED = 2000; // milliseconds after which a close has another reason than the error before it
 
 /** Errors that are races, and need nobody's attention. */
 const HARMLESS = new Set([
@@ -32,23 +33,23 @@ const HARMLESS = new Set([
 
 class Page {
   /** @type {import("./talk.js").Facts} */
-  facts = { connecting: false, connected: false, microphone: false, manual: false, held: false, hearing: false, answering: false, sounding: false };
-  conversation = new Conversation();
-  recent = new Recent();
+  facts = {
+    ...{ connecting: false, connected: false, microphone: false, manual: false },
+    ...{ held: false, hearing: false, answering: false, sounding: false },
+  };
   view = new View();
+  figures = new Figures();
   messages = new Messages();
   inspector = new Inspector();
-  /** @type {Set<string>} */ responses = new Set();
-  /** @type {Map<string, number>} */ spans = new Map();
-  /** @type {any[]} */ waiting = [];
-  began = 0; // when the conversation began, in the page's milliseconds
-  stopped = 0; // when the person stopped speaking, until the answer is heard
-  tokens = { total: 0, input: 0, output: 0 };
-  expecting = false;
-  wantsMicrophone = false;
+  conversation = new Conversation();
+  myWave = new LiveWaveform(get("wave-you"));
+  modelWave = new LiveWaveform(get("wave-model"));
+  /** @type {Set<string>} */ responses = new Set(); // that are under way
+  /** @type {string[]} */ unsent = []; // written before the model was there
+  /** @type {Turn | null} */ replaying = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ patience;
   session = false; // whether the model is there
-  holding = 0; // since when, in the page's milliseconds
-  heldFrom = 0; // since when, in sent milliseconds
+  expecting = false; // an answer that has not begun
   error = /** @type {any} */ (null); // the last that may explain a close
 
   constructor() {
@@ -56,106 +57,64 @@ class Page {
       connecting: () => this.know({ connecting: true }),
       opened: () => this.opened(),
       said: (text) => this.said(text),
-      sent: (text, bytes) => this.inspector.add(this.now(), "up", text === null ? { type: "microphone audio" } : JSON.parse(text), bytes),
+      sent: (text, bytes) => this.inspector.add(this.figures.now(), "up", text === null ? { type: "microphone audio" } : JSON.parse(text), bytes),
       ended: (code, reason) => this.ended(code, reason),
       failed: (failure, seconds) => void this.failed(failure, seconds),
     });
-    this.microphone = new Microphone(
-      (samples) => this.heard(samples),
-      () => this.microphoneLost(),
-    );
     this.speaker = new Speaker({
-      played: (item_id, content_index, audio_ms, cleared_event_id) => this.connection.send({ type: "output_audio_buffer.played", item_id, content_index, audio_ms, cleared_event_id }),
-      began: (_item, _response, delay) => this.answerBegan(delay),
-      sounding: (sounding) => this.know({ sounding }),
+      played: (item_id, content_index, audio_ms, cleared_event_id) =>
+        this.connection.send({ type: "output_audio_buffer.played", item_id, content_index, audio_ms, cleared_event_id }),
+      began: (delay) => this.figures.answered(delay),
+      sounding: (sounding) => sounding !== this.facts.sounding && this.know({ sounding }),
       peaks: (pairs) => this.loud(this.modelWave, pairs, this.facts.sounding),
       replayed: (ms) => this.turns.played(ms === null ? null : this.replaying, ms ?? 0),
     });
     this.settings = new Settings({
       update: (event_id, session) => this.session && this.connection.send({ type: "session.update", event_id, session }),
       turns: () => this.know({ manual: this.settings.manual }),
-      microphone: () => this.microphone.on && void this.startMicrophone(),
-      speaker: (deviceId) => void this.speaker?.use(deviceId),
+      microphone: () => this.voice.changed(),
+      speaker: (deviceId) => void this.speaker.use(deviceId),
+    });
+    this.voice = new Voice(this.connection, this.settings, this.messages, {
+      peaks: (pairs) => this.loud(this.myWave, pairs, !this.facts.sounding),
+      know: (facts) => this.know(facts),
+      start: () => this.connect(),
+      spoke: () => this.figures.spoke(),
+      turn: () => this.ask(),
     });
     this.turns = new Turns(this.conversation, { play: (turn) => void this.replay(turn), remove: (turn) => this.remove(turn) });
-    this.myWave = new LiveWaveform(get("wave-you"));
-    this.modelWave = new LiveWaveform(get("wave-model"));
-    /** @type {Turn | null} */
-    this.replaying = null;
+    this.entrance = new Entrance(({ pinned, may_set }) => this.settings.lock(pinned ?? {}, may_set ?? "all"));
     this.wire();
+    this.settings.ready();
     this.know({ manual: this.settings.manual });
-    void this.learn();
+    void this.entrance.learn();
   }
 
   wire() {
-    wireTalk({ manual: () => this.facts.connected && this.facts.manual, press: () => this.pressed(), hold: () => void this.hold(), release: () => void this.release() });
-    const events = () => this.view.toggleEvents();
-    wireKeys(
-      { m: () => void this.toggleMicrophone(), "/": () => this.write(), e: events, "?": () => this.view.keys() },
-      () => this.view.close() || this.interrupt(),
-    );
-    get("mic").addEventListener("click", () => void this.toggleMicrophone());
+    wireTalk({
+      manual: () => this.facts.connected && this.facts.manual,
+      press: () => this.pressed(),
+      hold: () => this.hold(),
+      release: () => void this.voice.release(),
+    });
+    const keys = { m: () => this.toggleMicrophone(), "/": () => this.write(), e: () => this.view.toggleEvents(), "?": () => this.view.keys() };
+    wireKeys(keys, () => this.view.close() || this.interrupt());
+    get("mic").addEventListener("click", () => this.toggleMicrophone());
     get("interrupt").addEventListener("click", () => this.interrupt());
     get("end").addEventListener("click", () => this.end());
     get("compose").addEventListener("submit", (/** @type {Event} */ event) => this.submit(event));
-    get("sign-in").addEventListener("submit", (/** @type {Event} */ event) => void this.signIn(event));
-    for (const change of ["theme", "visibilitychange"]) document.addEventListener(change, () => this.refresh());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.refresh());
-    setInterval(() => this.tick(), 1000);
-  }
-
-  // --- before the conversation ---------------------------------------------------------------------------------
-
-  /** Ask the server who it is. */
-  async learn() {
-    const server = await about();
-    if (!server) return;
-    const needsToken = server.token_required && !server.signed_in;
-    get("sign-in").hidden = !needsToken;
-    document.body.toggleAttribute("data-locked", needsToken);
-    if (needsToken) return;
-    this.serverIs(server);
-  }
-
-  /** @param {import("./connection.js").About} server */
-  serverIs({ version, upstream, recorded, pinned, may_set }) {
-    if (version) say(get("version"), `Realtime engine ${version}`);
-    if (upstream) this.upstreamIs(upstream);
-    get("recorded").hidden = !recorded;
-    this.settings.lock(pinned ?? {}, may_set ?? "all");
-  }
-
-  /** @param {string} name */
-  upstreamIs(name) {
-    const isInside = name === "local";
-    say(get("upstream"), isInside ? "embedded model" : name);
-    const model = isInside ? "the model that is embedded in it" : `the model at ${name}`;
-    const recorded = get("recorded").hidden ? "" : " The conversation is recorded there.";
-    say(get("where"), `Your voice goes to ${location.host} and from there to ${model}.${recorded}`);
-  }
-
-  /** @param {Event} event */
-  async signIn(event) {
-    event.preventDefault();
-    const problem = await signIn(get("token").value);
-    say(get("sign-in-problem"), problem);
-    if (problem) {
-      get("token").select();
-      return;
-    }
-    get("token").value = "";
-    await this.learn();
-    get("talk").focus();
+    for (const change of ["theme", "visibilitychange"]) document.addEventListener(change, () => this.redraw());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
   }
 
   // --- the connection ------------------------------------------------------------------------------------------
 
   connect() {
-    this.messages.hide();
-    if (document.body.hasAttribute("data-locked")) {
-      get("token").focus();
+    if (this.entrance.locked) {
+      this.entrance.ask();
       return;
     }
+    this.messages.hide();
     this.view.begin();
     this.connection.connect();
     this.speaker.open().catch(() => {}); // without a loudspeaker there are still words
@@ -163,55 +122,52 @@ class Page {
 
   opened() {
     this.messages.hide();
-    this.began = performance.now();
+    this.figures.begin();
     this.turns.divide();
     this.conversation.begin();
-    this.recent.restart();
-    this.spans.clear();
     this.speaker.forget();
     this.know({ connecting: false, connected: true });
-    if (this.wantsMicrophone) void this.startMicrophone();
+    this.voice.begin();
   }
 
   /** The person ends it. */
   end() {
     this.connection.disconnect();
-    this.wantsMicrophone = false;
+    this.voice.wanted = false;
     this.parted();
-  }
-
-  /** Nothing is under way any more. */
-  parted() {
-    this.microphone.stop();
-    this.speaker.clear();
-    this.responses.clear();
-    this.session = this.expecting = false;
-    this.stopped = this.holding = 0;
-    this.know({ connecting: false, connected: false, microphone: false, held: false, hearing: false, sounding: false });
-    setTimeout(() => this.facts.connected || this.facts.connecting || this.replaying || sleep(), 1000);
   }
 
   /** @param {number} code @param {string} reason */
   ended(code, reason) {
     const again = () => this.start();
     const message = this.error ? errorMessage(this.error, again) : closeMessage(code, reason, again);
-    this.error = null;
-    this.wantsMicrophone = false;
+    this.voice.wanted = false;
     this.parted();
     this.messages.show("ended", message);
   }
 
-  /** @param {import("./connection.js").Failure} failure @param {number} seconds */
+  /** @param {import("./connection.js").Failure} failure @param {number} seconds until another try; 0: there is none */
   async failed(failure, seconds) {
     this.parted();
     if (failure.kind === "sign-in") {
-      await this.learn();
-      get("token").focus();
+      await this.entrance.learn();
+      this.entrance.ask();
       return;
     }
-    if (!seconds) this.wantsMicrophone &&= failure.kind === "full";
     this.messages.show(failure.kind, failureMessage(failure, seconds, () => this.connect()));
-    if (seconds) this.know({ connecting: false });
+  }
+
+  /** Nothing is under way any more. */
+  parted() {
+    clearTimeout(this.patience);
+    this.speaker.clear();
+    this.figures.end();
+    this.responses.clear();
+    this.session = this.expecting = false;
+    this.error = null;
+    this.know({ connecting: false, connected: false, sounding: false });
+    this.voice.end();
+    setTimeout(() => this.facts.connected || this.facts.connecting || this.replaying || sleep(), 1000);
   }
 
   // --- what the person does ------------------------------------------------------------------------------------
@@ -219,93 +175,22 @@ class Page {
   /** The talk button, when it is not one to be held. */
   pressed() {
     if (this.facts.connecting) this.end();
-    else if (this.facts.connected) void this.toggleMicrophone();
-    else this.start();
+    else this.toggleMicrophone();
   }
 
   start() {
-    this.wantsMicrophone = !document.body.hasAttribute("data-locked");
+    this.voice.wanted = true;
     this.connect();
   }
 
-  async toggleMicrophone() {
-    if (!this.facts.connected) {
-      if (!this.facts.connecting) this.start();
-      return;
-    }
-    this.wantsMicrophone = !this.microphone.on;
-    if (this.wantsMicrophone) await this.startMicrophone();
-    else await this.stopMicrophone();
+  toggleMicrophone() {
+    if (this.facts.connected) void this.voice.toggle();
+    else if (!this.facts.connecting) this.start();
   }
 
-  async startMicrophone() {
-    this.messages.hide("microphone");
-    try {
-      const on = await this.microphone.start(this.settings.choice);
-      if (!on) return;
-      if (!this.facts.connected) this.microphone.stop();
-      void this.settings.devices();
-    } catch (error) {
-      this.wantsMicrophone = false;
-      const kind = error instanceof MicrophoneError ? error.kind : "busy";
-      this.messages.show("microphone", microphoneMessage(kind, () => this.tryMicrophone()));
-    }
-    this.know({ microphone: this.microphone.on });
-  }
-
-  tryMicrophone() {
-    this.wantsMicrophone = true;
-    if (this.facts.connected) void this.startMicrophone();
-    else this.start();
-  }
-
-  async stopMicrophone() {
-    await this.microphone.flush();
-    this.microphone.stop();
-    this.connection.send({ type: "input_audio_buffer.stopped" });
-    this.know({ microphone: false, hearing: false });
-  }
-
-  microphoneLost() {
-    this.wantsMicrophone = false;
-    this.connection.send({ type: "input_audio_buffer.stopped" });
-    this.know({ microphone: false, hearing: false });
-    this.messages.show("microphone", microphoneMessage("lost", () => this.tryMicrophone()));
-  }
-
-  /** Push-to-talk begins. */
-  async hold() {
-    this.holding = performance.now();
-    this.heldFrom = this.recent.ms;
+  hold() {
     this.silence();
-    this.know({ held: true });
-    if (this.microphone.on) return;
-    this.wantsMicrophone = true;
-    await this.startMicrophone();
-  }
-
-  /** Push-to-talk ends: what was said is a turn. */
-  async release() {
-    if (!this.facts.held) return;
-    const held = performance.now() - this.holding;
-    this.stopped = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, TAIL));
-    await this.microphone.flush();
-    this.know({ held: false });
-    if (held < SHORTEST || this.recent.ms - this.heldFrom < SHORTEST) {
-      this.stopped = 0;
-      this.connection.send({ type: "input_audio_buffer.clear" });
-      return;
-    }
-    this.connection.send({ type: "input_audio_buffer.commit" });
-    this.ask();
-  }
-
-  /** The model is to answer. */
-  ask() {
-    this.expecting = true;
-    this.connection.send({ type: "response.create" });
-    this.know({});
+    void this.voice.hold();
   }
 
   /** The person cuts the answer short. */
@@ -330,20 +215,28 @@ class Page {
   submit(event) {
     event.preventDefault();
     const text = get("text").value.trim();
-    if (!text || document.body.hasAttribute("data-locked")) return;
+    if (!text || this.entrance.locked) return;
     get("text").value = "";
     this.turns.follower.follow();
-    this.waiting.push(text);
+    this.unsent.push(text);
     if (this.session) this.sendText();
     else this.connect();
   }
 
   sendText() {
-    for (const text of this.waiting.splice(0)) {
+    for (const text of this.unsent.splice(0)) {
       this.interrupt();
-      this.connection.send({ type: "conversation.item.create", item: { type: "message", role: "user", content: [{ type: "input_text", text }] } });
+      const item = { type: "message", role: "user", content: [{ type: "input_text", text }] };
+      this.connection.send({ type: "conversation.item.create", item });
       this.ask();
     }
+  }
+
+  /** The model is to answer. */
+  ask() {
+    this.expecting = true;
+    this.connection.send({ type: "response.create" });
+    this.know({});
   }
 
   /** @param {Turn} turn */
@@ -351,48 +244,22 @@ class Page {
     const isPlaying = this.replaying === turn;
     this.speaker.stopReplay();
     this.replaying = null;
-    if (isPlaying || this.facts.sounding) return;
     const pieces = heardAudio(turn);
-    if (!pieces.length) return;
+    if (isPlaying || this.facts.sounding || !pieces.length) return;
     this.replaying = turn;
     await this.speaker.replay(pieces);
   }
 
   /** @param {Turn} turn */
   remove(turn) {
-    if (turn.old || !this.facts.connected) this.gone(turn.id);
+    if (turn.old || !this.facts.connected) this.gone(turn.id, turn);
     else this.connection.send({ type: "conversation.item.delete", item_id: turn.id });
   }
 
-  /** @param {string} id */
-  gone(id) {
-    const turn = this.conversation.remove(id);
-    if (turn) this.turns.removed(turn);
-  }
-
-  // --- sound ---------------------------------------------------------------------------------------------------
-
-  /** 20 ms of the microphone. @param {Int16Array<ArrayBuffer>} samples */
-  heard(samples) {
-    this.loud(this.myWave, peaks([samples], 2), !this.facts.sounding);
-    if (!this.facts.connected || (this.facts.manual && !this.facts.held)) return;
-    this.recent.add(samples);
-    this.connection.sendAudio(samples);
-  }
-
-  /** @param {LiveWaveform} wave @param {ArrayLike<number>} pairs @param {boolean} ring whether the ring follows it */
-  loud(wave, pairs, ring) {
-    wave.push(pairs);
-    if (ring) this.view.level(level(pairs));
-  }
-
-  /** @param {number} delay ms until it reaches the ear */
-  answerBegan(delay) {
-    if (!this.stopped) return;
-    const ms = Math.round(performance.now() + delay - this.stopped);
-    this.stopped = 0;
-    get("latency").hidden = false;
-    say(get("latency"), `${ms} ms`);
+  /** @param {string} id @param {Turn} [turn] if several have had this id */
+  gone(id, turn) {
+    const removed = this.conversation.remove(id, turn);
+    if (removed) this.turns.removed(removed);
   }
 
   // --- what the engine says ------------------------------------------------------------------------------------
@@ -401,69 +268,80 @@ class Page {
   said(text) {
     if (typeof text !== "string") return; // a binary frame: the protocol has none in this direction
     const event = JSON.parse(text);
-    const at = this.now();
+    const at = this.figures.now();
     this.inspector.add(at, "down", event, text.length);
     this.turns.changed(this.conversation.apply(event, at));
+    for (const turn of this.conversation.surplus()) this.turns.removed(turn);
     HANDLERS[event.type]?.(this, event);
   }
 
-  /** What somebody said, kept for playing it again. @param {string} item @param {number} end ms */
-  keepSpeech(item, end) {
-    const start = this.spans.get(item);
-    this.spans.delete(item);
-    const samples = start === undefined ? null : this.recent.between(start, end);
-    if (samples?.length) this.turns.changed(this.conversation.hear(item, samples, this.now(), "user"));
+  /** What somebody said, kept for playing it again. @param {string} item @param {Int16Array | null} samples */
+  keep(item, samples) {
+    if (samples?.length) this.turns.changed(this.conversation.hear(item, samples, this.figures.now(), "user"));
   }
 
-  /** @param {any} usage */
-  used(usage) {
-    if (!usage) return;
-    this.tokens.total += usage.total_tokens ?? 0;
-    this.tokens.input += usage.input_tokens ?? 0;
-    this.tokens.output += usage.output_tokens ?? 0;
-    get("usage").hidden = false;
-    say(get("usage"), `${short(this.tokens.total)} tokens`);
-    get("usage").title = `${this.tokens.input} in, ${this.tokens.output} out`;
+  /** The model's connection is lost, or renewed: what was half said is heard again by the next one. @param {import("./messages.js").Message} message */
+  upstreamLost(message) {
+    for (const item of this.voice.restart()) this.gone(item);
+    this.know({ hearing: false });
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.messages.show("upstream", message), this.messages.shown ? 0 : PATIENCE);
+  }
+
+  upstreamBack() {
+    clearTimeout(this.patience);
+    this.messages.hide("upstream");
+  }
+
+  /** @param {any} error */
+  failedWith(error) {
+    this.expecting = false;
+    this.know({});
+    if (HARMLESS.has(error.code) || this.settings.refused(error.event_id, error.message)) return;
+    this.error = error;
+    setTimeout(() => this.error === error && (this.error = null), RELATED);
+    this.messages.show("error", { ...errorMessage(error, () => {}), act: undefined });
   }
 
   // --- what is shown -------------------------------------------------------------------------------------------
 
-  /** Something is known now; the rest follows. @param {Partial<typeof this.facts>} news */
+  /** Something is known now; the rest follows. @param {Partial<import("./talk.js").Facts>} news */
   know(news) {
     Object.assign(this.facts, news);
     this.facts.answering = this.responses.size > 0 || this.expecting;
     const state = stateOf(this.facts);
-    const { connected, connecting, manual, microphone } = this.facts;
+    const { connected, connecting, manual, microphone, sounding, answering } = this.facts;
     this.view.state(state, wordFor(state, manual), hintFor(state, manual, microphone), manual && connected);
     get("end").disabled = !connected && !connecting;
-    get("interrupt").disabled = !this.facts.sounding && !this.facts.answering;
+    get("interrupt").disabled = !sounding && !answering;
     get("mic").setAttribute("aria-pressed", String(microphone));
     get("mic-icon").setAttribute("href", microphone ? "#i-listening" : "#i-muted");
     say(get("live-word"), connected ? "live" : connecting ? "connecting" : "not connected");
-    if (!connected) say(get("clock"), "");
     if (state === "off" || state === "muted" || state === "thinking") this.view.level(0);
   }
 
-  tick() {
-    if (this.facts.connected) say(get("clock"), clock(this.now()));
+  /** @param {LiveWaveform} wave @param {ArrayLike<number>} pairs of peaks @param {boolean} ring whether the ring follows them */
+  loud(wave, pairs, ring) {
+    wave.push(pairs);
+    if (ring) this.view.level(level(pairs));
   }
 
-  refresh() {
+  redraw() {
     this.myWave.refresh();
     this.modelWave.refresh();
-  }
-
-  /** Seconds since the conversation began. */
-  now() {
-    return this.began ? (performance.now() - this.began) / 1000 : 0;
   }
 }
 
 /** What follows from an event, beside what it does to the conversation. @type {Record<string, (page: Page, event: any) => void>} */
 const HANDLERS = {
   "engine.session": (page, { upstream, pinned, may_set }) => {
-    if (upstream) page.upstreamIs(upstream);
+    if (upstream) page.entrance.answers(upstream);
     page.settings.lock(pinned ?? {}, may_set ?? "all");
+  },
+  "engine.upstream": (page, { state, retry_in, reason }) => {
+    page.error = null;
+    if (state === "connected") page.upstreamBack();
+    else page.upstreamLost(upstreamMessage(retry_in ?? 0, reason ?? ""));
   },
   "session.created": (page, { session }) => {
     page.session = true;
@@ -472,20 +350,19 @@ const HANDLERS = {
   },
   "session.updated": (page, { session }) => page.settings.show(session),
   "input_audio_buffer.speech_started": (page, { item_id, audio_start_ms }) => {
-    page.spans.set(item_id, audio_start_ms);
-    page.stopped = 0;
+    page.voice.begins(item_id, audio_start_ms);
+    page.figures.speaks();
     page.expecting = false;
     page.know({ hearing: true });
   },
   "input_audio_buffer.speech_stopped": (page, { item_id, audio_end_ms }) => {
-    page.stopped = performance.now();
+    page.keep(item_id, page.voice.ends(item_id, audio_end_ms));
+    page.figures.spoke();
     page.expecting = true;
-    page.keepSpeech(item_id, audio_end_ms);
     page.know({ hearing: false });
   },
   "input_audio_buffer.committed": (page, { item_id }) => {
-    if (page.facts.manual && !page.spans.has(item_id)) page.spans.set(item_id, page.heldFrom);
-    page.keepSpeech(item_id, page.recent.ms);
+    if (!page.conversation.get(item_id)?.ms) page.keep(item_id, page.voice.ends(item_id));
     page.know({ hearing: false });
   },
   "conversation.item.deleted": (page, { item_id }) => page.gone(item_id),
@@ -497,33 +374,20 @@ const HANDLERS = {
   },
   "response.done": (page, { response }) => {
     page.responses.delete(response.id);
-    page.expecting = response.status === "completed" && response.output?.some((/** @type {any} */ item) => item.type === "function_call");
-    page.used(response.usage);
-    if (response.status === "failed") page.messages.show("error", errorMessage(response.status_details?.error ?? {}, () => page.ask(), "Ask again"));
+    const calls = response.output?.some((/** @type {any} */ item) => item.type === "function_call");
+    page.expecting = response.status === "completed" && calls; // what they give will be answered
+    page.figures.used(response.usage);
+    const again = () => page.ask();
+    if (response.status === "failed") page.messages.show("error", errorMessage(response.status_details?.error ?? {}, again, "Ask again"));
     page.know({});
   },
   "response.output_audio.delta": (page, { item_id, content_index, response_id, delta }) => {
     const samples = decode(delta);
-    page.turns.changed(page.conversation.hear(item_id, samples, page.now(), "assistant"));
+    page.turns.changed(page.conversation.hear(item_id, samples, page.figures.now(), "assistant"));
     page.speaker.add({ item: item_id, part: content_index ?? 0, response: response_id ?? "" }, samples);
   },
   "output_audio_buffer.cleared": (page, { event_id }) => page.speaker.clear(event_id),
-  "engine.upstream": (page, { state, retry_in }) => {
-    if (state === "connected") {
-      page.messages.hide("upstream");
-      return;
-    }
-    page.recent.restart(); // the next connection counts from its own beginning
-    page.messages.show("upstream", upstreamMessage(retry_in ?? 0));
-  },
-  error: (page, { error }) => {
-    page.expecting = false;
-    page.know({});
-    if (HARMLESS.has(error.code) || page.settings.refused(error.event_id, error.message)) return;
-    page.error = error;
-    setTimeout(() => (page.error = null), 2000); // a close that comes later has another reason
-    page.messages.show("error", { ...errorMessage(error, () => page.start()), act: undefined });
-  },
+  error: (page, { error }) => page.failedWith(error),
 };
 
 new Page();

@@ -22,6 +22,10 @@ export class Messages {
     get("message-hide").addEventListener("click", () => this.hide());
   }
 
+  get shown() {
+    return this.#kind !== "";
+  }
+
   /** @param {string} kind @param {Message} message */
   show(kind, { what, why, act, do: doIt, seconds = 0, then }) {
     clearInterval(this.#timer);
@@ -127,10 +131,11 @@ export function errorMessage(error, again, act = "Start again") {
   return { what, why: [why, error.message].filter(Boolean).join(" — "), act, do: again };
 }
 
-/** The engine connects to the model anew. @param {number} seconds until it tries @returns {Message} */
-export function upstreamMessage(seconds) {
+/** The engine connects to the model anew. @param {number} seconds until it tries @param {string} reason @returns {Message} */
+export function upstreamMessage(seconds, reason) {
   const when = seconds >= 1 ? `in ${Math.round(seconds)} s` : "now";
-  return { what: "The connection to the model was lost", why: `The server connects again ${when}, and tells the model what was said so far. You need do nothing.` };
+  const why = `The server connects again ${when}, and tells the model what was said so far. You need do nothing.`;
+  return { what: "The model is not there at the moment", why: [sentence(reason), why].filter(Boolean).join(" ") };
 }
 
 /** The connection was closed by the engine. @param {number} code @param {string} reason @param {() => void} again @returns {Message} */

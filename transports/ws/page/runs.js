@@ -6,6 +6,7 @@
  */
 
 export const MOST = 4000; // events kept; the oldest go first
+const MOST_TEXT = 8e6; // characters of them all
 const SAMPLE = 3; // events kept of a run of audio, newest
 const LONG = 200; // characters of a string that may be audio
 
@@ -31,6 +32,7 @@ export class Runs {
   /** @type {Row[]} */ rows = [];
   #count = 0;
   #events = 0;
+  #text = 0;
   forgotten = 0;
 
   /**
@@ -49,17 +51,10 @@ export class Runs {
     row.bytes += bytes;
     row.events.push(text);
     this.#events++;
-    if (row.audio && row.events.length > SAMPLE) {
-      row.events.shift();
-      this.#events--;
-    }
-    if (!row.audio && row.words.length < 10_000) row.words += `\n${text.toLowerCase()}`;
+    this.#text += text.length;
+    if (row.audio && row.events.length > SAMPLE) this.#shift(row);
+    if (!row.audio && row.words.length < 10_000) row.words += `\n${text.slice(0, 10_000).toLowerCase()}`;
     return { row, gone: this.#forget() };
-  }
-
-  clear() {
-    this.rows = [];
-    this.#events = this.forgotten = 0;
   }
 
   /** The run that an event goes on with: the last of its kind that only streams have come after. @param {string} way @param {string} type */
@@ -80,13 +75,18 @@ export class Runs {
     return row;
   }
 
+  /** @param {Row} row */
+  #shift(row) {
+    this.#text -= row.events.shift()?.length ?? 0;
+    this.#events--;
+  }
+
   #forget() {
     const gone = [];
-    while (this.#events > MOST && this.rows.length > 1) {
+    while (this.rows.length > 1 && (this.#events > MOST || this.#text > MOST_TEXT)) {
       const [row] = this.rows;
-      this.#events -= 1;
+      this.#shift(row);
       this.forgotten += 1;
-      row.events.shift();
       if (!row.events.length) gone.push(/** @type {Row} */ (this.rows.shift()));
     }
     return gone;

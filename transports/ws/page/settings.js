@@ -41,6 +41,10 @@ export class Settings {
     get("no-speakers").hidden = canChoose;
     navigator.mediaDevices?.addEventListener("devicechange", () => this.devices());
     this.#tell();
+  }
+
+  /** All that is told of choices is there: those of the last time count. */
+  ready() {
     void this.devices();
   }
 

@@ -28,7 +28,7 @@ export class Speaker {
   /**
    * @param {object} on
    * @param {(item: string, part: number, ms: number, cleared?: string) => void} on.played
-   * @param {(item: string, response: string, delay: number) => void} on.began its first sound is heard in `delay` ms
+   * @param {(delay: number) => void} on.began the first sound of an item is heard in so many ms
    * @param {(sounding: boolean) => void} on.sounding speech of the model is going out
    * @param {(pairs: number[]) => void} on.peaks of 10 ms each
    * @param {(ms: number | null) => void} on.replayed how far; null: to its end
@@ -84,6 +84,7 @@ export class Speaker {
   /** Fall silent now, before the engine says so, and stay so for what is on its way. @param {Iterable<string>} responses */
   mute(responses) {
     for (const response of responses) this.#muted.add(response);
+    for (const old of this.#muted) if (this.#muted.size > TRACKS) this.#muted.delete(old);
     this.clear();
   }
 
@@ -173,7 +174,7 @@ export class Speaker {
   #began(number, at) {
     const track = this.#tracks.get(number);
     if (!track || track.replay || !this.#context) return;
-    this.on.began(track.item, track.response, (at - this.#context.currentTime) * 1000 + this.#onItsWay());
+    this.on.began((at - this.#context.currentTime) * 1000 + this.#onItsWay());
   }
 
   /** The last word on what was heard: all that went out, for it cannot be called back. @param {string | null} cleared */

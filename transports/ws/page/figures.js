@@ -1,0 +1,62 @@
+// @ts-check
+/** The figures at the top: how long it lasts, how soon the answer is heard, how much is used. */
+import { clock, get, say, short } from "./page.js";
+
+export class Figures {
+  #began = 0;
+  #live = false;
+  #spoke = 0; // when the person stopped speaking, until the answer is heard
+  #tokens = { total: 0, input: 0, output: 0 };
+
+  constructor() {
+    setInterval(() => this.#live && say(get("clock"), clock(this.now())), 1000);
+  }
+
+  /** Seconds since the conversation began. */
+  now() {
+    return this.#began ? (performance.now() - this.#began) / 1000 : 0;
+  }
+
+  begin() {
+    this.#began = performance.now();
+    this.#live = true;
+    say(get("clock"), clock(0));
+  }
+
+  end() {
+    this.#live = false;
+    this.#spoke = 0;
+    say(get("clock"), "");
+  }
+
+  /** The person has stopped speaking. */
+  spoke() {
+    this.#spoke = performance.now();
+  }
+
+  /** The person speaks again, or it was no turn. */
+  speaks() {
+    this.#spoke = 0;
+  }
+
+  /** The answer begins. @param {number} delay milliseconds until it reaches the ear */
+  answered(delay) {
+    if (!this.#spoke) return;
+    const ms = Math.round(performance.now() + delay - this.#spoke);
+    this.#spoke = 0;
+    get("latency").hidden = false;
+    say(get("latency"), `${ms} ms`);
+  }
+
+  /** @param {any} usage of a response */
+  used(usage) {
+    if (!usage) return;
+    const tokens = this.#tokens;
+    tokens.total += usage.total_tokens ?? 0;
+    tokens.input += usage.input_tokens ?? 0;
+    tokens.output += usage.output_tokens ?? 0;
+    get("usage").hidden = false;
+    say(get("usage"), `${short(tokens.total)} tokens`);
+    get("usage").title = `${tokens.input} in, ${tokens.output} out`;
+  }
+}
