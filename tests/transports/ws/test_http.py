@@ -301,7 +301,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("said", MALFORMED)
 async def test_what_is_malformed_gets_a_4xx_and_others_never_notice(said: str) -> None:
-    async with open_server(SHORT) as server, open_browser(server) as bystander:
+    async with open_server() as server, open_browser(server) as bystander:
         await bystander.get("/healthz")
         answer = await say(server, MALFORMED[said])
         after = await bystander.get("/healthz")
@@ -309,6 +309,7 @@ async def test_what_is_malformed_gets_a_4xx_and_others_never_notice(said: str) -
     assert 400 <= status(answer) < 500
     head, _, body = answer.partition(b"\r\n\r\n")
     assert json.loads(body)["error"]["code"]
+    assert b"close" in head.lower()
     assert b"\r\nContent-Length: %d" % len(body) in head
     assert after.status_code == 200
 
