@@ -134,12 +134,15 @@ class Conversation:
             entry.heard_ms = heard_ms
 
     def broken_off(self, response_id: str) -> bool:
-        """No more will come of this response. Whether anything has: speech, words, or a whole call."""
+        """No more will come of this response. Whether anything has that counts: speech, text, or a whole call.
+
+        The words of speech are ahead of it: nobody has heard them yet.
+        """
         entries = [entry for entry in self._known.values() if entry.response_id == response_id]
         for entry in entries:
             if entry.status == "in_progress":
                 entry.status = "incomplete"
-        return any(entry.audio_ms or entry.words or entry.calls for entry in entries)
+        return any(entry.audio_ms or entry.text or entry.calls for entry in entries)
 
     def spoken(self, item_id: str, response_id: str, ms: float) -> None:
         """So many milliseconds of the model's speech have come."""

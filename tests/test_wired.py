@@ -22,7 +22,7 @@ from realtime_engine.link import Link
 from realtime_engine.machine import Close, Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.memory import memory_pair
-from realtime_engine.options import SessionOptions, ToolSchema
+from realtime_engine.options import Reconnect, SessionOptions, ToolSchema
 from realtime_engine.recording.reader import Recording
 from realtime_engine.recording.replay import replay
 from realtime_engine.recording.writer import create_recording
@@ -35,19 +35,20 @@ from tests.script import Script, created, done, function_call, session_created, 
 
 GOLDENS: Final = Path(__file__).parents[1] / "recordings"
 PLAYED: Final = {"type": "output_audio_buffer.played", "item_id": "item_1", "content_index": 0}
-HELLO: Final = {
-    "type": "conversation.item.create",
-    "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "What is 3 + 4?"}]},
-}
+QUESTION: Final = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "What is 3 + 4?"}]}
+HELLO: Final = {"type": "conversation.item.create", "item": QUESTION}
+ITEM: Final = {"type": "conversation.item.added", "item": {"id": "item_q", **QUESTION}}
+COMMITTED: Final = {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": "item_q"}
+UPDATED: Final = {"type": "session.updated", "session": {"type": "realtime"}}
 SETTINGS: Final = msgspec.Raw(b'{"type":"realtime","instructions":"Be brief."}')
 
-Talk = tuple[SessionOptions, Script, Script]
+Talk = tuple[SessionOptions, Script, Sequence[Script]]
 
 
 def a_typed_turn() -> Talk:
     upstream = Script().on("connected", session_created()).on("response.create", created(), speech(2.5), done())
     front = Script().on("session.created", HELLO, "response.create").at(6.01, Close(1001, "bye"))
-    return SessionOptions(settings=SETTINGS, lead=0.25), front, upstream
+    return SessionOptions(settings=SETTINGS, lead=0.25), front, [upstream]
 
 
 def a_call() -> Talk:
@@ -55,7 +56,7 @@ def a_call() -> Talk:
     upstream.at(2.003, created(), function_call("call_1", "add", '{"a":3,"b":4}'), done())
     upstream.on("response.create", created("resp_2"), speech(0.7, "item_2", "resp_2"), done("resp_2"))
     front = Script().at(1.01, b"\1\0" * 12_000).at(4.02, Close())
-    return SessionOptions(tools=(ToolSchema(name="add"),)), front, upstream
+    return SessionOptions(tools=(ToolSchema(name="add"),)), front, [upstream]
 
 
 def an_interruption() -> Talk:
@@ -71,14 +72,30 @@ def an_interruption() -> Talk:
         "output_audio_buffer.cleared",
         lambda event: [{**PLAYED, "audio_ms": 1600, "cleared_event_id": event["event_id"]}],
     )
-    return SessionOptions(reports=True, lead=0.2), front, upstream
+    return SessionOptions(reports=True, lead=0.2), front, [upstream]
 
 
 def a_failure() -> Talk:
     """The upstream is lost in the middle of an answer."""
     upstream = Script().on("connected", session_created()).on("response.create", created(), speech(1.5))
     upstream.at(1.77, Close(1006, ""))
-    return SessionOptions(), Script().at(0.51, HELLO, "response.create"), upstream
+    return SessionOptions(), Script().at(0.51, HELLO, "response.create"), [upstream]
+
+
+def a_reconnection() -> Talk:
+    """The upstream is lost in the middle of a turn, is not there at once, and is made anew later."""
+    lost = Script().on("connected", session_created()).on("conversation.item.create", ITEM)
+    lost.at(1.253, speech_started(200)).at(1.77, Close(1006, ""))
+    away = Script().at(2.8, Close(1011, "not yet"))
+    back = Script().on("connected", session_created()).on("session.update", UPDATED)
+    back.at(4.9, speech_started(150)).at(5.1, speech_stopped(2900), COMMITTED, created(), speech(0.5), done())
+    anew = Script().on("connected", session_created()).on("response.create", created("resp_2"), done("resp_2"))
+    front = Script().at(0.51, HELLO).at(20.3, "response.create").at(21.003, Close())
+    for tenth in range(52):
+        front.at(0.6 + tenth / 10 + 0.0123, bytes([tenth, 0]) * 2400)
+    return SessionOptions(settings=SETTINGS, reconnect=Reconnect(delays=(0.5, 1.0), renew_after=12)), front, [
+        lost, away, back, anew,
+    ]  # fmt: skip
 
 
 def add(call: RunTool) -> ToolResult:
@@ -93,7 +110,7 @@ def recorded(tmp_path: Path) -> Callable[[Talk], Path]:
         options, front, upstream = talk
         with create_recording(tmp_path / "then", options, front="test", upstream="test", warn=pytest.fail) as recorder:
             run = simulate(
-                Session(options), front=front, connect=lambda: upstream, run_tool=add, record=recorder.record
+                Session(options), front=front, connect=iter(upstream).__next__, run_tool=add, record=recorder.record
             )
             recorder.end(run.at, run.reason)
         return recorder.folder
@@ -158,7 +175,7 @@ def passed(steps: Sequence[Step]) -> Mapping[str, Sequence[tuple[float, bytes]]]
     return streams
 
 
-@pytest.mark.parametrize("talk", [a_typed_turn, a_call, an_interruption, a_failure])
+@pytest.mark.parametrize("talk", [a_typed_turn, a_call, an_interruption, a_failure, a_reconnection])
 async def test_a_recorded_conversation_is_the_same_when_it_is_held_again_with_all_tasks_and_links(
     talk: Callable[[], Talk],
     recorded: Callable[[Talk], Path],

@@ -38,6 +38,7 @@ class OpenAIOptions:
         safety_identifier: Who the end user is, for the server's own safety checks: a hash, no name.
         connect_within: Seconds within which the server must be reached and agree.
         greet_within: Seconds within which it must then say its first word.
+        upstream_ping: Seconds between two questions whether the server is still there, and as many for its answer.
         max_message_upstream: Bytes that one message of the server may have.
     """
 
@@ -49,6 +50,7 @@ class OpenAIOptions:
     safety_identifier: str | None = None
     connect_within: float = 10.0
     greet_within: float = 10.0
+    upstream_ping: float = 20.0
     max_message_upstream: int = field(default=16 << 20, metadata={"parse": size, "metavar": "SIZE"})
 
 
@@ -65,9 +67,10 @@ class OpenAI:
     def __init__(self, options: OpenAIOptions) -> None:
         from realtime_engine.upstreams.openai.server import server_of
 
-        for flag, seconds in (("connect", options.connect_within), ("greet", options.greet_within)):
+        for flag in ("connect_within", "greet_within", "upstream_ping"):
+            seconds: float = getattr(options, flag)
             if not 0 < seconds < float("inf"):
-                raise UsageError(f"--{flag}-within must be more than 0 seconds, not {seconds}")
+                raise UsageError(f"--{flag.replace('_', '-')} must be more than 0 seconds, not {seconds}")
         if options.max_message_upstream < 1:
             raise UsageError(f"--max-message-upstream must be at least 1 byte, not {options.max_message_upstream}")
         self._options = options

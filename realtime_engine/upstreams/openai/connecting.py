@@ -32,7 +32,8 @@ async def connect(
     Raises:
         UpstreamError: It refused, or did not answer in time.
     """
-    limits = WireLimits(max_message=options.max_message_upstream)
+    ping = options.upstream_ping
+    limits = WireLimits(max_message=options.max_message_upstream, ping_every=ping, ping_wait=ping)
     dialled = network.connect(server.address(wanted), headers=server.headers, tls=tls, limits=limits)
     async with AsyncExitStack() as stack:
         with trio.move_on_after(options.connect_within) as dialling:

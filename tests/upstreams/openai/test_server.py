@@ -170,6 +170,7 @@ def test_the_key_may_lie_in_a_file(tmp_path: Path) -> None:
     [
         ({"connect_within": 0}, "--connect-within must be more than 0 seconds"),
         ({"greet_within": float("inf")}, "--greet-within must be more than 0 seconds"),
+        ({"upstream_ping": -1}, "--upstream-ping must be more than 0 seconds"),
         ({"max_message_upstream": 0}, "--max-message-upstream must be at least 1 byte"),
     ],
 )
