@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeAlias
 
 from realtime_engine.commands import Step
-from realtime_engine.inputs import Input
+from realtime_engine.inputs import Input, Message, Side
 from realtime_engine.machine import Done, Work
 from realtime_engine.session import Session
 
@@ -41,16 +41,21 @@ def steps(session: Session, now: float, given: Input | None, record: Record) -> 
     """All that happens at ``now``: the timers that are due, then the input, if there is one.
 
     Each step is recorded before it is given; the caller carries out its commands. To a session that has hung up
-    nothing happens any more.
+    nothing happens any more, and what a timer has made too late (see `too_late`) does not happen.
     """
     for at, commands in session.advance(now):
         step = Step(at, None, commands)
         record(step)
         yield step
-    if given is not None and not session.over:
+    if given is not None and not session.over and not too_late(session, given):
         step = Step(now, given, session.step(now, given))
         record(step)
         yield step
+
+
+def too_late(session: Session, given: Input) -> bool:
+    """Whether a timer has just given up the connection over which this came."""
+    return session.deaf and isinstance(given, Message) and given.side is Side.UPSTREAM
 
 
 def do(work: Work) -> Done:

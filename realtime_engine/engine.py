@@ -15,7 +15,7 @@ import trio
 
 from realtime_engine.audio import microseconds, whole_microseconds_after
 from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, HangUp, Note, RunTool, Send, Step
-from realtime_engine.driving import REPLACED, Record, Run, ignore
+from realtime_engine.driving import REPLACED, Record, Run, ignore, too_late
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.link import Link, listen
@@ -173,7 +173,7 @@ class _Conversation:
 
     async def _serve_upstream(self, connection: int, listening: trio.CancelScope) -> None:
         """One connection, until it ends, or until the session wants another: of the old one nothing is heard then."""
-        ended = False
+        ended, failure = False, ""
         try:
             async with self._open_upstream(self.now) as link:
                 with listening:
@@ -188,9 +188,10 @@ class _Conversation:
                     with trio.move_on_after(GRACE):
                         await link.close(NORMAL, REPLACED)
         except* UpstreamError as errors:
-            if not ended:
-                self._step(Closed(Side.UPSTREAM, connection, FAILED, _first(errors)))
-                self._leave_upstream()
+            failure = _first(errors)
+        if failure and not ended:
+            self._step(Closed(Side.UPSTREAM, connection, FAILED, failure))
+            self._leave_upstream()
 
     def _leave_upstream(self) -> None:
         """From here on the session says nothing to the connection that there was, if it is still there."""
@@ -282,6 +283,8 @@ class _Conversation:
         if session.due(now):
             for at, commands in session.advance(now):
                 self._carry_out_all(Step(at, None, commands))
+            if given is not None and too_late(session, given):
+                return
         if given is not None and not session.over:
             self._carry_out_all(Step(now, given, session.step(now, given)))
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 import trio.testing
 
-from realtime_engine.commands import RunTool, Step
+from realtime_engine.commands import Connect, RunTool, Step
 from realtime_engine.driving import REPLACED, Run
 from realtime_engine.engine import GRACE, MOST_QUEUED, PROGRESS, converse
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
@@ -357,6 +357,26 @@ async def test_a_connection_that_is_made_anew_says_nothing_more_and_hears_what_i
     assert end.at == 15
     assert [json.loads(message.raw)["type"] for message in await far.read()] == ["input_audio_buffer.append"]
     assert not [step for step in steps if step.at > 9.5 and isinstance(step.input, Message)]
+
+
+async def test_what_comes_when_a_timer_has_just_given_up_the_connection_is_not_heard(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Nobody looks at the timers here but the steps themselves."""
+    old = Script().on("connected", session_created()).at(11, created())
+    new = Script().on("connected", session_created())
+    steps: list[Step] = []
+
+    await converse(
+        Session(SessionOptions(reconnect=Reconnect(renew_after=10))),
+        open_front=machine(Side.FRONT, Script().at(12, Close())),
+        open_upstream=one_after_the_other(machine(Side.UPSTREAM, old), machine(Side.UPSTREAM, new)),
+        record=steps.append,
+        sweep=Sweep(),
+    )
+
+    assert [step.at for step in steps if Connect(2) in step.commands] == [10]
+    assert not [step for step in steps if isinstance(step.input, Message) and b"response.created" in step.input.raw]
 
 
 async def test_an_upstream_that_fails_while_it_is_read_is_lost_once(autojump_clock: trio.testing.MockClock) -> None:

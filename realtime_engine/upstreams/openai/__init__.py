@@ -75,7 +75,7 @@ class OpenAI:
             raise UsageError(f"--max-message-upstream must be at least 1 byte, not {options.max_message_upstream}")
         self._options = options
         self._server = server_of(options, *_key(options), os.environ)
-        self._tls = _trust(options.upstream_ca) if options.upstream_ca is not None else None
+        self._tls = _trust(options.upstream_ca) if options.url.startswith("wss:") else None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -105,12 +105,14 @@ def _key(options: OpenAIOptions) -> tuple[str, str]:
     return key, where
 
 
-def _trust(authorities: Path) -> "SSLContext":
+def _trust(authorities: Path | None) -> "SSLContext":
+    """What TLS is spoken with: the system's authorities (or ``SSL_CERT_FILE``) are trusted, and these."""
     import ssl
 
     context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(authorities)
-    except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"--upstream-ca {authorities} cannot be used: {error}") from None
+    if authorities is not None:
+        try:
+            context.load_verify_locations(authorities)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"--upstream-ca {authorities} cannot be used: {error}") from None
     return context

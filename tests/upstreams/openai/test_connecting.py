@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import trio
@@ -16,13 +16,11 @@ from realtime_engine.inputs import Kind, Side
 from realtime_engine.link import CallingLink
 from realtime_engine.machine import Close
 from realtime_engine.machine_link import open_machine
-from realtime_engine.memory import memory_pair
 from realtime_engine.network import Network, open_network
 from realtime_engine.options import SessionOptions
 from realtime_engine.session import Session
 from realtime_engine.upstreams.openai import OpenAI, OpenAIOptions
 from realtime_engine.upstreams.openai.connecting import Guarded
-from realtime_engine.upstreams.openai.server import server_of
 from realtime_engine.websocket import WebSocket
 from tests.certs import make_certificate
 from tests.script import Script, session_created
@@ -87,7 +85,7 @@ async def hold(network: Network, url: str, front: Script, **options: Any) -> Run
 
 
 async def test_what_a_server_says_is_handed_on_as_it_came_and_counted() -> None:
-    async with open_network() as network, serving(network, says(session_created(), "no json", code=4000)) as url:
+    async with open_network() as network, serving(network, says(session_created(), "no json: error", code=4000)) as url:
         upstream = OpenAI(OpenAIOptions(url=url))
         async with upstream.open(trio.current_time, network) as link:
             link.write(b"{}", Kind.TEXT)
@@ -97,21 +95,13 @@ async def test_what_a_server_says_is_handed_on_as_it_came_and_counted() -> None:
                 while batch := await link.read():
                     said += [bytes(message.raw) for message in batch]
 
-            assert said == [json.dumps(session_created()).encode(), b"no json"]
+            assert said == [json.dumps(session_created()).encode(), b"no json: error"]
             assert link.closed == (4000, "")
             assert isinstance(link, Guarded)
+            assert isinstance(link, CallingLink)
             assert (link.messages_in, link.messages_out, link.queued) == (2, 1, 0)
             assert link.bytes_in > 0
             assert link.sent == link.bytes_out > 0
-
-
-def test_it_counts_and_calls_as_the_network_does() -> None:
-    server = server_of(OpenAIOptions(), SECRET, "", {})
-    near, _ = memory_pair(Side.UPSTREAM)
-    guarded = Guarded(cast("WebSocket", near), server, 1.0)
-
-    assert isinstance(guarded, CallingLink)
-    assert all(hasattr(Guarded, count) for count in ("messages_in", "bytes_in", "messages_out", "bytes_out"))
 
 
 async def test_a_key_that_the_server_refuses_in_words_is_told_in_the_engines_own() -> None:

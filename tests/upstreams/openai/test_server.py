@@ -184,7 +184,7 @@ def test_authorities_must_be_there(tmp_path: Path) -> None:
 
     for file in ("ca.pem", "nothing.pem"):
         with pytest.raises(UsageError, match=f"--upstream-ca .*{file} cannot be used"):
-            OpenAI(OpenAIOptions(url="ws://localhost", upstream_ca=tmp_path / file))
+            OpenAI(OpenAIOptions(url="wss://localhost", upstream_ca=tmp_path / file))
 
 
 # --- what it says ---------------------------------------------------------------------------------------------
