@@ -15,6 +15,7 @@ from tests.rude import BINARY, CLOSE, EVENTS, PING, PONG, TEXT, Fuzz, Rude, fram
 from tests.script import Script, created, done, speech
 from tests.servers import PATIENCE, Client, Scripted, Served, eventually, model, open_client, open_server
 from transports.ws import WsOptions
+from transports.ws.site import Site
 
 SHORT: Final = WsOptions(handshake_timeout=2.0, write_timeout=0.5)
 PINGING: Final = WsOptions(ping_every=0.3, ping_timeout=2.0)
@@ -108,6 +109,31 @@ async def test_a_browser_whose_connection_is_reset_gives_its_place_back(path: st
         reset.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         reset.stream.socket.close()
         await eventually(lambda: ended(server) == {"1000": 1})
+
+
+async def test_a_browser_that_asks_for_much_and_reads_nothing_is_ended() -> None:
+    asking = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
+    async with beside() as (server, bystander), open_rude(server, room=4096) as greedy:
+        with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
+            while True:
+                await greedy.send(asking)
+        await ask(bystander)
+
+
+async def test_a_fault_in_the_answer_to_one_ends_that_connection_and_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise ZeroDivisionError("secret words")
+
+    served = open_server(upstream=Scripted(answers))
+    async with served as server, open_client(f"{server.ws_url}/v1/realtime") as bystander, open_rude(server) as unlucky:
+        with capture_logs() as logs, monkeypatch.context() as broken:
+            broken.setattr(Site, "ask", fail)
+            await unlucky.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert await unlucky.read() is None
+        await ask(bystander)
+
+    assert [(line["event"], line["error"]) for line in logs] == [("connection failed", "ZeroDivisionError")]
+    assert "secret words" not in str(logs)
 
 
 # --- those who never begin --------------------------------------------------------------------------------------
