@@ -184,6 +184,7 @@ class WebServer:
             except HttpError as error:
                 if error.code in _COUNTED:
                     self._service.metrics.refused(_COUNTED[error.code])
+                    log().info("not let in", why=error.code, address=self._access.address(visit))
                 answer, last = error.answer, "upgrade" in request.headers or error.status is HTTPStatus.BAD_REQUEST
             going_on = await self._send(http, answer, last=last)
             deadline = trio.current_time() + self._options.keep_alive

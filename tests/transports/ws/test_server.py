@@ -13,9 +13,12 @@ import websockets.sync.client
 from msgspec import Raw
 from structlog.testing import capture_logs
 
+from realtime_engine.inputs import Stop
 from realtime_engine.network import open_network
 from realtime_engine.options import Limits, Policy
 from realtime_engine.plugins import ANYTHING, Wanted
+from realtime_engine.recording.keep import open_recordings
+from realtime_engine.recording.reader import Recording
 from realtime_engine.service import Service
 from realtime_engine.settings import pins
 from realtime_engine.tools import Tools
@@ -233,14 +236,19 @@ async def test_one_address_has_its_share_whatever_it_says_of_itself_but_for_trus
     assert status == 503
 
 
-async def test_whoever_is_not_let_in_is_counted() -> None:
-    async with open_server(WsOptions(max_sessions=1)) as server:
-        url = f"{server.ws_url}/v1/realtime"
-        async with open_client(url):
-            await turned_away(url)
-        await turned_away(url, ("Origin", "https://evil.example"))
+async def test_whoever_is_not_let_in_is_counted_and_logged() -> None:
+    with capture_logs() as logs:
+        async with open_server(WsOptions(max_sessions=1)) as server:
+            url = f"{server.ws_url}/v1/realtime"
+            async with open_client(url):
+                await turned_away(url)
+            await turned_away(url, ("Origin", "https://evil.example"))
 
     assert server.service.metrics.totals().refused == {"full": 1, "origin": 1}
+    assert [(line["why"], line["address"]) for line in logs if line["event"] == "not let in"] == [
+        ("server_full", "127.0.0.1"),
+        ("origin_not_allowed", "127.0.0.1"),
+    ]
 
 
 # --- limits ---------------------------------------------------------------------------------------------------
@@ -363,6 +371,21 @@ async def test_a_fault_in_one_conversation_closes_it_and_the_others_never_notice
 
     assert end == (1011, "a fault in the engine")
     assert [line["error"] for line in logs if line["event"] == "conversation failed"] == ["ZeroDivisionError"]
+
+
+async def test_the_recordings_of_a_server_that_drains_are_complete(tmp_path: Path) -> None:
+    async with open_recordings(tmp_path) as recordings:
+        served = open_server(WsOptions(drain=PATIENCE), recordings=recordings)
+        async with served as server, open_client(f"{server.ws_url}/ws") as client, trio.open_nursery() as nursery:
+            await client.hear("session.created")
+            nursery.start_soon(server.drain)
+            await client.closing()
+
+    (folder,) = await trio.Path(tmp_path).iterdir()
+    with Recording(Path(folder)) as recording:
+        assert recording.cut is None
+        stops = [step.input for step in recording.steps() if isinstance(step.input, Stop)]
+    assert stops == [Stop("restart", PATIENCE, 1012)]
 
 
 # --- TLS ------------------------------------------------------------------------------------------------------
