@@ -64,7 +64,7 @@ pytest: setup system $(NODE)/.ready  ## only the tests and the golden recordings
 	$(BIN)/pytest -n 2
 	$(BIN)/engine replay $(GOLDEN)
 
-soak: setup  ## what takes long: 100 000 fuzzed events
+soak: setup sdks  ## what takes long: 100 000 fuzzed events
 	ENGINE_FUZZED_EVENTS=100000 $(BIN)/pytest -n 0 tests/transports/ws/test_faults.py -k fuzzed
 
 bench: setup  ## measure, and print one table

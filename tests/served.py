@@ -13,7 +13,7 @@ from typing import IO, Final
 
 ROOT: Final = Path(__file__).parent.parent
 _OPEN: Final = re.compile(r"(https?)://([^/\s]+)/")
-PATIENCE: Final = 30.0  # seconds
+PATIENCE: Final = 60.0  # seconds
 
 
 class Served:
