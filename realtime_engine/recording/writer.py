@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self, TypeAlias
@@ -16,15 +17,15 @@ from typing import Final, NamedTuple, Self, TypeAlias
 import msgspec
 from msgspec import UnsetType
 
-from realtime_engine.commands import Command, Send, Step
+from realtime_engine.commands import FORWARD, Command, Send, Step
 from realtime_engine.errors import UsageError
 from realtime_engine.events import SessionCreated, SessionUpdated
-from realtime_engine.inputs import Input, Kind, Message, Side
+from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.objects import SessionConfig
 from realtime_engine.options import SessionOptions
 from realtime_engine.recording.about import REASON, About, ending, engine_version, write_about
 from realtime_engine.recording.files import GrowingFile
-from realtime_engine.recording.frames import Stored
+from realtime_engine.recording.frames import Keep, Stored
 from realtime_engine.recording.lines import command_line, end_line, input_line
 from realtime_engine.recording.tape import Tape
 
@@ -83,11 +84,12 @@ def begun(name: str) -> datetime | None:
 
 
 class _Written(NamedTuple):
-    """A line with its line feed, and what stands in it."""
+    """A line with its line feed, what stands in it, and where its audio is."""
 
     n: int
     at: float
     text: bytes
+    stored: Stored | None = None
 
 
 class Recorder:
@@ -108,7 +110,7 @@ class Recorder:
         self._warn = warn
         self._n = 0
         self._last = _Written(0, 0.0, b"")
-        self._tapes = {side: Tape(folder, side) for side in Side}
+        self._front, self._upstream = self._tapes = (Tape(folder, Side.FRONT), Tape(folder, Side.UPSTREAM))
         self._take_formats(about.options.settings)
         self._about_file = GrowingFile(folder / ABOUT)
         try:
@@ -143,10 +145,13 @@ class Recorder:
         try:
             for step in steps:
                 self._take(step, lines)
-            if headers:
-                self._write_headers()
+            for tape in self._tapes:
+                tape.flush()
+                if headers:
+                    tape.write_header()
         except OSError as error:
             problem = error
+            lines = self._with_their_audio(lines)
         problem = self._write(lines) or problem
         if problem is not None:
             self.stop(str(problem.strerror))
@@ -171,47 +176,54 @@ class Recorder:
     def close(self) -> None:
         """Close the files."""
         self.recording = False
-        with suppress(OSError):
-            self._write_headers()
-        for tape in self._tapes.values():
+        for tape in self._tapes:
+            with suppress(OSError):
+                tape.write_header()
             tape.close()
         self._events_file.close()
         self._about_file.close()
 
-    def _write_headers(self) -> None:
-        for tape in self._tapes.values():
-            tape.write_header()
-
     def _take(self, step: Step, lines: list[_Written]) -> None:
         """Put the audio of a step away and add its lines."""
-        passed_on = Side.UPSTREAM
-        if step.input is not None:
+        at, given, passed_on = step.at, step.input, Side.UPSTREAM
+        if isinstance(given, Message):
             self._n += 1
-            line = input_line(self._n, step.at, step.input, self._keeper(step.input))
-            lines.append(_written(self._n, step.at, line))
-            if isinstance(step.input, Message) and step.input.side is Side.UPSTREAM:
+            tape = self._tape(given.side)
+            before = tape.newest
+            keep: Keep = tape.append if self._may_have_audio(given) else _stays
+            text = input_line(self._n, at, given, keep) + b"\n"
+            lines.append(_Written(self._n, at, text, None if tape.newest is before else tape.newest))
+            if given.side is Side.UPSTREAM:
                 passed_on = Side.FRONT
-                self._follow_formats(step.input)
+                self._follow_formats(given)
+        elif given is not None:
+            self._n += 1
+            lines.append(_written(self._n, at, input_line(self._n, at, given, _stays)))
         for command in step.commands:
-            line = command_line(self._n, step.at, command, self._finder(command), passed_on)
-            lines.append(_written(self._n, step.at, line))
+            find = _stays if command is FORWARD else self._finder(command)
+            lines.append(_written(self._n, at, command_line(self._n, at, command, find, passed_on)))
 
-    def _keeper(self, given: Input) -> Callable[[bytes], Stored | None]:
-        """Where the audio of an input goes. Only a managed front has audio in binary frames."""
-        if not isinstance(given, Message):
-            return _stays
-        if given.kind is Kind.BINARY and (given.side is Side.UPSTREAM or self._about.options.mode != "managed"):
-            return _stays
-        return self._tapes[given.side].append
+    def _may_have_audio(self, message: Message) -> bool:
+        """Only a managed front has audio in binary frames."""
+        if message.kind is Kind.TEXT:
+            return True
+        return message.side is Side.FRONT and self._about.options.mode == "managed"
 
-    def _finder(self, command: Command) -> Callable[[bytes], Stored | None]:
+    def _finder(self, command: Command) -> Keep:
         """Where the audio of a command stands already."""
         match command:
             case Send(side=side, audio=(start, stop)):
-                tape = self._tapes[side.other]
+                tape = self._tape(side.other)
                 return lambda audio: tape.find(start, stop, audio)
             case _:
                 return _stays
+
+    def _tape(self, side: Side) -> Tape:
+        return self._front if side is Side.FRONT else self._upstream
+
+    def _with_their_audio(self, lines: list[_Written]) -> list[_Written]:
+        """The lines up to the first whose audio could not be written."""
+        return list(takewhile(lambda line: all(tape.has(line.stored) for tape in self._tapes), lines))
 
     def _follow_formats(self, message: Message) -> None:
         """The upstream may say that audio comes in another format from now on."""
@@ -230,7 +242,7 @@ class Recorder:
     def _use(self, session: SessionConfig) -> None:
         for side, format in ((Side.FRONT, session.input_format), (Side.UPSTREAM, session.output_format)):  # noqa: A001
             if not isinstance(format, UnsetType):
-                self._tapes[side].format = format
+                self._tape(side).format = format
 
     def _write(self, lines: list[_Written]) -> OSError | None:
         """Write lines; if that fails, take a torn one off again and give the error."""

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import sys
+import wave
 from pathlib import Path
 
 import msgspec
@@ -263,6 +264,29 @@ def test_a_full_disk_ends_the_recording_with_one_warning_and_says_where(
         assert (told.complete, told.n, told.at) == (False, last["n"], last["at"])
         assert told.reason == "No space left on device"
         assert [step.input for step in steps] == [step.input for step in everything[: len(steps)]]
+
+
+@pytest.mark.parametrize("room", range(0, 1300, 29))
+def test_a_disk_that_is_full_within_many_steps_takes_no_line_without_its_audio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    warnings: list[str] = []
+    recorder = Recorder(tmp_path, about(), warnings.append)
+    Disk(monkeypatch, room)
+    everything = steps_of(TALK)
+
+    recorder.record_all(everything, headers=False)
+    recorder.close()
+
+    with Recording(tmp_path) as recording:
+        steps = list(recording.steps())
+    assert [step.input for step in steps] == [step.input for step in everything[: len(steps)]]
+    written = (tmp_path / "events.jsonl").read_text().count("\n")
+    assert len(warnings) == (written < EXACTLY.count("\n") - 1)
+    for side in Side:
+        if (file := tmp_path / f"{side.value}.wav").exists() and file.stat().st_size > 44:
+            with wave.open(str(file)) as audio:
+                assert 44 + 2 * audio.getnframes() == file.stat().st_size // 2 * 2
 
 
 def test_the_talk_needs_more_room_than_the_smallest_disk_and_less_than_the_largest(tmp_path: Path) -> None:
