@@ -282,8 +282,8 @@ class Session:
         attempt = managed.reconnection.lost(now, closed.code, expired=expired)
         if attempt is None:
             return False
-        reason = f"the connection to the model is lost ({closed.code})"
-        if closed.reason:
+        reason = "the time of the model's session is over" if expired else f"the model is lost ({closed.code})"
+        if closed.reason and not expired:
             reason = f"{reason}: {closed.reason}"
         if not (complained or managed.reconnection.told):
             self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))

@@ -44,6 +44,7 @@ def goldens(speech: Path) -> Sequence[Golden]:
         Golden("text-turn", ("--text", "Good morning! How are you?")),
         Golden("tool-call", ("--text", "What is the weather in Lisbon?", "--tools", str(TOOLS))),
         Golden("barge-in", ("--input", str(interruption), "--instructions", "Tell a long story.")),
+        Golden("reconnection", ("--text", "Good morning!", "--text", "What did I say?", "--expires-after", "3")),
         Golden("failure", ("--text", "Please fail."), status=3),
     )
 

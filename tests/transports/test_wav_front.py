@@ -361,8 +361,8 @@ def test_an_upstream_that_is_lost_and_there_again_is_said_and_waited_for() -> No
 
     assert talk.shown.of(Who.MODEL) == ["Here I am."]
     assert talk.shown.of(Who.ENGINE) == [
-        "error: the connection to the model is lost (1006)",
-        "the connection to the model is lost (1006); another is made in 2 s",
+        "error: the model is lost (1006)",
+        "the model is lost (1006); another connection is made in 2 s",
         "the model is there again: the conversation goes on",
     ]
 

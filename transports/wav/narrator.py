@@ -60,7 +60,7 @@ class Narrator:
                 self._show.line(now, Who.ENGINE, f"error: {error.message}")
             case EngineUpstream(state="reconnecting", reason=reason, retry_in=seconds):
                 self._show.line(
-                    now, Who.ENGINE, f"{reason}; another is made" + (f" in {seconds:g} s" if seconds else "")
+                    now, Who.ENGINE, f"{reason}; another connection is made" + (f" in {seconds:g} s" if seconds else "")
                 )
             case EngineUpstream():
                 self._show.line(now, Who.ENGINE, "the model is there again: the conversation goes on")
