@@ -4,9 +4,11 @@ import base64
 import json
 import math
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from playwright.sync_api import WebSocketRoute
+from playwright.sync_api import Browser, Page, WebSocketRoute
 
 from tests.system.browser import Visit
 
@@ -21,11 +23,26 @@ WATCH_FRAMES: Final = """
     requestAnimationFrame(next);
   };
   requestAnimationFrame(next);
-  window.blocked = [];
-  const note = (list) => list.getEntries().forEach((each) => blocked.push(each.blockingDuration));
-  new PerformanceObserver(note).observe({ type: "long-animation-frame" });
 }
 """
+
+
+@contextmanager
+def tasks(browser: Browser, page: Page) -> Iterator[list[float]]:
+    """How long each task of the page's main thread takes, in milliseconds of the processor, once the block is over.
+
+    A busy machine makes a frame late, but no task dearer.
+    """
+    took: list[float] = []
+    browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
+    try:
+        yield took
+    finally:
+        trace = json.loads(browser.stop_tracing())
+        events = trace["traceEvents"] if isinstance(trace, dict) else trace
+        main = {e["tid"] for e in events if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"}
+        runs = [e for e in events if e["name"] == "RunTask" and e.get("tid") in main]
+        took += sorted(e["tdur"] / 1000 for e in runs if "tdur" in e)
 
 
 def tone(seconds: float) -> str:

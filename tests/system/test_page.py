@@ -294,16 +294,6 @@ def test_without_a_microphone_the_page_says_so_and_one_can_write(visit: Visit) -
     visit.shows(".turn.assistant .text", "You said: Hello")
 
 
-def test_an_address_that_gets_no_microphone_is_explained(browser: Browser, server: Server) -> None:
-    with visiting(browser, server.url) as visit:
-        visit.page.add_init_script("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
-        visit.page.reload()
-        visit.page.click("#talk")
-
-        visit.shows("#message-what", "No microphone on this address")
-        assert "https://" in visit.page.inner_text("#message-why")
-
-
 def test_a_full_server_says_when_to_try_again(browser: Browser, arguments: tuple[str, ...]) -> None:
     with serving(*arguments, "--max-sessions", "1") as server, visiting(browser, server.url) as first:
         first.write("Hello")

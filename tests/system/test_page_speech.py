@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from playwright.sync_api import Browser
 
 from realtime_engine.sound import from_pcm16
@@ -15,6 +16,7 @@ from tests.system.browser import RATE, Server, Sound, Visit, chromium, likeness,
 
 QUESTION: Final = "What is the weather like in Lisbon today?"
 INTERRUPTION: Final = "Wait, stop, I would like to know something else."
+ELSEWHERE: Final = "elsewhere.example"
 REPLIES: Final = """
 [[reply]]
 turn = 1
@@ -39,18 +41,18 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(speech: Path) -> Iterator[Browser]:
-    with chromium(speech) as opened:
+    with chromium(speech, f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1") as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Its answer has no pause in it, so that it can be told to the sample where it was cut."""
+    """Its answer has no pause in it, so that it can be told where it was cut, and no treble, as speech has little."""
     script = tmp_path_factory.mktemp("script") / "replies.toml"
     script.write_text(REPLIES, "utf-8")
-    rain = np.random.default_rng(1).uniform(-0.2, 0.2, RATE * 12)
+    rain = np.convolve(np.random.default_rng(1).uniform(-0.3, 0.3, RATE * 12), np.hanning(12) / 4)
     soundfile.write(script.parent / "rain.wav", rain, RATE)
-    with serving("--script", str(script)) as started:
+    with serving("--script", str(script), "--allow-host", ELSEWHERE) as started:
         yield started
 
 
@@ -258,3 +260,69 @@ def test_a_refused_microphone_is_explained_for_this_very_browser(browser: Browse
         visit.page.click("#message-act")
         visit.state("listening")
         assert not visit.page.is_visible("#message")
+
+
+def test_an_address_that_gets_no_microphone_is_explained_and_one_can_write(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url.replace("127.0.0.1", ELSEWHERE)) as visit:
+        visit.page.click("#talk")
+        visit.shows("#message-what", "No microphone and no sound on this address")
+        assert "https://" in visit.page.inner_text("#message-why")
+        visit.state("muted")
+        visit.write("hello")
+
+        visit.shows(".turn.assistant .text", "rain")
+
+
+def test_a_microphone_that_is_unplugged_is_missed(visit: Visit) -> None:
+    visit.page.click("#talk")
+    visit.state("hearing")
+    visit.page.evaluate("() => { ear.tracks[0].stop(); ear.tracks[0].dispatchEvent(new Event('ended')); }")
+
+    visit.shows("#message-what", "The microphone is gone")
+    visit.goes("input_audio_buffer.stopped")
+    visit.page.click("#message-act")
+    visit.page.wait_for_function("() => ear.tracks.length === 2 && ear.tracks[1].readyState === 'live'")
+
+
+def test_another_microphone_can_be_chosen_in_the_middle(visit: Visit) -> None:
+    visit.page.click("#talk")
+    visit.page.wait_for_function("() => document.getElementById('microphone').options.length > 1")
+    visit.page.click("#show-settings")
+    visit.page.select_option("#microphone", index=1)
+
+    visit.page.wait_for_function("() => ear.tracks.length === 2 && ear.tracks[1].readyState === 'live'")
+    chosen = visit.page.evaluate(
+        "() => [document.getElementById('microphone').value, ear.tracks[1].getSettings().deviceId]"
+    )
+    assert chosen[0] == chosen[1]
+    assert visit.page.evaluate("() => ear.tracks[0].readyState") == "ended"
+    visit.page.reload()
+    assert visit.page.evaluate("() => localStorage.getItem('microphone-id')") == chosen[0]
+
+
+def test_a_browser_that_keeps_to_the_rate_of_its_sound_card_is_heard_and_hears_as_well(
+    browser: Browser, server: Server, speech: Path
+) -> None:
+    with visiting(browser, server.url, ear=True) as visit:
+        visit.page.add_init_script(
+            """window.AudioContext = class extends AudioContext {
+                 constructor({ sampleRate } = {}) {
+                   if (sampleRate) throw new DOMException("no such rate", "NotSupportedError");
+                   super({ latencyHint: "interactive" });
+                 }
+               };"""
+        )
+        visit.page.reload()
+        as_it_is(visit)
+        visit.page.click("#talk")
+        visit.state("speaking")
+        visit.page.click("#mic")
+        visit.goes("output_audio_buffer.played", 15)
+        visit.page.wait_for_timeout(500)
+
+        rate = visit.page.evaluate("() => ear.context.sampleRate")
+        heard, _ = visit.heard()
+        answer = visit.answer(visit.comes("response.output_item.added")["item"]["id"])
+        assert rate != RATE
+        assert likeness(question_of(speech), pcm(bytes(visit.spoken))) > 0.95
+        assert likeness(answer[:RATE], soxr.resample(heard, rate, RATE)) > 0.9

@@ -8,8 +8,10 @@
 const RETRY = 3; // seconds
 const MOST_UNSENT = 1 << 20; // bytes of microphone audio: 20 s
 
+const RESTART = 1012;
+
 /** Closes after which another try is worth while. */
-const LOST = new Set([1001, 1005, 1006, 1012]);
+const LOST = new Set([1001, 1005, 1006, RESTART]);
 
 /**
  * @typedef {object} About
@@ -101,7 +103,7 @@ export class Connection {
       return;
     }
     if (opened) {
-      this.#retry({ kind: "gone", text: reason });
+      this.#retry({ kind: code === RESTART ? "draining" : "gone", text: reason });
       return;
     }
     const failure = await whyNot();

@@ -1,7 +1,7 @@
 // @ts-check
 /** The inspector: everything that the page and the engine say to each other, in rows that open. */
 import { Follower } from "./follow.js";
-import { get, make, painter, roomIn, say, short, size } from "./page.js";
+import { copy, get, make, painter, roomIn, say, short, size } from "./page.js";
 import { MOST, Runs, lines, shown } from "./runs.js";
 
 /** @typedef {import("./runs.js").Row} Row */
@@ -97,7 +97,7 @@ export class Inspector {
   }
 
   async #copy() {
-    await navigator.clipboard.writeText(this.#text());
+    await copy(this.#text());
     flash(get("copy"), "Copied");
   }
 
@@ -115,9 +115,9 @@ export class Inspector {
 
   /** @param {any} event */
   #clicked(event) {
-    const copy = event.target.closest(".copy");
-    if (copy) {
-      void navigator.clipboard.writeText(copy.parentElement.lastChild.textContent).then(() => flash(copy, "Copied"));
+    const copies = event.target.closest(".copy");
+    if (copies) {
+      void copy(copies.parentElement.lastChild.textContent).then(() => flash(copies, "Copied"));
       return;
     }
     const button = event.target.closest(".row");

@@ -6,7 +6,7 @@ import { Entrance } from "./entrance.js";
 import { Inspector } from "./events.js";
 import { Figures } from "./figures.js";
 import { wireKeys, wireTalk } from "./keys.js";
-import { Messages, closeMessage, errorMessage, failureMessage, upstreamMessage } from "./messages.js";
+import { Messages, closeMessage, errorMessage, failureMessage, microphoneMessage, upstreamMessage } from "./messages.js";
 import { get, say } from "./page.js";
 import { Settings } from "./settings.js";
 import { decode, level, sleep } from "./sound.js";
@@ -127,7 +127,8 @@ class Page {
     this.conversation.begin();
     this.speaker.forget();
     this.know({ connecting: false, connected: true });
-    this.voice.begin();
+    if (isSecureContext) this.voice.begin();
+    else this.messages.show("microphone", microphoneMessage("insecure", () => {}));
   }
 
   /** The person ends it. */

@@ -89,8 +89,8 @@ export function microphoneMessage(kind, again) {
       return { what: "There is no microphone", why: "This browser finds none. Plug one in, or switch it on in the system's settings. Until then you can write.", ...retry };
     case "insecure":
       return {
-        what: "No microphone on this address",
-        why: "Browsers give a microphone only to https:// pages and to this machine itself (http://localhost). Open the page that way; whoever runs the server can give it a certificate. Until then you can write.",
+        what: "No microphone and no sound on this address",
+        why: "Browsers give them only to https:// pages and to http://localhost. Open the page that way; whoever runs the server can give it a certificate. Until then you can write, and read the answers.",
       };
     case "lost":
       return { what: "The microphone is gone", why: "It was unplugged or taken by the system. Plug it in again, or choose another one in the settings.", ...retry };
@@ -107,7 +107,7 @@ export function failureMessage({ kind, text, seconds: wait = 0 }, seconds, again
       return { what: "The server is full", why: `${text} A place may be free in ${when}.`, act: "Try again", do: again, seconds: wait };
     }
     case "draining":
-      return { what: "The server is about to restart", why: "It takes no new conversations. This page tries again by itself.", act: "Try now", do: again, seconds };
+      return { what: "The server restarts", why: "It takes no new conversations. This page tries again by itself.", act: "Try now", do: again, seconds };
     case "refused":
       return { what: "The server refused this page", why: `${text} Open the page at the address that the server printed when it started.`, act: "Try again", do: again };
     default:

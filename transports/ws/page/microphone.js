@@ -140,7 +140,7 @@ async function listen({ deviceId, processing }) {
     echoCancellation: processing,
     noiseSuppression: processing,
     autoGainControl: processing,
-    ...(deviceId && { deviceId: { ideal: deviceId } }),
+    ...(deviceId && { deviceId: { exact: deviceId } }),
   };
   try {
     return await navigator.mediaDevices.getUserMedia({ audio });

@@ -66,6 +66,37 @@ export function painter(paint) {
   };
 }
 
+/** What was chosen the last time; null: nothing, or the browser keeps nothing. @param {string} key */
+export function recall(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} key @param {string} value */
+export function remember(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // then it holds until the page is left
+  }
+}
+
+/** Put a text on the clipboard, also where a page may only ask for what is selected. @param {string} text */
+export async function copy(text) {
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(text);
+    return;
+  }
+  const field = make("textarea", { value: text, className: "sr" });
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
 /** `4:05`. @param {number} seconds */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

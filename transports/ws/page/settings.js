@@ -1,6 +1,6 @@
 // @ts-check
 /** What the person may choose: how turns are taken, transcript, voice, instructions, devices. What is pinned is locked. */
-import { get, icon, make, say } from "./page.js";
+import { get, icon, make, recall, remember, say } from "./page.js";
 import { Speaker } from "./speaker.js";
 
 const VOICES = ["alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"];
@@ -35,7 +35,7 @@ export class Settings {
     this.form.addEventListener("change", (/** @type {any} */ event) => this.#changed(event.target));
     this.form.addEventListener("input", () => this.#tell());
     get("voice").append(...VOICES.map((voice) => make("option", {}, voice)));
-    get("processing").checked = localStorage.getItem("processing") !== "off";
+    get("processing").checked = recall("processing") !== "off";
     const canChoose = Speaker.selectable;
     get("speaker").disabled = !canChoose;
     get("no-speakers").hidden = canChoose;
@@ -113,11 +113,11 @@ export class Settings {
   #changed(target) {
     const { id, name } = target;
     if (id === "microphone" || id === "processing") {
-      localStorage.setItem("microphone-id", get("microphone").value);
-      localStorage.setItem("processing", get("processing").checked ? "on" : "off");
+      remember("microphone-id", get("microphone").value);
+      remember("processing", get("processing").checked ? "on" : "off");
       this.on.microphone();
     } else if (id === "speaker") {
-      localStorage.setItem("speaker-id", target.value);
+      remember("speaker-id", target.value);
       this.on.speaker(target.value);
     } else if (id === "transcribe") {
       this.#wish("transcription", transcription(target.checked));
@@ -208,7 +208,7 @@ export function reasonFor(path, pinned, maySet) {
 /** @param {any} select @param {MediaDeviceInfo[]} devices @param {string} key under which the choice is remembered */
 function fill(select, devices, key) {
   const named = devices.filter((each) => each.deviceId && each.deviceId !== "default");
-  const chosen = localStorage.getItem(key) ?? "";
+  const chosen = recall(key) ?? "";
   const options = named.map((each, n) => make("option", { value: each.deviceId }, each.label || `Device ${n + 1}`));
   select.replaceChildren(make("option", { value: "" }, "As the system says"), ...options);
   select.value = named.some((each) => each.deviceId === chosen) ? chosen : "";

@@ -1,13 +1,13 @@
 // @ts-check
 /** The frame of the page: which part is seen, light or dark, the facts at the top. It knows nothing of a conversation. */
-import { get, say } from "./page.js";
+import { get, recall, remember, say } from "./page.js";
 
 const wide = matchMedia("(min-width: 960px)");
 
 export class View {
   constructor() {
     this.body = document.body;
-    this.#setEvents(localStorage.getItem("events") !== "off");
+    this.#setEvents(recall("events") !== "off");
     get("show-events").addEventListener("click", () => this.toggleEvents());
     get("show-settings").addEventListener("click", () => this.settings(this.body.dataset.settings !== "on"));
     get("hide-settings").addEventListener("click", () => this.settings(false));
@@ -26,7 +26,7 @@ export class View {
     if (wide.matches) {
       this.settings(false);
       this.#setEvents(this.body.dataset.events !== "on");
-      localStorage.setItem("events", this.body.dataset.events ?? "on");
+      remember("events", this.body.dataset.events ?? "on");
     } else {
       this.tab(this.body.dataset.tab === "events" ? "talk" : "events");
     }
@@ -125,7 +125,7 @@ export class View {
     const root = document.documentElement;
     const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = isDark ? "light" : "dark";
-    localStorage.setItem("theme", root.dataset.theme);
+    remember("theme", root.dataset.theme);
     document.dispatchEvent(new Event("theme"));
   }
 }

@@ -25,6 +25,7 @@ export class LiveWaveform {
 
   /** Peaks of 10 ms each. @param {ArrayLike<number>} pairs */
   push(pairs) {
+    if (document.hidden) return; // nobody looks
     for (let n = 0; n < pairs.length; n++) this.#new.push(pairs[n]);
     this.#last = performance.now();
     this.#run();
