@@ -85,8 +85,10 @@ def _end(error: BaseException, *, verbose: bool) -> int:
 def _plain(error: CycloptsError) -> str:
     """What was wrong with the command line, in plain words."""
     if isinstance(error, UnusedCliTokensError):
-        command = " ".join(["engine", *(error.command_chain or ())])
-        return f"nothing asks for {' '.join(error.unused_tokens or ())!r}: see {command} --help"
+        chain, left = error.command_chain or (), error.unused_tokens or ()
+        if "serve" in chain:  # what is left of a header that is not in quotes is its value, a key perhaps
+            return f"nothing asks for {len(left)} words: see engine serve --help; what has spaces needs quotes"
+        return f"nothing asks for {' '.join(left)!r}: see {' '.join(['engine', *chain])} --help"
     return str(error)
 
 

@@ -281,6 +281,10 @@ def test_its_help_has_the_flags_of_what_is_chosen_and_what_is_said_elsewhere(
         (("--record-keep", "0", "--record", "x"), "--record-keep must be more than 0"),
         (("--record-quota", "1G"), "--record-quota needs --record"),
         (("--bogus",), "Unknown option: --bogus"),
+        (
+            ("--upstream", "openai", "--instructions", "Be", "brief", "now"),
+            "nothing asks for 2 words: see engine serve",
+        ),
     ],
 )
 def test_a_wrong_use_is_one_line_and_status_2(
