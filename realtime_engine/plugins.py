@@ -163,6 +163,12 @@ def is_machine(upstream: Upstream) -> TypeGuard[MachineUpstream]:
     return hasattr(upstream, "connect")
 
 
+def for_conversation(upstream: Upstream) -> Upstream:
+    """The upstream as another conversation has it: one that plays its connections in their order has ``anew``."""
+    anew: Callable[[], Upstream] | None = getattr(upstream, "anew", None)
+    return upstream if anew is None else anew()
+
+
 def is_server(transport: type[Any]) -> bool:
     """Whether a transport holds many conversations, and not one."""
     return hasattr(transport, "serve")

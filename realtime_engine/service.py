@@ -23,7 +23,7 @@ from realtime_engine.machine_link import open_machine
 from realtime_engine.metrics import Metrics, Mode, counts
 from realtime_engine.network import Network
 from realtime_engine.options import NO_SETTINGS, Limits, Policy, Reconnect, SessionOptions
-from realtime_engine.plugins import ANYTHING, LinkUpstream, Upstream, Wanted, is_machine
+from realtime_engine.plugins import ANYTHING, LinkUpstream, Upstream, Wanted, for_conversation, is_machine
 from realtime_engine.policy import may_set
 from realtime_engine.recording.keep import Recordings
 from realtime_engine.recording.live import LiveRecorder
@@ -132,11 +132,12 @@ class Service:
             log.note("the model that the client asks for does not count: the operator chooses it")
             wanted = wanted._replace(model=None)
         options = self.options(mode, wanted)
+        upstream = for_conversation(self.upstream)
 
         def open_upstream(clock: Clock) -> AbstractAsyncContextManager[Link]:
-            if is_machine(self.upstream):
-                return open_machine(Side.UPSTREAM, self.upstream.connect(wanted), clock)
-            return cast("LinkUpstream", self.upstream).open(clock, self.network, wanted)
+            if is_machine(upstream):
+                return open_machine(Side.UPSTREAM, upstream.connect(wanted), clock)
+            return cast("LinkUpstream", upstream).open(clock, self.network, wanted)
 
         async with self._recording(options, front) as recorder:
             run = await converse(

@@ -28,6 +28,7 @@ from realtime_engine.recording.reader import Recording
 from realtime_engine.service import FAULT, Service
 from realtime_engine.stopping import Stopping
 from realtime_engine.tools import Tools
+from realtime_engine.upstreams.recorded import Recorded, RecordedOptions
 from tests.script import Said, Script, created, done, function_call, session_created
 
 Clock = Callable[[], float]
@@ -124,6 +125,17 @@ async def test_two_conversations_have_nothing_in_common_but_the_upstream() -> No
 
     assert sorted(first.types() + second.types()) == ["response.cancel", "response.create"]
     assert len(first.types()) == 1
+
+
+async def test_a_recording_answers_each_conversation_from_its_beginning() -> None:
+    recorded = Recorded(RecordedOptions(path=Path(__file__).parents[1] / "recordings" / "text-turn"))
+    peers = [leaving(), leaving()]
+
+    async with open_network() as network:
+        for peer in peers:
+            await Service(upstream=recorded, network=network).hold(front(peer), front="test", mode="transparent")
+
+    assert [peer.types()[:1] for peer in peers] == [["session.created"]] * 2
 
 
 async def test_an_upstream_over_a_connection_is_opened_for_each_conversation() -> None:

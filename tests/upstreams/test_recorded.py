@@ -722,6 +722,10 @@ def test_each_connection_is_the_next_of_the_recording_and_after_the_last_none_is
     ]
     assert said_first[2] == [Close(1011, "the recording has no connection 3 to a model")]
 
+    again = upstream.anew().connect()
+    again.step(0.0, Connected())
+    assert again.advance(0.5) == said_first[0]
+
 
 def test_a_recording_that_is_not_there_or_cannot_be_read_is_refused_at_once(tmp_path: Path) -> None:
     folder = a_short_talk(tmp_path)

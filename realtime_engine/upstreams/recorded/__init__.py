@@ -3,6 +3,7 @@
 This module is light: what reads recordings is imported when one is chosen.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -44,6 +45,12 @@ class Recorded:
         with Recording(options.path) as recording:
             self._scripts = scripts(recording.steps())
         self._connections = 0
+
+    def anew(self) -> "Recorded":
+        """The same recording for another conversation: from its first connection."""
+        again = copy(self)
+        again._connections = 0
+        return again
 
     def connect(self, wanted: Wanted = ANYTHING) -> "Machine":
         """The recording's first connection, the second, …; after the last, one that is refused."""
