@@ -11,12 +11,15 @@ import re
 import sys
 import threading
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import IO, Final, Literal
+from datetime import UTC, datetime
+from typing import IO, Final, Literal, TypeAlias
 
 import structlog
-from structlog.typing import EventDict, Processor
+from structlog.typing import EventDict
+
+Shown: TypeAlias = str | int | float | None
 
 REDACTED: Final = "[redacted]"
 LEAST_SECRET: Final = 4  # characters; blacking out less would black out everything
@@ -30,8 +33,9 @@ GOODBYE: Final = 1.0
 """Seconds that the last lines have to be read."""
 
 _SECRET_NAMES: Final = re.compile(r"(?i)authori[sz]ation|cookie|key|password|secret|token$")
-_LOOKS_SECRET: Final = re.compile(r"(?i)\b(?:ek_|sk-)[a-z0-9_-]{12,}|\bbearer\s+\S+")
+_KEY_LIKE: Final = r"(?i:\b(?:ek_|sk-)[a-z0-9_-]{12,}|\bbearer\s+[\w.~+/=-]+)"
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_COLOURS: Final = {"debug": 36, "info": 32, "warning": 33, "error": 31}
 
 
 def configure(
@@ -51,62 +55,81 @@ def configure(
         secrets: What must never be shown, whoever says it.
         behind: A thread writes, so that a reader that has stopped reading holds up nobody: for servers.
     """
-    shown: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        _Discretion(secrets),
-    ]
-    if form == "json":
-        shown += [
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            structlog.processors.JSONRenderer(),
-        ]
-    else:
-        shown += [
-            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr is not None and sys.stderr.isatty(),
-                exception_formatter=structlog.dev.plain_traceback,
-            ),
-        ]
+    render = _AsJson(secrets) if form == "json" else _AsText(secrets, sys.stderr)
     writer = _writer(sys.stderr, behind=behind)
     structlog.configure(
-        processors=shown,
+        processors=[structlog.contextvars.merge_contextvars, render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else level),
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=False,
     )
 
 
-class _Discretion:
-    """Shows every value as one short printable text, and no secret. Of an exception the journal says what is to say."""
+class _Renderer:
+    """Makes a line of an event: every value a short printable text, and no secret.
 
-    def __init__(self, secrets: Collection[str]) -> None:
+    Of an exception the journal says what is to say. What is hidden is hidden in the whole line at once.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
         known = sorted((secret for secret in secrets if len(secret) >= LEAST_SECRET), key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._secret = re.compile("|".join([*map(re.escape, known), _KEY_LIKE]))
+        self._named: dict[str, bool] = {}
 
-    def __call__(self, logger: object, method: str, line: EventDict) -> EventDict:
+    def __call__(self, logger: object, method: str, line: EventDict) -> str:
         line.pop("exc_info", None)
-        for name, value in line.items():
-            if isinstance(value, str) and _SECRET_NAMES.search(name):
-                line[name] = REDACTED
-            elif not isinstance(value, int | float | None):
-                line[name] = self._shown(value if isinstance(value, str) else repr(value))
-        return line
+        event = self._shown(line.pop("event"))
+        values = {name: REDACTED if self._is_secret(name) else self._shown(value) for name, value in line.items()}
+        return self._secret.sub(REDACTED, self._write(method, str(event), values))
 
-    def _shown(self, text: str) -> str:
-        if self._known is not None:
-            text = self._known.sub(REDACTED, text)
-        text = _UNPRINTABLE.sub(" ", _LOOKS_SECRET.sub(REDACTED, text))
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text)} characters)"
+    def _write(self, level: str, event: str, values: Mapping[str, Shown]) -> str:
+        raise NotImplementedError
+
+    def _shown(self, value: object) -> Shown:
+        if isinstance(value, int | float | None):
+            return value
+        text = value if isinstance(value, str) else repr(value)
+        if len(text) > LONGEST:  # a secret is hidden before it is cut
+            text = f"{self._secret.sub(REDACTED, text)[:LONGEST]}… ({len(text)} characters)"
+        return text if text.isprintable() else _UNPRINTABLE.sub(" ", text)
+
+    def _is_secret(self, name: str) -> bool:
+        known = self._named.get(name)
+        if known is None:
+            known = self._named[name] = bool(_SECRET_NAMES.search(name)) and not name.endswith("tokens")
+        return known
 
 
-def _as_json(logger: object, method: str, line: EventDict) -> str:  # noqa: ARG001 - what a processor is given
-    """Time, level and event first."""
-    import msgspec  # the help can do without
+class _AsJson(_Renderer):
+    """For machines: an object a line; time, level and event first."""
 
-    first = {name: line.pop(name) for name in ("time", "level", "event")}
-    return msgspec.json.encode({**first, **line}).decode()
+    def __init__(self, secrets: Iterable[str]) -> None:
+        import msgspec  # the help can do without
+
+        self._encode = msgspec.json.Encoder().encode
+        super().__init__(self._encode(secret)[1:-1].decode() for secret in secrets)
+
+    def _write(self, level: str, event: str, values: Mapping[str, Shown]) -> str:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return self._encode({"time": time, "level": level, "event": event, **values}).decode()
+
+
+class _AsText(_Renderer):
+    """For persons: the local time, and colours on a terminal."""
+
+    def __init__(self, secrets: Iterable[str], stream: IO[str] | None) -> None:
+        super().__init__(form for secret in secrets for form in {secret, repr(secret)[1:-1]})
+        self._coloured = stream is not None and stream.isatty()
+
+    def _write(self, level: str, event: str, values: Mapping[str, Shown]) -> str:
+        time = f"{datetime.now(UTC).astimezone():%H:%M:%S.%f}"[:-3]
+        shown = f"\x1b[{_COLOURS.get(level, 0)}m{level:7}\x1b[0m" if self._coloured else f"{level:7}"
+        more = " ".join(f"{name}={value}" if _is_word(value) else f"{name}={value!r}" for name, value in values.items())
+        return f"{time} {shown} {event:28} {more}".rstrip()
+
+
+def _is_word(value: Shown) -> bool:
+    return not isinstance(value, str) or (value != "" and " " not in value and "'" not in value)
 
 
 class _AtOnce:
