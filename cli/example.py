@@ -76,7 +76,7 @@ def _table(name: str, options: type) -> str:
     entries = [
         "\n".join(
             [
-                *(f"# {line}" for line in textwrap.wrap(docs.get(key, ""), WIDTH - 2)),
+                *(f"# {line}" for line in textwrap.wrap(docs.get(key, ""), WIDTH - 2, break_on_hyphens=False)),
                 f"#{key} = {_value(field, hints[key])}",
             ]
         )
@@ -89,6 +89,7 @@ def _value(field: Field[object], hint: object) -> str:
     """A default, as TOML writes it."""
     default = default_of(field)
     if default is None or default is Argument.empty:
-        return f"…  ({accepted(hint)})"
+        metavar: str | None = field.metadata.get("metavar")
+        return f"…  ({accepted(hint) if metavar is None else f'a {metavar.lower()}'})"
     plain = msgspec.to_builtins(default, enc_hook=str)
     return msgspec.json.encode(plain).decode()  # a text, a number, true, false, a list of them: as in JSON
