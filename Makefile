@@ -64,8 +64,9 @@ pytest: setup system $(NODE)/.ready  ## only the tests and the golden recordings
 	$(BIN)/pytest -n 2
 	$(BIN)/engine replay $(GOLDEN)
 
-soak: setup sdks  ## what takes long: 100 000 fuzzed events
+soak: setup sdks system  ## what takes long: 100 000 fuzzed events, a quarter of an hour at the page
 	ENGINE_FUZZED_EVENTS=100000 $(BIN)/pytest -n 0 tests/transports/ws/test_faults.py -k fuzzed
+	$(BIN)/python -m tests.system.page_soak
 
 bench: setup  ## measure, and print one table
 	$(BIN)/python -m bench.run
