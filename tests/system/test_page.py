@@ -312,8 +312,8 @@ def test_a_full_server_says_when_to_try_again(browser: Browser, arguments: tuple
 
 def test_a_server_that_restarts_is_found_again(browser: Browser, arguments: tuple[str, ...]) -> None:
     with serving(*arguments) as server, visiting(browser, server.url) as visit:
-        visit.write("Hello")
-        visit.shows(".turn.assistant .text", "You said: Hello")
+        visit.write("a poem")
+        visit.state("speaking")
         server.stop(at_once=True)
         visit.shows("#message-what", "The server does not answer")
         visit.shows("#message-act", "Try now (")
@@ -321,7 +321,9 @@ def test_a_server_that_restarts_is_found_again(browser: Browser, arguments: tupl
 
         visit.comes("session.created", 2)
         assert not visit.page.is_visible("#message")
+        assert visit.page.locator(".partial:not(:empty)").count() == 0
         visit.write("Are you back?")
+        visit.state("speaking")
         visit.shows(".turn.assistant .text", "You said: Are you back?")
         assert "does not remember" in visit.page.inner_text(".divider")
 

@@ -40,13 +40,21 @@ export class Conversation {
     return this.#byId.get(id);
   }
 
-  /** A new conversation begins below what is there. */
+  /** Nothing more will come of what is there. @returns {Turn[]} those that were not done */
+  end() {
+    const open = this.turns.filter((turn) => !turn.final || !turn.done);
+    for (const turn of open) turn.final = turn.done = true;
+    return open;
+  }
+
+  /** A new conversation begins below what is there. @returns {Turn[]} those that the model does not remember from now on */
   begin() {
-    for (const turn of this.turns) {
-      turn.old = turn.final = turn.done = true;
-    }
+    this.end();
+    const last = this.turns.filter((turn) => !turn.old);
+    for (const turn of last) turn.old = true;
     this.#byId.clear();
     this.#byCall.clear();
+    return last;
   }
 
   /**

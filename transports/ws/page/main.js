@@ -9,7 +9,7 @@ import { wireKeys, wireTalk } from "./keys.js";
 import { Messages, closeMessage, errorMessage, failureMessage, microphoneMessage, upstreamMessage } from "./messages.js";
 import { get, say } from "./page.js";
 import { Settings } from "./settings.js";
-import { decode, level, sleep } from "./sound.js";
+import { decode, level, sleep, wake } from "./sound.js";
 import { Speaker } from "./speaker.js";
 import { hintFor, stateOf, wordFor } from "./talk.js";
 import { Turns } from "./turns.js";
@@ -117,15 +117,16 @@ class Page {
     this.messages.hide();
     this.view.begin();
     this.connection.connect();
-    this.speaker.open().catch(() => {}); // without a loudspeaker there are still words
+    wake().catch(() => {}); // now, while the browser sees that somebody has asked for it
   }
 
   opened() {
     this.messages.hide();
     this.figures.begin();
     this.turns.divide();
-    this.conversation.begin();
+    for (const turn of this.conversation.begin()) this.turns.changed(turn);
     this.speaker.forget();
+    this.speaker.open().catch(() => {}); // without a loudspeaker there are still words
     this.know({ connecting: false, connected: true });
     if (isSecureContext) this.voice.begin();
     else this.messages.show("microphone", microphoneMessage("insecure", () => {}));
@@ -164,6 +165,7 @@ class Page {
     this.speaker.clear();
     this.figures.end();
     this.responses.clear();
+    for (const turn of this.conversation.end()) this.turns.changed(turn);
     this.session = this.expecting = false;
     this.error = null;
     this.know({ connecting: false, connected: false, sounding: false });

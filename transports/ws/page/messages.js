@@ -104,12 +104,12 @@ export function failureMessage({ kind, text, seconds: wait = 0 }, seconds, again
   switch (kind) {
     case "full": {
       const when = wait > 90 ? `about ${Math.ceil(wait / 60)} minutes` : `about ${wait} seconds`;
-      return { what: "The server is full", why: `${text} A place may be free in ${when}.`, act: "Try again", do: again, seconds: wait };
+      return { what: "The server is full", why: `${sentence(text)} A place may be free in ${when}.`, act: "Try again", do: again, seconds: wait };
     }
     case "draining":
       return { what: "The server restarts", why: "It takes no new conversations. This page tries again by itself.", act: "Try now", do: again, seconds };
     case "refused":
-      return { what: "The server refused this page", why: `${text} Open the page at the address that the server printed when it started.`, act: "Try again", do: again };
+      return { what: "The server refused this page", why: `${sentence(text)} Open the page at the address that the server printed when it started.`, act: "Try again", do: again };
     default:
       return { what: "The server does not answer", why: "It may have stopped, or the network is gone. This page tries again by itself.", act: "Try now", do: again, seconds };
   }

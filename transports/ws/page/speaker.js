@@ -92,6 +92,8 @@ export class Speaker {
   forget() {
     this.clear();
     this.#muted.clear();
+    this.#tracks.clear();
+    this.#numbers.clear(); // another conversation may have the same ids
     this.#place = null;
   }
 
