@@ -21,6 +21,7 @@ import outcome
 import trio
 from websockets.speedups import apply_mask
 
+from realtime_engine.errors import RemoteProtocolError
 from realtime_engine.frames import (
     BINARY,
     CLOSE,
@@ -175,7 +176,11 @@ class WebSocket:
             got.extend(batch)
             return False
 
-        await self.listen(take)
+        try:
+            await self.listen(take)
+        except RemoteProtocolError:
+            if not got:  # or it is raised the next time
+                raise
         return got
 
     async def listen(self, take: Take) -> bool:

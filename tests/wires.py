@@ -2,11 +2,12 @@
 
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import h11
 import trio
 
+from realtime_engine.errors import RemoteProtocolError
 from realtime_engine.inputs import Side
 from realtime_engine.network import WIRE_LIMITS, Network
 from realtime_engine.websocket import WebSocket, WireLimits, accept_value
@@ -56,10 +57,18 @@ async def serving(network: Network, serve: Serve, *, limits: WireLimits = WIRE_L
 
 
 async def echo(websocket: WebSocket) -> None:
-    """Say back what is said."""
-    while batch := await websocket.read():
-        for message in batch:
-            websocket.write(message.raw, message.kind)
-        websocket.flush()
-        await websocket.drain()
+    """Say back what is said, until the peer closes, or breaks the protocol."""
+    with suppress(RemoteProtocolError):
+        while batch := await websocket.read():
+            for message in batch:
+                websocket.write(message.raw, message.kind)
+            websocket.flush()
+            await websocket.drain()
     await websocket.close(1000, "")
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+    return port
