@@ -6,6 +6,8 @@ PYTHON ?= python3
 NODE   := tests/node/node_modules
 SDKS   := tests/sdks/clients/node/node_modules
 GOLDEN := $(dir $(wildcard recordings/*/recording.json))
+WSTEST := .venv-autobahn
+PY27   := $(or $(lastword $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/2.7.*/bin/python)),$(shell command -v python2.7))
 UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
@@ -14,7 +16,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 SYSTEM_PACKAGES := chromium faketime nodejs=node npm openssl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system run test lint format pytest bench soak sdks recordings clean
+.PHONY: help setup system autobahn run test lint format pytest bench soak sdks recordings clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,11 +38,23 @@ system:  ## install what the tests need of the system: a browser and the like
 		echo "The tests need$$missing. On Debian: sudo sh -c '$$install'" >&2; exit 1; \
 	fi
 
+autobahn: $(WSTEST)/.ready  ## install Autobahn|Testsuite, which needs Python 2.7
+
+$(WSTEST)/.ready:
+	@[ -n "$(PY27)" ] || { echo "Autobahn needs Python 2.7: pyenv install 2.7.18" >&2; exit 1; }
+	rm -rf $(WSTEST) $(WSTEST)-maker
+	$(PYTHON) -m venv $(WSTEST)-maker
+	$(WSTEST)-maker/bin/pip install --quiet 'virtualenv<20.22'
+	$(WSTEST)-maker/bin/virtualenv --quiet --python $(PY27) $(WSTEST)
+	$(WSTEST)/bin/pip install --quiet --no-python-version-warning autobahntestsuite==0.8.2
+	rm -rf $(WSTEST)-maker
+	@touch $@
+
 %/node_modules/.ready: %/package.json %/package-lock.json | system
 	npm ci --prefix $* --loglevel=error --no-audit --no-fund
 	@touch $@
 
-test: lint system $(NODE)/.ready  ## run every check; PYTHONS="/path/to/python3.13 …" adds interpreters
+test: lint system autobahn $(NODE)/.ready  ## run every check; PYTHONS="/path/to/python3.13 …" adds interpreters
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2
 	$(BIN)/coverage combine --quiet
@@ -60,12 +74,13 @@ format: setup  ## put the code into its one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-pytest: setup system $(NODE)/.ready  ## only the tests and the golden recordings
+pytest: setup system autobahn $(NODE)/.ready  ## only the tests and the golden recordings
 	$(BIN)/pytest -n 2
 	$(BIN)/engine replay $(GOLDEN)
 
-soak: setup sdks system  ## what takes long: 100 000 fuzzed events, a quarter of an hour at the page
+soak: setup sdks system autobahn  ## what takes long: 100 000 fuzzed events, all of Autobahn, a quarter of an hour at the page
 	ENGINE_FUZZED_EVENTS=100000 $(BIN)/pytest -n 0 tests/transports/ws/test_faults.py -k fuzzed
+	$(BIN)/python -m tests.autobahn.conformance
 	$(BIN)/python -m tests.system.page_soak
 
 bench: setup  ## measure, and print one table

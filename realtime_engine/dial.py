@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from errno import EINPROGRESS
 from os import strerror
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import h11
@@ -60,9 +60,9 @@ async def dial(
     sock = await _reach(address)
     try:
         wire = Wire(sock, tls=tls if address.secure else None, server_hostname=address.host)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         sock.close()
-        raise UpstreamError(f"cannot speak TLS with {address.host}: {error}") from error
+        raise UpstreamError(f"cannot speak TLS with {address.host}: {_why(error)}") from error
     try:
         await _agree_on_tls(wire, address)
         return wire, await _upgrade(wire, address, headers, subprotocols)
@@ -94,6 +94,8 @@ async def _reach(address: _Address) -> socket.socket:
         stream = await trio.open_tcp_stream(address.host, address.port)
     except socket.gaierror as error:
         raise UpstreamError(f"cannot find {address.host}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise UpstreamError(f"cannot find {address.host}: that is no name of a host") from error
     except OSError as error:
         raise UpstreamError(f"cannot connect to {address.host}:{address.port}: {_why(error)}") from error
     return socket.socket(fileno=stream.socket.detach())
@@ -158,16 +160,16 @@ async def _upgrade(wire: Wire, address: _Address, headers: Headers, subprotocols
         raise UpstreamError("the upstream's address or a header holds what HTTP cannot carry") from None
     try:
         await wire.send_all(ask or b"")
-        answer = await _next_event(wire, connection)
+        answer = cast("h11.Response | h11.InformationalResponse", await _next_event(wire, connection))
         if isinstance(answer, h11.Response):
             refusal = _refusal(answer, await _read_body(wire, connection), headers)
             raise UpstreamError(refusal, status=answer.status_code)
     except OSError as error:
         raise UpstreamError(f"{address.host} was lost in the handshake: {_why(error)}") from error
     except h11.RemoteProtocolError as error:
+        if connection.trailing_data == (b"", True):
+            raise UpstreamError(f"{address.host} ended the connection in the handshake") from error
         raise UpstreamError(f"{address.host} does not speak HTTP: {error}") from error
-    if not isinstance(answer, h11.InformationalResponse):
-        raise UpstreamError(f"{address.host} ended the connection in the handshake")
     _check(answer, key, subprotocols, address.host)
     return connection.trailing_data[0]
 

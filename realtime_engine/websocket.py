@@ -205,6 +205,8 @@ class WebSocket:
         self._task = trio.lowlevel.current_task()
         self._take = partial(self._task.context.run, take)  # type: ignore[call-arg]  # the batch is yet to come
         self._watch()
+        if self._reader.more:
+            self._shared.soon(self._go_on)
         more: bool = await trio.lowlevel.wait_task_rescheduled(self._stop_listening)
         return more
 
@@ -316,7 +318,7 @@ class WebSocket:
         reader = self._reader
         if reader.failed is not None:
             self._wake(outcome.Error(reader.failed))
-        elif reader.closed is not None:
+        if reader.closed is not None:
             self._say_close(reader.closed.code, "")
             self._wake(outcome.Value(value=False))
         self._tell()

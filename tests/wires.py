@@ -1,6 +1,7 @@
 """Two ends of a real connection, and a server of ours, for the tests of the wire."""
 
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -38,12 +39,15 @@ async def accept(wire: Wire) -> bytes:
 
 
 @asynccontextmanager
-async def serving(network: Network, serve: Serve, *, limits: WireLimits = WIRE_LIMITS) -> AsyncIterator[str]:
+async def serving(
+    network: Network, serve: Serve, *, limits: WireLimits = WIRE_LIMITS, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
     """A server on loopback that does this with each client; the block gets its URL."""
 
     async def handle(stream: trio.SocketStream) -> None:
-        wire = Wire(socket.socket(fileno=stream.socket.detach()))
+        wire = Wire(socket.socket(fileno=stream.socket.detach()), tls=tls)
         try:
+            await wire.handshake()
             received = await accept(wire)
             await serve(network.websocket(wire, Side.FRONT, client=False, limits=limits, received=received))
         finally:
@@ -52,7 +56,7 @@ async def serving(network: Network, serve: Serve, *, limits: WireLimits = WIRE_L
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(trio.serve_tcp, handle, 0)
         port = listeners[0].socket.getsockname()[1]
-        yield f"ws://127.0.0.1:{port}/"
+        yield f"{'ws' if tls is None else 'wss'}://127.0.0.1:{port}/"
         nursery.cancel_scope.cancel()
 
 

@@ -1,0 +1,92 @@
+"""A connection before anybody speaks WebSocket on it."""
+
+import socket
+import ssl
+
+import trio
+import trio.testing
+
+from realtime_engine.wire import Wire, _peer
+from tests.wires import tcp_pair
+
+
+async def test_bytes_go_there_and_back_and_the_end_is_seen() -> None:
+    near, far = map(Wire, tcp_pair())
+    data = bytes(range(256)) * 40_000
+    got = b""
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(near.send_all, data)
+        while len(got) < len(data):
+            got += await far.receive()
+    await near.handshake()  # nothing to do
+    near.close()
+
+    assert got == data
+    assert await far.receive() == b""
+    far.close()
+
+
+async def test_receiving_can_be_cancelled_also_when_there_is_something() -> None:
+    near, far = map(Wire, tcp_pair())
+    await far.send_all(b"x")
+
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await near.receive()
+
+    assert await near.receive() == b"x"
+    near.close()
+    far.close()
+
+
+def test_a_peer_is_known_by_its_address_whatever_kind_of_socket_brought_it() -> None:
+    ends = tcp_pair()
+    assert Wire(ends[0]).peer == "127.0.0.1"
+    for end in ends:
+        end.close()
+    assert _peer(ends[0]) == ""
+
+    unix = socket.socketpair()
+    assert Wire(unix[0]).peer == ""
+    for end in unix:
+        end.close()
+
+
+def test_an_ipv4_peer_of_an_ipv6_socket_is_known_by_its_ipv4_address() -> None:
+    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+        far = socket.create_connection(("127.0.0.1", listener.getsockname()[1]))
+        near, _ = listener.accept()
+
+    wire = Wire(near)
+    assert wire.peer == "127.0.0.1"
+    wire.close()
+    far.close()
+
+
+class Blocked:
+    """A socket of TLS whose handshake waits for the one, then for the other."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._wants = [ssl.SSLWantReadError(), ssl.SSLWantWriteError()]
+
+    def recv(self, size: int) -> bytes:
+        if self._wants:
+            raise self._wants.pop()
+        return self._sock.recv(size)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+
+async def test_what_tls_waits_for_is_waited_for() -> None:
+    near, far = map(Wire, tcp_pair())
+    sock = near.sock
+    near.sock = Blocked(sock)  # type: ignore[assignment]  # it stands in for one
+    await far.send_all(b"x")
+
+    assert await near.receive() == b"x"
+
+    sock.close()
+    far.close()
