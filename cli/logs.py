@@ -179,7 +179,8 @@ class _Behind:
         atexit.unregister(self.close)
         self._over = True
         self._news.set()
-        self._thread.join(GOODBYE)
+        with suppress(KeyboardInterrupt):  # who cannot wait need not
+            self._thread.join(GOODBYE)
 
     def _write(self) -> None:
         """The thread."""
