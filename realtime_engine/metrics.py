@@ -62,7 +62,7 @@ ERRORS: Final = frozenset(
 """The codes of errors that are counted under their own name."""
 
 CONNECT_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0)
-FIRST_AUDIO_SECONDS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
+FIRST_AUDIO_SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 SILENCE_SECONDS: Final = (0.005, 0.01, 0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.25, 0.5, 1.0, 2.0)
 """Upper bounds of the histograms; those of silence lie around 20 ms, what a front may take, and 250 ms, when its report
 comes too late."""
@@ -134,7 +134,7 @@ class Totals(Struct, kw_only=True):
         bytes: The same for what went over the connections, before TLS.
         errors: By who told it and its code (``upstream invalid_value``); the ``engine`` tells fronts.
         responses: By status.
-        tokens: Of responses, by direction and what they carried (``input audio``).
+        tokens: Of responses and transcriptions, by direction and what they carried (``input audio``).
         cached: Input tokens that the model had seen before; they are in ``tokens`` too.
         recordings_cut: Recordings that ended before their conversation, or could not begin.
         workers_lost: Worker processes that have ended unasked.

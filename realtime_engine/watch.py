@@ -23,7 +23,7 @@ from realtime_engine import events as ev
 from realtime_engine.commands import FORWARD, Command, Connect, HangUp, Send, Step
 from realtime_engine.inputs import Closed, Kind, Message, Opened, Side
 from realtime_engine.metrics import Metrics, Mode, Traffic, add
-from realtime_engine.objects import InputTokens, OutputTokens, Usage
+from realtime_engine.objects import InputTokens, OutputTokens, TranscriptionUsage, Usage
 from realtime_engine.session import PASSED_ON
 
 FAILED: Final = 1011
@@ -184,6 +184,14 @@ class Watch:
         if isinstance(response.usage, Usage):
             self._used(response.usage)
 
+    def _written_down(self, at: float, event: ev.InputTranscriptionCompleted) -> None:
+        """A transcription is paid for on its own, by tokens or by the second."""
+        usage = event.usage
+        if isinstance(usage, TranscriptionUsage):
+            for direction, tokens in (("input", usage.input_tokens), ("output", usage.output_tokens)):
+                if isinstance(tokens, int):
+                    add(self._totals.tokens, f"{direction} transcription", tokens)
+
     def _used(self, usage: Usage) -> None:
         """Count tokens by what they carried; those that no detail accounts for are counted as ``other``."""
         self.input_tokens += usage.input_tokens
@@ -207,6 +215,7 @@ _UPSTREAM: Final[Mapping[str, _Handler]] = {
     ev.type_of(ev.SpeechStarted): Watch._speech_started,
     ev.type_of(ev.SpeechStopped): Watch._speech_stopped,
     ev.type_of(ev.ResponseDone): Watch._responded,
+    ev.type_of(ev.InputTranscriptionCompleted): Watch._written_down,
     ev.type_of(ev.Error): Watch._failed,
 }
 _FRONT: Final[Mapping[str, _Handler]] = {

@@ -210,6 +210,16 @@ def test_tokens_are_counted_by_what_they_carried_and_the_rest_as_other() -> None
     assert (watch.input_tokens, watch.output_tokens) == (130, 60)
 
 
+def test_transcriptions_are_counted_where_they_are_paid_by_tokens() -> None:
+    done = {"type": "conversation.item.input_audio_transcription.completed", "item_id": "item_u", "transcript": "Hello"}
+    by_tokens = {"type": "tokens", "total_tokens": 30, "input_tokens": 26, "output_tokens": 4}
+    by_time = {"type": "duration", "seconds": 2.5}
+
+    upstream = Script().at(1, {**done, "usage": by_tokens}, {**done, "usage": by_time}, done)
+
+    assert counted(listener(), upstream).tokens == {"input transcription": 26, "output transcription": 4}
+
+
 def test_a_response_without_usage_is_counted_by_its_status() -> None:
     ended = done(status="made up")
     ended["response"]["usage"] = None
@@ -252,6 +262,16 @@ def test_what_is_no_event_or_an_event_in_a_strange_shape_counts_for_nothing() ->
     watch(Step(1.0, None, [told({"type": "error", "error": 7})]))
 
     assert metrics.totals() == Totals()
+
+
+def test_a_clients_audio_counts_for_nothing() -> None:
+    append = {"type": "input_audio_buffer.append", "audio": "AAAA"}
+
+    totals = counted(Script().at(1, append, append).at(5, Close()), Script(), "transparent")
+
+    assert totals.plus(Totals(active={"transparent": 0})) == Totals(
+        active={"transparent": 0}, started={"transparent": 1}, ended={"1000": 1}, connect=totals.connect
+    )
 
 
 def test_audio_is_never_decoded() -> None:

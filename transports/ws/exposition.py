@@ -50,7 +50,7 @@ class _Snapshot(Collector):
             _counter("bytes", "Bytes of the connections, before TLS.", ["side", "direction"], totals.bytes, _WAYS),
             _counter("errors", "Errors, by who told them.", ["source", "code"], totals.errors),
             _counter("responses", "Responses ended, by status.", ["status"], totals.responses),
-            _counter("tokens", "Tokens that responses used.", ["direction", "kind"], totals.tokens),
+            _counter("tokens", "Tokens used.", ["direction", "kind"], totals.tokens),
             CounterMetricFamily("engine_tokens_cached", "Input tokens among them that were cached.", totals.cached),
             CounterMetricFamily("engine_recordings_cut", "Recordings that ended early.", totals.recordings_cut),
             CounterMetricFamily("engine_workers_lost", "Workers that ended unasked.", totals.workers_lost),
