@@ -371,6 +371,8 @@ def test_a_model_that_is_lost_and_comes_back_is_no_more_than_a_message(visit: Vi
     visit.page.click("#talk")
     visit.shows("#live-word", "live")
 
+    words = "response.output_audio_transcript.delta"
+    says(sockets[0], type=words, item_id="answer", response_id="r", content_index=0, delta="I was about")
     said = {"id": "half", "type": "message", "role": "user", "status": "completed"}
     says(sockets[0], type="conversation.item.added", item={**said, "id": "whole", "content": []}, previous_item_id=None)
     says(sockets[0], type="input_audio_buffer.speech_started", item_id="half", audio_start_ms=0)
@@ -378,7 +380,8 @@ def test_a_model_that_is_lost_and_comes_back_is_no_more_than_a_message(visit: Vi
     says(sockets[0], type="error", error={"code": "upstream_closed", "message": "lost"})
     says(sockets[0], type="engine.upstream", state="reconnecting", attempt=1, retry_in=2, reason="lost")
     visit.shows("#message-why", "connects again in 2 s")
-    assert visit.page.locator(".turn").count() == 1  # what was half said is said again to the next connection
+    assert visit.page.locator(".turn").count() == 2  # what was half said is said again to the next connection
+    assert visit.page.locator(".partial:not(:empty)").count() == 0
     says(sockets[0], type="engine.upstream", state="connected", attempt=1)
 
     visit.page.wait_for_selector("#message", state="hidden", timeout=WAIT)

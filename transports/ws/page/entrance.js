@@ -36,7 +36,7 @@ export class Entrance {
   answers(name) {
     const isInside = name === "local";
     say(get("upstream"), isInside ? "embedded model" : name);
-    const model = isInside ? "the model that is embedded in it" : `the model at ${name}`;
+    const model = isInside ? "the model that is embedded in it" : `the model behind it (${name})`;
     const recorded = get("recorded").hidden ? "" : " The conversation is recorded there.";
     say(get("where"), `Your voice goes to ${location.host} and from there to ${model}.${recorded}`);
   }

@@ -286,6 +286,7 @@ class Page {
   /** The model's connection is lost, or renewed: what was half said is heard again by the next one. @param {import("./messages.js").Message} message */
   upstreamLost(message) {
     for (const item of this.voice.restart()) this.gone(item);
+    for (const turn of this.conversation.end()) this.turns.changed(turn);
     this.know({ hearing: false });
     clearTimeout(this.patience);
     this.patience = setTimeout(() => this.messages.show("upstream", message), this.messages.shown ? 0 : PATIENCE);
