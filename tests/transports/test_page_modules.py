@@ -1,5 +1,6 @@
 """The parts of the page that need no browser, tested where they are written: in JavaScript, by Node's own runner."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,9 @@ TESTS: Final = ROOT / "tests" / "node"
 
 
 def node(*arguments: str, cwd: Path) -> str:
-    run = subprocess.run(["node", *arguments], check=False, cwd=cwd, capture_output=True, text=True, timeout=60)
+    path = shutil.which("node")
+    assert path is not None, "the page's modules are tested by Node: make system"
+    run = subprocess.run([path, *arguments], check=False, cwd=cwd, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout
 
@@ -35,6 +38,24 @@ def test_a_module_of_the_page_does_what_its_tests_say(test: str, modules: Path) 
 @pytest.mark.parametrize("source", sorted(path.name for path in PAGE.glob("*.js")))
 def test_a_module_of_the_page_is_javascript(source: str, modules: Path) -> None:
     node("--check", source, cwd=modules)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("page", {"lib": ["es2023", "dom", "dom.iterable"], "types": []}), ("worklet", {"lib": ["es2023"]})],
+)
+def test_the_types_that_the_modules_name_are_right(kind: str, settings: dict[str, object], tmp_path: Path) -> None:
+    """By TypeScript, without exceptions; worklets know no document, and the page no audio thread."""
+    worklets = sorted(PAGE.glob("*-worklet.js"))
+    sources = worklets if kind == "worklet" else sorted(set(PAGE.glob("*.js")) - set(worklets))
+    packages = TESTS / "node_modules"
+    strict = {"strict": True, "allowJs": True, "checkJs": True, "noEmit": True, "target": "es2023"}
+    found = {"module": "es2022", "moduleResolution": "bundler", "typeRoots": [str(packages / "@types")]}
+    project = {"compilerOptions": {**strict, **found, **settings}, "files": [str(source) for source in sources]}
+    assert packages.exists(), f"TypeScript is missing: make {packages.relative_to(ROOT)}/.ready"
+    (tmp_path / "tsconfig.json").write_text(json.dumps(project))
+
+    node(str(packages / "typescript" / "bin" / "tsc"), "--project", str(tmp_path), cwd=tmp_path)
 
 
 def test_the_page_puts_text_in_as_text_and_styles_only_through_its_style_sheet() -> None:

@@ -33,7 +33,7 @@ export class Microphone {
   #wanted = 0;
 
   /**
-   * @param {(samples: Int16Array) => void} onFrame 20 ms of PCM16, 24 kHz
+   * @param {(samples: Int16Array<ArrayBuffer>) => void} onFrame 20 ms of PCM16, 24 kHz
    * @param {() => void} onLost the device is gone
    */
   constructor(onFrame, onLost) {
