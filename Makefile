@@ -6,6 +6,7 @@ PYTHON ?= python3
 NODE   := tests/node/node_modules
 SDKS   := tests/sdks/clients/node/node_modules
 GOLDEN := $(dir $(wildcard recordings/*/recording.json))
+ROUNDS ?= 2
 WSTEST := .venv-autobahn
 PY27   := $(or $(lastword $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/2.7.*/bin/python)),$(shell command -v python2.7))
 UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/uv)
@@ -83,8 +84,8 @@ soak: setup sdks system autobahn  ## what takes long: 100 000 fuzzed events, all
 	$(BIN)/python -m tests.autobahn.conformance
 	$(BIN)/python -m tests.system.page_soak
 
-bench: setup  ## measure, and print one table
-	$(BIN)/python -m bench.run
+bench: setup  ## measure, and print one table; ROUNDS=5 measures the relay as long as its goals ask for
+	ROUNDS=$(ROUNDS) $(BIN)/python -m bench.run
 
 sdks: setup $(SDKS)/.ready  ## hold the heavy Realtime clients of other makers against the engine
 	UV=$(UV) $(BIN)/pytest -n 0 tests/sdks/others.py
