@@ -79,9 +79,10 @@ pytest: setup system autobahn $(NODE)/.ready  ## only the tests and the golden r
 	$(BIN)/pytest -n 2
 	$(BIN)/engine replay $(GOLDEN)
 
-soak: setup sdks system autobahn  ## what takes long: 100 000 fuzzed events, all of Autobahn, a quarter of an hour at the page
+soak: setup sdks system autobahn  ## what takes long: fuzzed events, all of Autobahn, 1050 clients, the page; MINUTES=1 shortens it
 	ENGINE_FUZZED_EVENTS=100000 $(BIN)/pytest -n 0 tests/transports/ws/test_faults.py -k fuzzed
 	$(BIN)/python -m tests.autobahn.conformance
+	$(BIN)/python -m tests.system.relay_soak $(MINUTES)
 	$(BIN)/python -m tests.system.page_soak
 
 bench: setup  ## measure, and print one table; ROUNDS=5 measures the relay as long as its goals ask for
