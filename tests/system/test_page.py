@@ -127,6 +127,7 @@ def test_a_turn_that_is_deleted_is_gone_here_and_for_the_model(visit: Visit) -> 
     visit.page.wait_for_selector(".turn.user", state="detached", timeout=WAIT)
     assert deleted["item_id"] == visit.goes("conversation.item.delete")["item_id"]
     assert visit.page.locator(".turn").count() == 1
+    assert visit.page.evaluate("() => document.activeElement.closest('.turn').className") == "turn assistant"
 
 
 def test_writing_during_an_answer_interrupts_it(visit: Visit) -> None:

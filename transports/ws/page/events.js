@@ -6,6 +6,7 @@ import { MOST, Runs, lines, shown } from "./runs.js";
 
 /** @typedef {import("./runs.js").Row} Row */
 
+const OPEN = 20; // events that an open row shows, newest
 const CHUNK = 50; // rows that are laid out together, or not at all
 
 export class Inspector {
@@ -44,9 +45,12 @@ export class Inspector {
 
   /** @param {any} node */
   #remove(node) {
-    const chunk = node?.parentElement;
-    node?.remove();
-    if (chunk?.childElementCount === 0) chunk.remove();
+    if (!node) return;
+    const chunk = node.parentElement;
+    const held = node.firstChild.tabIndex === 0;
+    node.remove();
+    if (chunk.childElementCount === 0) chunk.remove();
+    if (held) this.#rove(this.list.querySelector("li:not([hidden]) > .row"));
   }
 
   #paint() {
@@ -143,14 +147,14 @@ export class Inspector {
   /** @param {Row} row @param {any} node */
   #fill(row, node) {
     const box = node.lastChild;
-    const kept = row.events.length;
-    const told = row.count > 1 ? `${row.count} events, the newest ${kept > 1 ? `${kept} are kept` : "is kept"}` : "";
+    const events = row.events.slice(-OPEN);
+    const told = row.count > events.length ? `The newest ${events.length} of ${row.count}` : "";
     const isNew = !box.childElementCount;
     if (isNew) box.append(make("button", { type: "button", className: "copy" }, "Copy"), make("p"), make("pre"));
     say(box.children[1], told);
     if (box.drawn === row.count) return;
     box.drawn = row.count;
-    box.lastChild.replaceChildren(...row.events.flatMap((text, n) => [...(n ? ["\n\n"] : []), ...coloured(text)]));
+    box.lastChild.replaceChildren(...events.flatMap((text, n) => [...(n ? ["\n\n"] : []), ...coloured(text)]));
   }
 
   /** Up and down, begin and end, from row to row. @param {KeyboardEvent} event */

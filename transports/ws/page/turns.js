@@ -56,11 +56,15 @@ export class Turns {
   /** @param {Turn} turn */
   removed(turn) {
     const node = this.#views.get(turn)?.node;
-    const chunk = node?.parentElement;
-    node?.remove();
-    if (chunk?.childElementCount === 0) chunk.remove();
     this.#views.delete(turn);
     this.#changed.delete(turn);
+    if (!node) return;
+    const chunk = node.parentElement;
+    const next = node.nextElementSibling ?? node.previousElementSibling;
+    const isFocused = node.contains(document.activeElement);
+    node.remove();
+    if (chunk.childElementCount === 0) chunk.remove();
+    if (isFocused) (next?.querySelector(".delete") ?? get("text")).focus(); // whoever deletes goes on from there
   }
 
   /** A line between what the model remembers and what it does not. */
@@ -100,8 +104,9 @@ export class Turns {
   /** @param {Turn} turn @param {any} node */
   #put(turn, node) {
     const { turns } = this.conversation;
-    const at = turns.lastIndexOf(turn);
-    const before = at > 0 ? this.#views.get(turns[at - 1])?.node : null;
+    let at = turns.lastIndexOf(turn) - 1;
+    while (at >= 0 && !this.#views.has(turns[at])) at--; // those come in between in a moment
+    const before = this.#views.get(turns[at])?.node ?? null;
     if (node.isConnected && neighbour(node) === before) return;
     if (!before) {
       (this.list.firstElementChild ?? roomIn(this.list, CHUNK)).prepend(node);
