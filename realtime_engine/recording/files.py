@@ -1,7 +1,8 @@
 """A file that grows at its end. Written without a buffer: what `GrowingFile.append` took survives the process."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 
@@ -55,14 +56,30 @@ class GrowingFile:
 
     def hold(self) -> None:
         """Let other processes see that it is in use, until it is closed or this process ends (`is_held`)."""
-        with suppress(ImportError, OSError):  # Windows, or a file system that knows no locks
-            import fcntl
-
-            fcntl.flock(self._file, fcntl.LOCK_SH)
+        lock(self._file)
 
     def close(self) -> None:
         """Close it."""
         os.close(self._file)
+
+
+def lock(file: int, *, alone: bool = False) -> None:
+    """Lock an open file or folder until it is closed: together with others who do so, or alone. It waits for that."""
+    with suppress(ImportError, OSError):  # Windows, or a file system that knows no locks
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+
+
+@contextmanager
+def beginning(root: Path) -> Iterator[None]:
+    """Something begins in a folder: whoever tidies up there waits until it is there, and held."""
+    with ExitStack() as stack:
+        with suppress(OSError):  # Windows opens no folders
+            folder = os.open(root, os.O_RDONLY)
+            stack.callback(os.close, folder)
+            lock(folder)
+        yield
 
 
 def is_held(file: int) -> bool:

@@ -50,7 +50,11 @@ class Calendar:
 
 
 class Recordings:
-    """Where conversations are recorded; made by `open_recordings`."""
+    """Where conversations are recorded; made by `open_recordings`.
+
+    Attributes:
+        full: Running recordings fill the quota; no new one begins.
+    """
 
     def __init__(self, root: Path, writer: Writer, quota: int | None, keep_days: float | None) -> None:
         self._root = root
@@ -59,7 +63,7 @@ class Recordings:
         self._keep_days = keep_days
         self._shelf = Shelf(root)
         self._calendar = Calendar()
-        self._full = False
+        self.full = False
 
     @asynccontextmanager
     async def open(
@@ -70,7 +74,7 @@ class Recordings:
         Raises:
             UsageError: Running recordings fill the quota, or nothing can be written.
         """
-        if self._full:
+        if self.full:
             raise UsageError(f"the recordings that run fill the quota of {self._quota} bytes")
         async with open_recorder(
             self._root, options, front=front, upstream=upstream, warn=warn, writer=self._writer
@@ -87,11 +91,11 @@ class Recordings:
         for name, why in swept.gone:
             log().info("recording deleted", recording=name, why=why)
         full = self._quota is not None and swept.size > self._quota
-        if full and not self._full:
+        if full and not self.full:
             log().warning("recordings are full: no new one begins", bytes=swept.size, quota=self._quota)
-        elif self._full and not full:
+        elif self.full and not full:
             log().info("recordings have room again", bytes=swept.size, quota=self._quota)
-        self._full = full
+        self.full = full
 
     async def keep(self) -> None:
         """Sweep again and again."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from realtime_engine.recording.files import is_held
+from realtime_engine.recording.files import is_held, lock
 from realtime_engine.recording.writer import ABOUT, begun
 
 DAY: Final = 86400.0  # seconds
@@ -76,6 +76,7 @@ class Shelf:
         """
         gone: list[tuple[str, Why]] = []
         with _open_folder(self._root) as root:
+            lock(root, alone=True)  # what has just begun is not held yet
             kept = self._look(root)
             size = sum(each.size for each in kept)
             for each in sorted(kept, key=lambda each: (each.begun, each.name)):

@@ -24,7 +24,7 @@ from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.objects import SessionConfig
 from realtime_engine.options import SessionOptions
 from realtime_engine.recording.about import REASON, About, ending, engine_version, write_about
-from realtime_engine.recording.files import GrowingFile
+from realtime_engine.recording.files import GrowingFile, beginning
 from realtime_engine.recording.frames import Keep, Stored
 from realtime_engine.recording.lines import command_line, end_line, input_line
 from realtime_engine.recording.tape import Tape
@@ -64,8 +64,9 @@ def create_recording(root: Path, options: SessionOptions, *, front: str, upstrea
     folder = root / f"{started:{_WHEN}}-{secrets.token_hex(3)}"
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700)
-        return Recorder(folder, about, warn)
+        with beginning(root):
+            folder.mkdir(mode=0o700)
+            return Recorder(folder, about, warn)
     except OSError as error:
         with suppress(OSError):  # what cannot begin leaves nothing behind
             (folder / ABOUT).unlink(missing_ok=True)

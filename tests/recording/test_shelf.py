@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Final
 import pytest
 
 from realtime_engine.options import SessionOptions
+from realtime_engine.recording.files import GrowingFile
 from realtime_engine.recording.shelf import DAY, Shelf, Swept
 from realtime_engine.recording.writer import begun, create_recording
 from tests.recording.parrot import unwarned
@@ -93,6 +95,34 @@ def test_a_running_recording_never_goes_and_a_killed_one_counts_as_finished(tmp_
     recorder.close()  # as the end of the process does it: no word of how it ended
     assert shelf.sweep(NOW, quota=0, keep_days=None).gone == ((recorder.folder.name, "quota"),)
     assert names(tmp_path) == set()
+
+
+def test_a_recording_that_has_just_begun_and_is_not_held_yet_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, swept = threading.Event(), threading.Event()
+    hold = GrowingFile.hold
+
+    def slowly(file: GrowingFile) -> None:
+        going.set()
+        swept.wait(0.2)  # the sweep is under way, and would be over in a moment
+        hold(file)
+
+    monkeypatch.setattr(GrowingFile, "hold", slowly)
+
+    def tidy() -> None:
+        going.wait(10)
+        assert sweep(tmp_path, quota=0).gone == ()
+        swept.set()
+
+    tidying = threading.Thread(target=tidy)
+    tidying.start()
+    recorder = create_recording(tmp_path, SessionOptions(), front="ws", upstream="local", warn=unwarned)
+    tidying.join(10)
+
+    assert swept.is_set()
+    assert names(tmp_path) == {recorder.folder.name}
+    recorder.close()
 
 
 def strangers(root: Path, elsewhere: Path) -> dict[str, Callable[[], object]]:

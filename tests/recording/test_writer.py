@@ -19,7 +19,7 @@ from realtime_engine.errors import UsageError
 from realtime_engine.inputs import Kind, Message, Opened, Side
 from realtime_engine.options import SessionOptions
 from realtime_engine.recording.about import About, read_about
-from realtime_engine.recording.files import GrowingFile, is_held
+from realtime_engine.recording.files import GrowingFile, beginning, is_held
 from realtime_engine.recording.reader import Recording
 from realtime_engine.recording.writer import Recorder, create_recording
 from tests.recording.parrot import TALK, about, delta, record, speech, steps_of, text, unwarned
@@ -368,4 +368,6 @@ def test_a_file_is_held_until_it_is_closed_and_where_there_are_no_locks_never(
 
     monkeypatch.setitem(sys.modules, "fcntl", None)
     assert not is_held(seen)
+    with beginning(tmp_path / "no folder"):
+        pass
     os.close(seen)
