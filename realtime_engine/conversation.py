@@ -52,6 +52,7 @@ class Entry:
         audio_ms: How much speech of the model has come, in milliseconds.
         heard_ms: Where it was cut, by what was heard; None: it was not.
         pictures: How many pictures are in it.
+        called: The call was handed out; a response is done with it.
         response_id: The response that made it.
     """
 
@@ -69,6 +70,7 @@ class Entry:
     heard_ms: int | None = None
     response_id: str = ""
     pictures: int = 0
+    called: bool = False
     written: Words = field(default_factory=Words)
     said: Words = field(default_factory=Words)
 
@@ -94,8 +96,9 @@ class Entry:
 
     @property
     def calls(self) -> bool:
-        """Whether it is a function call, and whole."""
-        return self.type == "function_call" and self.status == "completed"
+        """Whether it is a function call, and whole: one that a response makes must have been handed out."""
+        whole = self.type == "function_call" and self.status == "completed"
+        return whole and (self.called or not self.response_id)
 
 
 class Conversation:
@@ -105,6 +108,7 @@ class Conversation:
         self._keep = keep
         self._order: list[Entry] = []
         self._known: dict[str, Entry] = {}  # with those that have no place yet
+        self._last_lost: Entry | None = None  # behind it stands what a connection that knows nothing puts at the front
 
     def __len__(self) -> int:
         return len(self._order)
@@ -134,7 +138,7 @@ class Conversation:
             entry.heard_ms = heard_ms
 
     def broken_off(self, response_id: str) -> bool:
-        """No more will come of this response. Whether anything has that counts: speech, text, or a whole call.
+        """No more will come of this response. Whether anything has been heard or read of it.
 
         The words of speech are ahead of it: nobody has heard them yet.
         """
@@ -142,7 +146,11 @@ class Conversation:
         for entry in entries:
             if entry.status == "in_progress":
                 entry.status = "incomplete"
-        return any(entry.audio_ms or entry.text or entry.calls for entry in entries)
+        return any(entry.audio_ms or entry.text for entry in entries)
+
+    def restart(self) -> None:
+        """Another connection goes on, and knows nothing of what came before: its front is where that ends."""
+        self._last_lost = self._order[-1] if self._order else None
 
     def spoken(self, item_id: str, response_id: str, ms: float) -> None:
         """So many milliseconds of the model's speech have come."""
@@ -165,7 +173,7 @@ class Conversation:
             return
         at = len(self._order)
         if previous is None:
-            at = 0
+            at = next((n + 1 for n, each in enumerate(self._order) if each is self._last_lost), 0)
         elif previous is not UNSET:
             at = next((n + 1 for n, each in enumerate(self._order) if each.id == previous), at)
         self._order.insert(at, entry)
@@ -216,6 +224,7 @@ class Conversation:
         entry = self._fill(event.item)
         if entry is not None:
             entry.response_id = text(event.response_id)
+            entry.called = entry.called or isinstance(event, ev.ResponseOutputItemDone)
 
     def _deleted(self, event: ev.ConversationItemDeleted) -> None:
         self._known.pop(event.item_id, None)

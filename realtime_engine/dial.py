@@ -131,7 +131,7 @@ async def _agree_on_tls(wire: Wire, address: _Address) -> None:
     try:
         await wire.handshake()
     except ssl.SSLCertVerificationError as error:
-        raise UpstreamError(f"cannot trust {address.host}: {error.verify_message}") from error
+        raise UpstreamError(f"cannot trust {address.host}: {error.verify_message}", final=True) from error
     except OSError as error:
         raise UpstreamError(f"cannot speak TLS with {address.host}: {_why(error)}") from error
 

@@ -19,7 +19,7 @@ from realtime_engine.driving import REPLACED, Record, Run, ignore, too_late
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.link import Link, listen
-from realtime_engine.session import FAILED, NORMAL, TRY_LATER, Session
+from realtime_engine.session import FAILED, NORMAL, POLICY, TRY_LATER, Session
 from realtime_engine.stopping import Stopping
 from realtime_engine.sweep import Sweep
 
@@ -77,19 +77,9 @@ class _Conversation:
     """The tasks of one conversation."""
 
     __slots__ = (
-        *(
-            "_alarm",
-            "_behind",
-            "_calls",
-            "_connection",
-            "_end",
-            "_hung_up",
-            "_links",
-            "_listening",
-            "_note",
-            "_nursery",
-        ),
-        *("_open_upstream", "_record", "_run_tool", "_session", "_start", "_task", "_touched", "_upstream"),
+        *("_alarm", "_behind", "_calls", "_connection", "_end", "_hung_up", "_links", "_listening", "_note"),
+        *("_nursery", "_open_upstream", "_record", "_run_tool", "_session", "_start", "_task", "_touched"),
+        *("_upstream", "_waiting"),
     )
 
     def __init__(
@@ -114,6 +104,7 @@ class _Conversation:
         self._alarm: trio.CancelScope | None = None
         self._listening = trio.CancelScope()  # to the front
         self._upstream = trio.CancelScope()  # the same for the connection asked for last
+        self._waiting: dict[Side, trio.CancelScope] = {}  # for a side to have room
         self._calls: dict[str, trio.CancelScope] = {}
         self._end = Run(0.0, FAILED, "")
         self._hung_up = trio.Event()
@@ -173,7 +164,7 @@ class _Conversation:
 
     async def _serve_upstream(self, connection: int, listening: trio.CancelScope) -> None:
         """One connection, until it ends, or until the session wants another: of the old one nothing is heard then."""
-        ended, failure = False, ""
+        ended, failure = False, None
         try:
             async with self._open_upstream(self.now) as link:
                 with listening:
@@ -189,14 +180,17 @@ class _Conversation:
                         await link.close(NORMAL, REPLACED)
         except* UpstreamError as errors:
             failure = _first(errors)
-        if failure and not ended:
-            self._step(Closed(Side.UPSTREAM, connection, FAILED, failure))
+        if failure is not None and not ended:
+            code = POLICY if failure.final else FAILED
+            self._step(Closed(Side.UPSTREAM, connection, code, str(failure)))
             self._leave_upstream()
 
     def _leave_upstream(self) -> None:
         """From here on the session says nothing to the connection that there was, if it is still there."""
         link = self._links.pop(Side.UPSTREAM, None)
         self._behind.pop(Side.UPSTREAM, None)
+        if Side.UPSTREAM in self._waiting:
+            self._waiting.pop(Side.UPSTREAM).cancel()
         if self._touched.pop(Side.UPSTREAM, None) is not None and link is not None:
             link.flush()
 
@@ -207,7 +201,8 @@ class _Conversation:
             while await listen(link, take):
                 other = self._links.get(side.other)
                 if other is not None and other.queued:
-                    await other.drain()
+                    with trio.CancelScope() as self._waiting[side.other]:
+                        await other.drain()
         except RemoteProtocolError as error:
             return Closed(side, number, error.close_code, str(error))
         return Closed(side, number, *link.closed)
@@ -332,8 +327,13 @@ class _Conversation:
             self._alarm.deadline = deadline
 
     def _give_up(self, side: Side, reason: str) -> None:
-        connection = 1 if side is Side.FRONT else self._connection
-        self._apply(self.now(), Closed(side, connection, TRY_LATER, f"{side.value}: {reason}"))
+        connection, listening = self._connection, self._upstream
+        number = 1 if side is Side.FRONT else connection
+        self._apply(self.now(), Closed(side, number, TRY_LATER, f"{side.value}: {reason}"))
+        if side is Side.UPSTREAM and not self._session.over:  # there will be another
+            listening.cancel()
+            if connection == self._connection:
+                self._leave_upstream()
 
     def _carry_out(self, command: Command, step: Step) -> None:
         match command:
@@ -365,9 +365,9 @@ async def _raise(error: BaseException) -> None:
     raise error
 
 
-def _first(errors: BaseExceptionGroup[UpstreamError]) -> str:
-    """What the first of the errors says."""
-    error: BaseException = errors
+def _first(errors: BaseExceptionGroup[UpstreamError]) -> UpstreamError:
+    """The first of the errors."""
+    error: UpstreamError | BaseExceptionGroup[UpstreamError] = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error)
+    return error

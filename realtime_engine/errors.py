@@ -55,16 +55,22 @@ class RemoteProtocolError(EngineError):
         self.close_code = close_code
 
 
+_MAY_PASS = (408, 425, 429)
+"""HTTP statuses that say that something took too long, was too early, or was too much."""
+
+
 class UpstreamError(EngineError):
     """The model's side refused the conversation, was lost, or never answered.
 
     Attributes:
         status: The HTTP status with which it refused; None: it did not come to that.
+        final: Whether it would refuse again whatever the network does: a key, a name, a certificate.
     """
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(self, message: str, *, status: int | None = None, final: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.final = final or (status is not None and 400 <= status < 500 and status not in _MAY_PASS)
 
 
 class Stalled(EngineError):  # noqa: N818 - it names a state, as trio's own Cancelled does

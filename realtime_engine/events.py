@@ -17,6 +17,7 @@ from realtime_engine.objects import (
     NO_RAW,
     ContentPart,
     Conversation,
+    Count,
     ErrorDetail,
     Item,
     RateLimit,
@@ -199,7 +200,7 @@ class ConversationItemTruncated(Event, frozen=True, kw_only=True, tag="conversat
 
     item_id: str
     content_index: int
-    audio_end_ms: int
+    audio_end_ms: Count
 
 
 class ConversationItemDeleted(Event, frozen=True, kw_only=True, tag="conversation.item.deleted"):
@@ -262,22 +263,22 @@ class InputAudioBufferCleared(Event, frozen=True, kw_only=True, tag="input_audio
 class SpeechStarted(Event, frozen=True, kw_only=True, tag="input_audio_buffer.speech_started"):
     """The user speaks. Milliseconds of audio written to the buffer, padding taken off; of this connection."""
 
-    audio_start_ms: int
+    audio_start_ms: Count
     item_id: str
 
 
 class SpeechStopped(Event, frozen=True, kw_only=True, tag="input_audio_buffer.speech_stopped"):
     """The user has stopped; ``audio_end_ms`` includes the silence that told."""
 
-    audio_end_ms: int
+    audio_end_ms: Count
     item_id: str
 
 
 class TimeoutTriggered(Event, frozen=True, kw_only=True, tag="input_audio_buffer.timeout_triggered"):
     """Nobody spoke for ``idle_timeout_ms``: the model speaks up."""
 
-    audio_start_ms: int
-    audio_end_ms: int
+    audio_start_ms: Count
+    audio_end_ms: Count
     item_id: str
 
 

@@ -94,6 +94,11 @@ class Interruption:
             due += _estimated(self._waiting.popleft().heard)
         return due
 
+    def forget(self) -> None:
+        """The connection is gone, and the next one's ids are its own: no audio of what was cut comes any more."""
+        self._cut_responses.clear()
+        self._truncated.clear()
+
     def drops(self, response_id: str) -> bool:
         """Whether audio of this response comes too late to be heard."""
         return response_id in self._cut_responses

@@ -27,7 +27,7 @@ from realtime_engine.playback import HeldSpeech, Playback
 from realtime_engine.policy import Changed, Refused, judge
 from realtime_engine.reconnection import Reconnection
 from realtime_engine.recovery import Recovery
-from realtime_engine.responses import ResponseRecord, Responses, is_out_of_band
+from realtime_engine.responses import EXPIRED, ResponseRecord, Responses, is_out_of_band
 
 
 class Managed:
@@ -57,6 +57,7 @@ class Managed:
         self._turn_detection: TurnDetection | None = TurnDetection()
         self._speaking = False  # the user, by the server's word or by the front's
         self._spoken_turn = False  # by the front's word, and not yet answered
+        self._front_speaks = False  # the user, by the front's word
         self._turn_waits = False  # for the server to answer it by itself
         self._sounding: dict[str, None] = {}  # responses that the front plays
         self._finishing: dict[str, None] = {}  # those of them that the model is done with
@@ -127,8 +128,10 @@ class Managed:
         self.reconnection.opened(now)
         for event in self._recovery.begin(self.conversation, self._out.invent_id):
             self._out.to_upstream(event)
+        for lack in self._recovery.lacks:
+            self._out.note(lack)
         self._out.send_pending()
-        if self.reconnection.attempt:
+        if self._options.reconnect is not None:
             self._create_if_possible(now)
 
     def front_left(self) -> None:
@@ -149,18 +152,18 @@ class Managed:
 
         What waits for the next connection begins with what the last one has not made use of.
         """
-        active = self._responses.active
-        broken_off = active is not None and self.conversation.broken_off(active)
+        again = self._is_to_be_asked_again(self._responses.active)
         create = ev.encode(ev.ResponseCreate(event_id=self._out.invent_id()))
-        lost = self._responses.suspend(broken_off=broken_off, unanswered=self._turn_waits, create=create)
+        lost = self._responses.suspend(again=again, unanswered=self._turn_waits, create=create)
         for record in lost:
             self._out.to_front(_cut_off(record, self._out.invent_id()))
-        self._speaking = self._turn_waits = False
+        self._speaking, self._turn_waits = self._front_speaks, False
         self._finishing = dict.fromkeys(self._sounding)
         self._stop_finished(now)
-        again = self._recovery.part(self.conversation, self.recent_audio)
+        self._interruption.forget()
+        missed = self._recovery.part(self.conversation, self.recent_audio)
         self.recent_audio = RecentAudio(seconds=self._options.keep_audio, format=self._microphone.format)
-        for each in again:
+        for each in missed:
             if isinstance(each, Chunk):
                 self._send_microphone([each])
             else:
@@ -168,6 +171,13 @@ class Managed:
                 self._told(each.event, each.raw)
         for record in lost:
             self._go_on(now, record)
+
+    def _is_to_be_asked_again(self, active: str | None) -> bool:
+        """Whether nothing has come of the answer that was under way, and nobody has cut it."""
+        if active is None:
+            return False
+        came = self.conversation.broken_off(active) or self._responses.came_of(active)
+        return not (came or self._interruption.drops(active))
 
     # --- from the front -------------------------------------------------------------------------------------
 
@@ -226,12 +236,12 @@ class Managed:
         self._interrupt(now, cancel=True)
 
     def _front_hears_speech(self, now: float, event: ev.Event) -> None:
-        self._speaking = self._spoken_turn = True
+        self._speaking = self._front_speaks = self._spoken_turn = True
         self._interrupt(now, cancel=True)
 
     def _front_hears_silence(self, now: float, event: ev.Event) -> None:
         """The turn is over: the server commits it when it hears so too; where turns are manual it is told."""
-        self._speaking = False
+        self._speaking = self._front_speaks = False
         if self._turn_detection is None and self._spoken_turn:
             self._send_microphone(self._microphone.flush())
             self._tell(ev.InputAudioBufferCommit(event_id=self._out.invent_id()))
@@ -290,11 +300,11 @@ class Managed:
         response_id = text(delta.response_id) or self._responses.active or ""  # xAI leaves it out
         item_id, content_index = delta.item_id, delta.content_index
         start, self._spoken = self._spoken, self._spoken + size
+        self.conversation.spoken(item_id, response_id, self._playback.format.ms(size))
         if self._interruption.drops(response_id):
             if self._in_conversation(response_id):
                 self._send_truncations(self._interruption.late(item_id, content_index))
             return
-        self.conversation.spoken(item_id, response_id, self._playback.format.ms(size))
         if self._playback.add(now, response_id, item_id, content_index, size):
             self._start_sounding(response_id)
             self._out.forward(message)
@@ -338,6 +348,7 @@ class Managed:
 
     def _speech_started(self, now: float, event: ev.SpeechStarted) -> None:
         self._speaking = True
+        self._turn_waits = False  # what is said now belongs to it
         if self._turn_detection is not None and self._turn_detection.interrupt_response:
             self._interrupt(now, cancel=False)
 
@@ -393,6 +404,8 @@ class Managed:
 
     def _failed(self, now: float, event: ev.Error) -> None:
         self.complaint = (now, event)
+        if event.error.code != EXPIRED and not text(event.error.event_id):
+            self._turn_waits = False  # it may have come in the answer's place
         self._create_if_possible(now)
 
     # --- what the model is told -----------------------------------------------------------------------------
@@ -430,8 +443,8 @@ class Managed:
         self._create_if_possible(now)
 
     def _create_if_possible(self, now: float) -> None:
-        reachable = self._out.upstream is not Upstream.LOST
-        if reachable and not self._interruption.waiting and (create := self._responses.next_create(now)) is not None:
+        awaited = self._out.upstream is not Upstream.OPEN and self._options.reconnect is not None
+        if not awaited and not self._interruption.waiting and (create := self._responses.next_create(now)) is not None:
             self._out.send_upstream(create)
 
     def _in_conversation(self, response_id: str) -> bool:
@@ -462,6 +475,7 @@ class Managed:
 
     def _interrupt(self, now: float, *, cancel: bool) -> None:
         """Cut what is unheard; with ``cancel`` the model is told to stop, which it else does by itself."""
+        self._responses.withdraw()
         heard = self._playback.cut(now, self._responses.running)
         cleared = dict.fromkeys([*(each.response_id for each in heard), *self._sounding])
         running = [each for each in self._responses.running if self._is_cut_by_speech(each, cleared)]
@@ -476,6 +490,8 @@ class Managed:
         for response_id in running if cancel else ():
             self._out.to_upstream(ev.ResponseCancel(event_id=self._out.invent_id(), response_id=response_id))
         heard = [each for each in heard if self._in_conversation(each.response_id)]
+        for each in heard:
+            self.conversation.cut(each.item_id, each.heard_ms)
         if heard and self._options.reports:
             self._interruption.await_report(now, cleared_ids[heard[0].response_id], heard)
         else:
@@ -488,10 +504,12 @@ class Managed:
 
     def _send_truncations(self, truncations: Sequence[ev.ConversationItemTruncate]) -> None:
         for truncation in truncations:
-            if truncation.item_id in self._recovery.lost:  # the model has it as text, or will have it
-                self.conversation.cut(truncation.item_id, truncation.audio_end_ms)
-            else:
+            self.conversation.cut(truncation.item_id, truncation.audio_end_ms)
+            if truncation.item_id not in self._recovery.lost:
                 self._out.to_upstream(replace(truncation, event_id=self._out.invent_id()))
+            elif self._out.upstream is Upstream.OPEN:  # the model has it as text
+                for event in self._recovery.say_less(truncation.item_id, self.conversation, self._out.invent_id):
+                    self._out.to_upstream(event)
 
 
 def _cut_off(record: ResponseRecord, event_id: str) -> ev.ResponseDone:

@@ -6,12 +6,15 @@ on. Optional fields are `UNSET` where a frame may leave them out, and None where
 Source: protocol.md, sections 5, 8 and 9.
 """
 
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from realtime_engine.audio import AudioFormat
+
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=1 << 53)]
+"""A number to reckon with: milliseconds, tokens. What is longer than any float can tell apart is no such number."""
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
@@ -46,34 +49,34 @@ class Item(Struct, frozen=True, kw_only=True):
 class CachedTokens(Struct, frozen=True, kw_only=True):
     """Which of the cached input tokens were text, audio, images."""
 
-    text_tokens: int = 0
-    audio_tokens: int = 0
-    image_tokens: int = 0
+    text_tokens: Count = 0
+    audio_tokens: Count = 0
+    image_tokens: Count = 0
 
 
 class InputTokens(Struct, frozen=True, kw_only=True):
     """What the input of a response was made of."""
 
-    text_tokens: int = 0
-    audio_tokens: int = 0
-    image_tokens: int = 0
-    cached_tokens: int = 0
+    text_tokens: Count = 0
+    audio_tokens: Count = 0
+    image_tokens: Count = 0
+    cached_tokens: Count = 0
     cached_tokens_details: CachedTokens | None = None
 
 
 class OutputTokens(Struct, frozen=True, kw_only=True):
     """What a response was made of."""
 
-    text_tokens: int = 0
-    audio_tokens: int = 0
+    text_tokens: Count = 0
+    audio_tokens: Count = 0
 
 
 class Usage(Struct, frozen=True, kw_only=True):
     """Tokens of one response: an input audio token is 100 ms, an output audio token 50 ms."""
 
-    total_tokens: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
+    total_tokens: Count = 0
+    input_tokens: Count = 0
+    output_tokens: Count = 0
     input_token_details: InputTokens | None = None
     output_token_details: OutputTokens | None = None
 
@@ -250,10 +253,10 @@ class TranscriptionUsage(Struct, frozen=True, kw_only=True):
 
     type: str
     seconds: float | UnsetType = UNSET
-    total_tokens: int | UnsetType = UNSET
-    input_tokens: int | UnsetType = UNSET
+    total_tokens: Count | UnsetType = UNSET
+    input_tokens: Count | UnsetType = UNSET
     input_token_details: InputTokens | None | UnsetType = UNSET
-    output_tokens: int | UnsetType = UNSET
+    output_tokens: Count | UnsetType = UNSET
 
 
 NO_RAW: Final = msgspec.Raw()

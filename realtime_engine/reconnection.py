@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 from realtime_engine.options import Reconnect
 
-RETRIED: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1015})
-"""Close codes after which it is worth trying again (protocol.md, 1.2). 1013 is not among them: with it a driver gives
-up a peer that is too slow, and so it would be again."""
+RETRIED: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013, 1015})
+"""Close codes after which it is worth trying again (protocol.md, 1.2). With 1013 a driver also gives up a peer that
+reads nothing: the network may be gone."""
 
 STEADY: Final = 30.0
 """Seconds that a connection must have lasted for its end to be a new mishap and not the last one's next attempt."""

@@ -4,7 +4,9 @@ It is gathered while all is well: the settings as they were asked for and grante
 made a turn of, the turns that nobody has written down, and what the server has not confirmed.
 """
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -14,8 +16,14 @@ from realtime_engine.conversation import Conversation
 from realtime_engine.input_audio import Chunk, RecentAudio
 from realtime_engine.objects import Item, Json, text
 from realtime_engine.options import NO_SETTINGS, SessionOptions
-from realtime_engine.seeding import seeds
+from realtime_engine.seeding import seed, seed_id, seeds, unwritten
 from realtime_engine.unanswered import Told, Unanswered
+
+InventId = Callable[[], str]
+
+_ADDED: Final = ev.ConversationItemAdded
+_DONE: Final = ev.ConversationItemDone
+_DELETED: Final = ev.ConversationItemDeleted
 
 
 class Recovery:
@@ -23,17 +31,22 @@ class Recovery:
 
     Attributes:
         lost: The ids of items that belong to connections that are gone: the model has them as text, if at all.
+        lacks: What the last connection could not be told, for the log.
     """
 
     def __init__(self, options: SessionOptions) -> None:
         self.lost: frozenset[str] = frozenset()
+        self.lacks: list[str] = []
         self._settings = options.settings
         self._keep_audio = options.keep_audio
         self._most_bytes = options.limits.pending_bytes
         self._unanswered = Unanswered(most_bytes=self._most_bytes)
         self._restoring: ev.SessionUpdate | None = None  # not answered yet
-        self._seeded: dict[str, str] = {}  # the item that each event was to make
-        self._items: frozenset[str] = frozenset()
+        self._seeding: dict[str, str] = {}  # the item that each event was about
+        self._expected: Counter[tuple[type[ev.Event], str]] = (
+            Counter()
+        )  # what the server will say to them, of which item
+        self._seeded: list[str] = []  # items, in order
         self._spoken: dict[str, bytes] = {}  # turns that nobody has written down
         self._dealt_with = 0.0  # milliseconds of microphone audio of which the server has made turns, or nothing
         self._asked_at: float | None = None  # the same, by what the client asked for, of the answer that has come
@@ -53,12 +66,9 @@ class Recovery:
         if isinstance(event, ev.SessionUpdated) and self._restoring is not None:
             self._restoring = None
             return self._connections > 1
-        if isinstance(event, ev.ConversationItemAdded | ev.ConversationItemCreated | ev.ConversationItemDone):
-            if text(event.item.id) in self._items:
-                return True
-        elif isinstance(event, ev.Error) and text(event.error.event_id) in self._seeded:
+        if self._answers_seeding(event):
             return True
-        elif isinstance(event, ev.Error) and self._restoring is not None and _names(event, self._restoring):
+        if isinstance(event, ev.Error) and self._restoring is not None and _names(event, self._restoring):
             self._restoring = None
         answered = self._unanswered.answer(event)
         self._asked_at = answered.audio_ms if answered is not None else None
@@ -70,6 +80,30 @@ class Recovery:
             settings: Json = msgspec.json.decode(self._settings)
             self._settings = Raw(msgspec.json.encode(merged(settings, msgspec.json.decode(answered.event.session))))
         return False
+
+    def _answers_seeding(self, event: ev.Event) -> bool:
+        match event:
+            case ev.ConversationItemAdded(item=item) | ev.ConversationItemCreated(item=item):
+                answer: tuple[type[ev.Event], str] = _ADDED, text(item.id)
+            case ev.ConversationItemDone(item=item):
+                answer = _DONE, text(item.id)
+            case ev.ConversationItemDeleted(item_id=item_id):
+                answer = _DELETED, item_id
+            case ev.Error(error=error):
+                return self._was_refused(text(error.event_id))
+            case _:
+                return False
+        expected = self._expected[answer] > 0
+        if expected:
+            self._expected[answer] -= 1
+        return expected
+
+    def _was_refused(self, event_id: str) -> bool:
+        """Whether an error answers what was told of an item; then nothing else will."""
+        item_id = self._seeding.pop(event_id, None)
+        for answer in (_ADDED, _DONE, _DELETED) if item_id is not None else ():
+            self._expected.pop((answer, str(item_id)), None)
+        return item_id is not None
 
     def committed(self, item_id: str, conversation: Conversation, recent: RecentAudio) -> None:
         """The server has made a turn of the audio; what was said is kept until it is written down."""
@@ -95,20 +129,24 @@ class Recovery:
         self._dealt_with = recent.stop_ms
         self._spoken.clear()
 
+    def half_said(self, recent: RecentAudio) -> bool:
+        """Whether there is audio of which no turn was made."""
+        return recent.stop_ms > self._dealt_with
+
     def _asked_until(self, recent: RecentAudio) -> float:
         """How much audio there was when that was asked for which the server has now done."""
         return recent.stop_ms if self._asked_at is None else self._asked_at
 
     # --- when the connection is lost ------------------------------------------------------------------------
 
-    def half_said(self, recent: RecentAudio) -> bool:
-        """Whether there is audio of which no turn was made."""
-        return recent.stop_ms > self._dealt_with
-
     def part(self, conversation: Conversation, recent: RecentAudio) -> list[Chunk | Told]:
         """The connection is gone. What it made no use of, to be sent again: events, and audio as far as it is kept."""
         self.lost = conversation.ids
+        self.lacks = []
         self._restoring = None
+        too_old = recent.start_ms - self._dealt_with
+        if too_old > 0:
+            self.lacks.append(f"{too_old / 1000:.1f} s of what was said are too old to be said again")
         again: list[Chunk | Told] = []
         begun, self._dealt_with = self._dealt_with, 0.0
         for told in self._unanswered.take_all():
@@ -116,27 +154,63 @@ class Recovery:
             begun = max(begun, told.audio_ms)
         return again + list(recent.sent_between(begun, recent.stop_ms))
 
-    def begin(self, conversation: Conversation, invent_id: Callable[[], str]) -> list[ev.Event]:
+    def begin(self, conversation: Conversation, invent_id: InventId) -> list[ev.Event]:
         """What a connection is told first: the settings, and the conversation so far."""
         settings: list[ev.Event] = []
         if bytes(self._settings) != bytes(NO_SETTINGS):
             self._restoring = ev.SessionUpdate(event_id=invent_id(), session=self._settings)
             settings.append(self._restoring)
-        return settings + self._items_of(conversation, invent_id)
+        items = self._items(conversation)
+        self._seeded = [str(item.id) for item in items]
+        self._seeding.clear()
+        self._expected.clear()
+        if not items:
+            conversation.restart()
+        return settings + [self._create(ev.ConversationItemCreate(event_id=invent_id(), item=item)) for item in items]
 
-    def _items_of(self, conversation: Conversation, invent_id: Callable[[], str]) -> list[ev.Event]:
+    def say_less(self, item_id: str, conversation: Conversation, invent_id: InventId) -> list[ev.Event]:
+        """Less was heard of this answer than the connection was told: what it was told is replaced."""
+        entry, told = conversation.get(item_id), seed_id(item_id)
+        if entry is None or told not in self._seeded:
+            return []
+        delete = ev.ConversationItemDelete(event_id=invent_id(), item_id=told)
+        self._seeding[str(delete.event_id)] = told
+        self._expected[_DELETED, told] += 1
+        at = self._seeded.index(told)
+        item = seed(entry)
+        if item is None:
+            del self._seeded[at]
+            return [delete]
+        before = self._seeded[at - 1] if at else "root"
+        return [
+            delete,
+            self._create(ev.ConversationItemCreate(event_id=invent_id(), previous_item_id=before, item=item)),
+        ]
+
+    def _create(self, create: ev.ConversationItemCreate) -> ev.Event:
+        self._seeding[str(create.event_id)] = str(create.item.id)
+        for answer in (_ADDED, _DONE):
+            self._expected[answer, str(create.item.id)] += 1
+        return create
+
+    def _items(self, conversation: Conversation) -> list[Item]:
         """The conversation so far: the newest of it, if that is very much."""
+        known = list(seeds(conversation, self._spoken))
         newest: list[Item] = []
         room = self._most_bytes
-        for item in reversed(list(seeds(conversation, self._spoken))):
+        for item in reversed(known):
             room -= len(msgspec.json.encode(item))
             if room < 0:
+                self.lacks.append(f"the oldest {len(known) - len(newest)} items are too much to be told again")
                 break
             newest.append(item)
-        events = [ev.ConversationItemCreate(event_id=invent_id(), item=item) for item in reversed(newest)]
-        self._seeded = {str(event.event_id): str(event.item.id) for event in events}
-        self._items = frozenset(self._seeded.values())
-        return [*events]
+        strange = sum(entry.type.startswith("mcp") for entry in conversation)
+        if strange:
+            self.lacks.append(f"{strange} items cannot be told again: only servers make them")
+        silent = sum(map(unwritten, newest))
+        if silent:
+            self.lacks.append(f"{silent} spoken turns are neither written down nor kept")
+        return newest[::-1]
 
 
 def merged(settings: Json, change: Json) -> Json:

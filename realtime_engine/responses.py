@@ -23,6 +23,7 @@ ANSWER_SECONDS: Final = 10.0
 """How long a ``response.create`` waits for its ``response.created``; so long the clients wait too (protocol.md, 13)."""
 
 COLLISION: Final = "conversation_already_has_active_response"
+EXPIRED: Final = "session_expired"
 _WAITING = 64  # response.create that may wait; a client that wants more is not listening
 _REMEMBERED = 256  # responses, the oldest forgotten first; of those under way beside the conversation as many
 
@@ -59,6 +60,9 @@ class Responses:
         self._records: dict[str, ResponseRecord] = {}
         self._out_of_band: dict[str, None] = {}  # those under way
         self._waiting: deque[bytes] = deque()
+        self._again: deque[bytes] = deque()  # asked of a connection that is lost; these go first
+        self._unmet: deque[bytes] = deque(maxlen=_WAITING)  # sent, and neither begun nor refused, however long ago
+        self._met: bytes | None = None  # the one that the active response answers, if it is one
         self._asked = inf  # until when the response to the last create is waited for; inf: none is
         self._unconfirmed: bytes | None = None  # the last create; it may still turn out to have collided
         self._expected = inf  # until when the server's own answer to a turn is waited for; inf: none is
@@ -69,7 +73,7 @@ class Responses:
     def under_way(self) -> bool:
         """Whether a response is active, asked for, or expected, or a call is open."""
         awaited = self.deadline < inf
-        return bool(self.active or self._out_of_band or self._waiting or awaited or self._calls)
+        return bool(self.active or self._out_of_band or self._waiting or self._again or awaited or self._calls)
 
     @property
     def running(self) -> list[str]:
@@ -120,10 +124,12 @@ class Responses:
     def next_create(self, now: float) -> bytes | None:
         """The ``response.create`` that may be sent now."""
         self.give_up(now)
-        if not self._waiting or self.active or self._asked < inf:
+        waiting = self._again or self._waiting
+        if not waiting or self.active or self._asked < inf:
             return None
-        raw = self._waiting.popleft()
+        raw = waiting.popleft()
         self._asked, self._unconfirmed = now + ANSWER_SECONDS, raw
+        self._unmet.append(raw)
         return raw
 
     def created(self, event: ResponseCreated) -> None:
@@ -136,6 +142,7 @@ class Responses:
             _forget_oldest(self._out_of_band)
         else:
             self.active, self._asked, self._expected = response.id, inf, inf
+            self._met = self._unmet.popleft() if self._unmet else None
 
     def done(self, event: ResponseDone) -> ResponseRecord:
         """A response has ended."""
@@ -144,29 +151,46 @@ class Responses:
         record.status = response.status or "completed"
         self._out_of_band.pop(response.id, None)
         if not record.out_of_band and self.active in (None, response.id):
-            self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, inf
+            self._forget_asking()
         return record
 
     def collided(self, event: Error) -> bool:
         """An error came. True if it says that our create collided; the create then waits again.
 
         It names the create; a server that names none means the last one, if nothing has answered that. Any other
-        error that may have come in a response's place ends the wait for it.
+        error that may have come in a response's place ends the wait for it; that the session has expired is not one.
         """
         named = text(event.error.event_id)
+        if event.error.code == EXPIRED:
+            return False
         ours = named == self._unconfirmed_id if named else self._asked < inf
         if ours and event.error.code == COLLISION and self._unconfirmed is not None:
             self._waiting.appendleft(self._unconfirmed)
+            self._meet(self._unconfirmed)
             self._unconfirmed, self._asked = None, inf
             return True
+        for create in [create for create in self._unmet if not named or _id_of(create) == named]:
+            self._meet(create)
         if ours or not named:
             self._asked = self._expected = inf
         return False
 
+    def _meet(self, create: bytes) -> None:
+        """This create has had its answer, and not by the active response."""
+        if create in self._unmet:
+            self._unmet.remove(create)
+        if create == self._met:
+            self._met = None
+
     @property
     def _unconfirmed_id(self) -> str:
         """The event id of the last create, ``""`` if there is none; every create has one."""
-        return text(msgspec.json.decode(self._unconfirmed, type=_CreateId).event_id) if self._unconfirmed else ""
+        return _id_of(self._unconfirmed) if self._unconfirmed else ""
+
+    def withdraw(self) -> None:
+        """The user wants no answer to what was asked so far: it is not asked again if the connection is lost."""
+        self._again.clear()
+        self._unmet.clear()
 
     def claim(self, call_id: str) -> None:
         """A call is announced that the engine will run: nobody else may answer it."""
@@ -196,16 +220,17 @@ class Responses:
 
     def connection_lost(self) -> None:
         """The upstream is gone: nothing of what was under way will end. Calls that run are still known."""
-        self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, inf
+        self._forget_asking()
         self._out_of_band.clear()
         self._waiting.clear()
+        self._again.clear()
 
-    def suspend(self, *, broken_off: bool, unanswered: bool, create: bytes) -> list[ResponseRecord]:
+    def suspend(self, *, again: bool, unanswered: bool, create: bytes) -> list[ResponseRecord]:
         """The connection is lost and will be made again: what was asked for in vain is asked for again.
 
         Args:
-            broken_off: Something has come of the active response; then it is not asked for again.
-            unanswered: There is a turn that the server answers by itself, if it was still going to.
+            again: Whether the active response is to be asked for again.
+            unanswered: Whether there is a turn that the server was going to answer by itself.
             create: A plain ``response.create``, if the server's own answer must be asked for.
 
         Returns:
@@ -214,13 +239,25 @@ class Responses:
         lost = [self._records[each] for each in self.running if each in self._records]
         for record in lost:
             record.status = "completed" if record.open_calls or record.answered_calls else "cancelled"
-        if self._unconfirmed is not None and (self._asked < inf or (self.active and not broken_off)):
-            self._waiting.appendleft(self._unconfirmed)
-        elif (unanswered and self._expected < inf) or (self.active and not broken_off):
-            self._waiting.appendleft(create)
-        self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, inf
+        if self.active and again:
+            self._again.append(self._met or create)
+        self._again += self._unmet
+        if unanswered and not self._again:
+            self._again.append(create)
+        self._forget_asking()
         self._out_of_band.clear()
         return lost
+
+    def came_of(self, response_id: str) -> bool:
+        """Whether a response has called a function: the engine runs it, or the front answers it."""
+        record = self._records.get(response_id)
+        return record is not None and bool(record.open_calls or record.answered_calls or record.foreign_calls)
+
+    def _forget_asking(self) -> None:
+        """Nothing is active, asked for, or expected."""
+        self.active, self._asked, self._unconfirmed, self._expected = None, inf, None, inf
+        self._unmet.clear()
+        self._met = None
 
     def _remember(self, record: ResponseRecord) -> ResponseRecord:
         self._records[record.response_id] = record
@@ -243,6 +280,10 @@ class _Destination(msgspec.Struct):
 
 class _CreateId(msgspec.Struct):
     event_id: str | None = None
+
+
+def _id_of(create: bytes) -> str:
+    return text(msgspec.json.decode(create, type=_CreateId).event_id)
 
 
 def is_out_of_band(event: ResponseCreate) -> bool:

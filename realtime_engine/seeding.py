@@ -19,6 +19,7 @@ LONGEST_ID: Final = 32
 PACE: Final = 16
 """Characters a second, about: an answer that was not finished is ahead of its speech by its transcript."""
 
+UNWRITTEN: Final = "[something was said here; nobody has written it down]"
 PICTURE: Final = "[a picture, which is no longer there]"
 
 
@@ -30,13 +31,14 @@ def seeds(entries: Iterable[Entry], spoken: Mapping[str, bytes]) -> Iterator[Ite
         spoken: What the user said in turns that nobody has written down, in the session's format, by item.
     """
     for entry in entries:
-        item = _item(entry, spoken.get(entry.id, b""))
+        item = seed(entry, spoken.get(entry.id, b""))
         if item is not None:
             yield item
 
 
-def _item(entry: Entry, spoken: bytes) -> Item | None:
-    item_id = entry.id if len(entry.id) <= LONGEST_ID else f"item_{entry.id[5 - LONGEST_ID :]}"
+def seed(entry: Entry, spoken: bytes = b"") -> Item | None:
+    """The item that stands for an entry; None: there is nothing to say of it, or it cannot be said."""
+    item_id = seed_id(entry.id)
     if entry.calls:
         return Item(
             id=item_id, type=entry.type, name=entry.name, call_id=entry.call_id, arguments=entry.arguments or "{}"
@@ -48,6 +50,11 @@ def _item(entry: Entry, spoken: bytes) -> Item | None:
     return None
 
 
+def seed_id(item_id: str) -> str:
+    """The id of the item that stands for another: the same, unless a client may not choose it."""
+    return item_id if len(item_id) <= LONGEST_ID else f"item_{item_id[5 - LONGEST_ID :]}"
+
+
 def _content(entry: Entry, spoken: bytes) -> tuple[ContentPart, ...]:
     if entry.role == "assistant":
         words = heard(entry)
@@ -57,7 +64,14 @@ def _content(entry: Entry, spoken: bytes) -> tuple[ContentPart, ...]:
     parts += [ContentPart(type="input_text", text=PICTURE)] * entry.pictures
     if spoken and not words:
         parts.append(ContentPart(type="input_audio", audio=encode_base64(spoken).decode()))
+    if not parts and entry.role == "user":
+        parts.append(ContentPart(type="input_text", text=UNWRITTEN))
     return tuple(parts)
+
+
+def unwritten(item: Item) -> bool:
+    """Whether nothing is known of what was said there."""
+    return isinstance(item.content, tuple) and [part.text for part in item.content] == [UNWRITTEN]
 
 
 def heard(entry: Entry) -> str:

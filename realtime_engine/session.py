@@ -18,13 +18,14 @@ from realtime_engine.events import EngineUpstream, Error
 from realtime_engine.inputs import Closed, Input, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.managed import Managed
+from realtime_engine.objects import text
 from realtime_engine.options import SessionOptions
 from realtime_engine.outbox import Outbox, Overfull, Upstream
-from realtime_engine.reconnection import Attempt
+from realtime_engine.reconnection import RETRIED, Attempt
+from realtime_engine.responses import EXPIRED
 from realtime_engine.transparent import Transparent
 
 NORMAL: Final = 1000
-LOST: Final = 1006
 BAD_TEXT: Final = 1007
 POLICY: Final = 1008
 FAILED: Final = 1011
@@ -34,8 +35,6 @@ TRY_LATER: Final = 1013
 
 LAST_WORDS: Final = 1.0
 """Seconds before the close of a server in which an ``error`` of its own says why."""
-
-_EXPIRED: Final = "session_expired"
 
 PASSED_ON: Final = (FORWARD,)
 """What is done with nearly every frame of a transparent session."""
@@ -249,7 +248,8 @@ class Session:
         """
         if closed.connection != self._connection or self._comes_back(now, closed):
             return
-        told = self._complained(now, closed) or (self._managed is not None and self._managed.reconnection.told)
+        mishap = self._managed is not None and self._managed.reconnection.told and closed.code in RETRIED
+        told = mishap or self._complained(now)
         self._out.upstream = Upstream.GONE
         self._manner.upstream_left(now)
         code, reason = closed.code, closed.reason
@@ -265,10 +265,10 @@ class Session:
         elif self._ending is None:
             self._ending = _Ending(code, reason, inf, speech_only=True)
 
-    def _complained(self, now: float, closed: Closed) -> bool:
-        """Whether the server itself has said why it closes; a connection that is lost was not closed by anybody."""
+    def _complained(self, now: float) -> bool:
+        """Whether the server itself has said why it goes: an error that answers nothing that it was told."""
         complaint = self._manner.complaint
-        return complaint is not None and closed.code != LOST and now - complaint[0] <= LAST_WORDS
+        return complaint is not None and not text(complaint[1].error.event_id) and now - complaint[0] <= LAST_WORDS
 
     # --- a connection after the first -----------------------------------------------------------------------
 
@@ -277,8 +277,8 @@ class Session:
         managed = self._managed
         if managed is None or self._ending is not None:
             return False
-        complained = self._complained(now, closed)
-        expired = complained and managed.complaint is not None and managed.complaint[1].error.code == _EXPIRED
+        complained = self._complained(now)
+        expired = complained and managed.complaint is not None and managed.complaint[1].error.code == EXPIRED
         attempt = managed.reconnection.lost(now, closed.code, expired=expired)
         if attempt is None:
             return False

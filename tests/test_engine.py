@@ -10,6 +10,7 @@ import pytest
 import trio
 import trio.testing
 
+from realtime_engine.audio import decode_base64
 from realtime_engine.commands import Connect, RunTool, Step
 from realtime_engine.driving import REPLACED, Run
 from realtime_engine.engine import GRACE, MOST_QUEUED, PROGRESS, converse
@@ -561,6 +562,34 @@ async def test_who_reads_nothing_for_ten_seconds_is_ended_however_little_waits(
         nursery.cancel_scope.cancel()
 
     assert (end.at, end.code, end.reason) == (PROGRESS, 1013, "front: too slow: nothing was read for 10 s")
+
+
+@pytest.mark.parametrize("delays", [(0.0,), (1.0,)])
+async def test_an_upstream_that_reads_nothing_is_lost_and_another_goes_on(
+    delays: tuple[float, ...], autojump_clock: trio.testing.MockClock
+) -> None:
+    """The network may be gone without a word: the microphone finds out before any ping does."""
+    near, far = memory_pair(Side.UPSTREAM, capacity=1)
+    far.write(json.dumps(session_created()).encode(), Kind.TEXT)
+    far.flush()
+    front = Script().at(PROGRESS * 2, Close())
+    for tenth in range(50):
+        front.at(1 + tenth / 10, bytes(4800))
+    second = Script().on("connected", session_created())
+    steps: list[Step] = []
+
+    end = await converse(
+        Session(SessionOptions(reconnect=Reconnect(delays=delays))),
+        open_front=machine(Side.FRONT, front),
+        open_upstream=one_after_the_other(link(near), machine(Side.UPSTREAM, second)),
+        record=steps.append,
+    )
+
+    assert end == (PROGRESS * 2, 1000, "the front has left")
+    losses = [step.input for step in steps if isinstance(step.input, Closed) and step.input.side is Side.UPSTREAM]
+    assert losses == [Closed(Side.UPSTREAM, 1, 1013, "upstream: too slow: nothing was read for 10 s")]
+    heard = [decode_base64(event["audio"]) for event in second.all("input_audio_buffer.append")]
+    assert sum(map(len, heard)) == 50 * 4800
 
 
 async def test_who_is_behind_is_not_ended_by_a_timer_that_comes_before_its_time(

@@ -39,3 +39,11 @@ def test_an_error_of_a_peer_names_the_peer_and_the_close_code() -> None:
     assert str(error) == "upstream: a reserved bit is set"
     assert (error.side, error.close_code) == (Side.UPSTREAM, 1002)
     assert RemoteProtocolError("too big", side=Side.FRONT, close_code=1009).close_code == 1009
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [(None, False), (401, True), (404, True), (408, False), (429, False), (503, False)]
+)
+def test_a_refusal_is_final_if_the_network_is_not_to_blame(status: int | None, final: bool) -> None:
+    assert UpstreamError("no", status=status).final == final
+    assert UpstreamError("no", status=status, final=True).final

@@ -9,12 +9,13 @@ from msgspec import Raw
 
 from realtime_engine import driving
 from realtime_engine.audio import decode_base64, encode_base64
-from realtime_engine.commands import Connect, HangUp, Note, RunTool, Send, Step
+from realtime_engine.commands import Command, Connect, HangUp, Note, RunTool, Send, Step
 from realtime_engine.driving import Run
 from realtime_engine.inputs import Closed, Kind, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.machine import Close
+from realtime_engine.machine import Close, Frame
 from realtime_engine.options import Limits, Reconnect, SessionOptions, ToolSchema
 from realtime_engine.recording.replay import replay
+from realtime_engine.seeding import UNWRITTEN
 from realtime_engine.session import Session
 from realtime_engine.simulate import simulate
 from tests.script import (
@@ -22,6 +23,7 @@ from tests.script import (
     Script,
     created,
     done,
+    frame,
     function_call,
     session_created,
     speech,
@@ -105,6 +107,29 @@ def items(script: Script) -> list[dict[str, Any]]:
 def said(item: dict[str, Any]) -> tuple[str, str, str]:
     (part,) = item["content"]
     return item["role"], part["type"], part["text"]
+
+
+def begun_session(**options: Any) -> tuple[Session, Callable[[float, Said], list[Step]]]:
+    """A session whose server has greeted, and what tells it what the server says."""
+    session = Session(SessionOptions(**{"reconnect": Reconnect(), **options}))
+
+    def tell(at: float, event: Said) -> list[Step]:
+        output = frame(event)
+        assert isinstance(output, Frame)
+        return list(driving.steps(session, at, Message(Side.UPSTREAM, Kind.TEXT, output.raw), driving.ignore))
+
+    session.step(0, Opened(Side.FRONT))
+    session.step(0, Opened(Side.UPSTREAM))
+    tell(0, session_created())
+    return session, tell
+
+
+def sent(commands: Sequence[Command]) -> list[dict[str, Any]]:
+    return [json.loads(command.raw) for command in commands if isinstance(command, Send)]
+
+
+def notes(steps: list[Step]) -> list[str]:
+    return [command.text for step in steps for command in step.commands if isinstance(command, Note)]
 
 
 def test_a_lost_connection_is_one_error_and_another_connection_goes_on_with_the_conversation() -> None:
@@ -211,7 +236,7 @@ def test_a_transparent_session_is_not_connected_again() -> None:
 
 
 def test_a_server_that_says_good_bye_or_that_a_mistake_was_made_is_not_asked_again() -> None:
-    for code, ends_with in ((1000, 1000), (4000, 1011), (1013, 1013)):
+    for code, ends_with in ((1000, 1000), (1008, 1011), (4000, 1011)):
         _, run = talk(Script(), model().at(5, Close(code, "enough")))
 
         assert (run.at, run.code) == (5, ends_with)
@@ -262,8 +287,7 @@ def test_an_item_that_a_new_server_refuses_is_noted_and_the_front_hears_nothing(
     steps, _ = talk(front, model().at(5, LOST), model().on("conversation.item.create", refused))
 
     assert errors(front) == ["upstream_closed"]
-    notes = [command.text for step in steps for command in step.commands if isinstance(command, Note)]
-    assert notes == ["the new connection could not be told of an item: Too long."]
+    assert notes(steps) == ["the new connection could not be told of an item: Too long."]
 
 
 def test_speech_that_was_cut_is_remembered_as_far_as_it_was_heard() -> None:
@@ -292,17 +316,41 @@ def test_a_whole_call_and_its_output_are_remembered() -> None:
     assert items(second) == [{key: value for key, value in call.items() if key != "status"}, output]
 
 
-def test_an_interruption_after_the_loss_tells_the_model_nothing_of_an_item_that_is_gone() -> None:
+def test_an_answer_that_is_cut_after_the_loss_is_told_anew_for_its_item_is_text_now() -> None:
     front = Script().at(1, ASKED, "response.create").at(5.5, "output_audio_buffer.clear").at(12, Close())
     first = model().on("response.create", *begun(), speech(8.0, "item_a"), *ended(transcript="la " * 8)).at(5, LOST)
     second, third = model().at(9, LOST), model()
+    second.on("conversation.item.delete", lambda event: [{**event, "type": "conversation.item.deleted"}])
 
     talk(front, first, second, third)
 
     assert front.all("output_audio_buffer.cleared")
     assert not second.truncations()
-    assert said(items(second)[1]) == ("assistant", "output_text", "la " * 8)
+    assert second.types()[2:] == ["conversation.item.delete", "conversation.item.create"]
+    assert [said(item)[2] for item in items(second)] == ["What is it?", "la " * 8, "la la la la"]
+    assert second.all("conversation.item.create")[2]["previous_item_id"] == "item_q"
     assert said(items(third)[1]) == ("assistant", "output_text", "la la la la")
+    assert not front.all("conversation.item.deleted")
+    assert front.types().count("conversation.item.done") == 2
+
+
+@pytest.mark.parametrize("heard_ms", [0, 2000])
+def test_a_report_that_comes_when_the_next_connection_is_there_corrects_what_that_was_told(heard_ms: int) -> None:
+    session, tell = begun_session(reports=True)
+    for event in [*added(QUESTION), *begun(), speech(8.0, "item_a"), *ended(transcript="la " * 8)]:
+        tell(1, event)
+    clear = Message(Side.FRONT, Kind.TEXT, b'{"type":"output_audio_buffer.clear"}')
+    cleared = [event for event in sent(session.step(2, clear)) if event["type"] == "output_audio_buffer.cleared"]
+    session.step(2.01, Closed(Side.UPSTREAM, 1, 1006))
+    told = sent(session.step(2.02, Opened(Side.UPSTREAM, 2)))
+    played = {"type": "output_audio_buffer.played", "item_id": "item_a", "audio_ms": heard_ms}
+    played["cleared_event_id"] = cleared[0]["event_id"]
+
+    corrected = sent(session.step(2.1, Message(Side.FRONT, Kind.TEXT, json.dumps(played).encode())))
+
+    assert [said(event["item"])[2] for event in told] == ["What is it?", "la"]
+    assert corrected[0]["type"] == "conversation.item.delete"
+    assert [said(event["item"])[2] for event in corrected[1:]] == (["la la"] if heard_ms else [])
 
 
 def test_the_newest_of_a_very_long_conversation_is_told() -> None:
@@ -313,8 +361,9 @@ def test_the_newest_of_a_very_long_conversation_is_told() -> None:
         first.at(1 + n / 10, *added({**long, "id": f"item_{n}"}))
     second = model()
 
-    talk(front, first, second, limits=Limits(pending_bytes=2000))
+    steps, _ = talk(front, first, second, limits=Limits(pending_bytes=2000))
 
+    assert notes(steps) == ["the oldest 5 items are too much to be told again"]
     assert [item["id"] for item in items(second)] == ["item_5", "item_6", "item_7", "item_8"]
 
 
@@ -619,3 +668,279 @@ def test_audio_that_the_server_was_told_to_forget_stays_forgotten() -> None:
 
     audio = b"".join(decode_base64(event["audio"]) for event in second.all("input_audio_buffer.append"))
     assert len(audio) == 9600
+
+
+# --- what goes wrong at a bad moment ----------------------------------------------------------------------------
+
+COMMITTED: Final = {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None}
+SPOKEN: Final = {
+    "id": "item_u", "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}],
+}  # fmt: skip
+EXPIRED: Final = {"type": "error", "error": {"code": "session_expired", "message": "It is over.", "event_id": None}}
+VAD: Final = {"turn_detection": {"type": "server_vad"}}
+
+
+def hears_a_turn() -> Script:
+    """A server that hears a turn at 2.5 s, and does not answer."""
+    return model(**VAD).at(2.5, speech_started(500), speech_stopped(900), COMMITTED, *added(SPOKEN))
+
+
+@pytest.mark.parametrize("end", [(26, LOST), (1.2, EXPIRED, Close(1000, ""))])
+def test_a_typed_question_into_a_connection_that_is_dead_or_at_its_end_is_asked_again(end: tuple[Any, ...]) -> None:
+    front = Script().at(1, ASKED, "response.create").at(60, Close())
+    second = model().on("response.create", created("resp_2"), done("resp_2"))
+
+    talk(front, Script().on("connected", session_created()).at(*end), second)
+
+    assert second.types() == ["conversation.item.create", "response.create"]
+
+
+@pytest.mark.parametrize("end", [(26, LOST), (2.6, EXPIRED, Close(1001, ""))])
+def test_a_spoken_question_into_a_connection_that_is_dead_or_at_its_end_is_asked_again(end: tuple[Any, ...]) -> None:
+    front = Script().at(1, bytes(48_000)).at(60, Close())
+    second = model(**VAD)
+
+    talk(front, hears_a_turn().at(*end), second)
+
+    assert second.types().count("response.create") == 1
+
+
+def test_an_error_that_may_have_come_in_the_answers_place_is_the_answer() -> None:
+    mistake = {"type": "error", "error": {"code": "rate_limit_exceeded", "message": "Too much."}}
+    typed = Script().at(1, ASKED, "response.create").at(60, Close())
+    spoken = Script().at(1, bytes(48_000)).at(60, Close())
+    for front, first in ((typed, model().on("response.create", mistake)), (spoken, hears_a_turn().at(2.6, mistake))):
+        second = model()
+
+        talk(front, first.at(26, LOST), second)
+
+        assert "response.create" not in second.types()
+
+
+def test_a_create_that_was_refused_by_name_is_not_asked_again() -> None:
+    def refuse(event: dict[str, Any]) -> Sequence[Said]:
+        return [{"type": "error", "error": {"code": "invalid_value", "message": "No.", "event_id": event["event_id"]}}]
+
+    front = Script().at(1, ASKED, "response.create").at(60, Close())
+    second = model()
+
+    talk(front, model().on("response.create", refuse).at(26, LOST), second)
+
+    assert "response.create" not in second.types()
+
+
+def test_a_create_that_collided_and_then_was_lost_is_asked_again_once() -> None:
+    def collide(event: dict[str, Any]) -> Sequence[Said]:
+        detail = {"code": "conversation_already_has_active_response", "message": "", "event_id": event["event_id"]}
+        return [created("resp_v"), {"type": "error", "error": detail}]
+
+    front = Script().at(1, ASKED, {"type": "response.create", "event_id": "mine_2"}).at(9, Close())
+    second = model().on("response.create", created("resp_2"), done("resp_2"))
+
+    talk(front, model().on("response.create", collide).at(2, LOST), second)
+
+    asked = [event["event_id"] for event in second.all("response.create")]
+    assert asked.count("mine_2") == 1
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "begins"),
+    [
+        ([(2, "response.cancel")], [created()]),
+        ([(2, "output_audio_buffer.clear")], [created()]),
+        ([(2, "output_audio_buffer.clear")], []),
+        ([(3.5, "output_audio_buffer.clear")], []),
+    ],
+)
+def test_what_the_person_does_not_want_any_more_is_not_asked_again(withdrawn: Any, begins: list[Said]) -> None:
+    """Also where it is said before the answer begins, and while nobody is there."""
+    front = Script().at(1, ASKED, "response.create").at(9, Close())
+    for at, event in withdrawn:
+        front.at(at, event)
+    second = model()
+
+    talk(
+        front,
+        model().on("response.create", lambda event: begins).at(3, LOST),
+        second,
+        reconnect=Reconnect(delays=(1.0,)),
+    )
+
+    assert second.types() == ["conversation.item.create"]
+
+
+def test_an_answer_that_is_spoken_over_before_it_is_heard_is_not_asked_again() -> None:
+    front = Script().at(1, ASKED, "response.create").at(1.5, bytes(48_000)).at(9, Close())
+    second = model(**VAD)
+
+    talk(front, model(**VAD).on("response.create", created()).at(2, speech_started(300)).at(2.05, LOST), second)
+
+    assert second.types() == ["conversation.item.create", *["input_audio_buffer.append"] * 6]
+
+
+def test_an_answer_cut_into_a_dead_connection_is_told_as_it_was_heard() -> None:
+    front = Script().at(1, ASKED, "response.create").at(2, "output_audio_buffer.clear").at(40, Close())
+    whole = [*begun(), speech(8.0, "item_a"), *ended(transcript="la " * 8)]
+    second = model()
+
+    talk(front, model().on("response.create", *whole).at(20, LOST), second)
+
+    assert said(items(second)[1]) == ("assistant", "output_text", "la")
+
+
+def test_an_answer_that_is_cut_while_nobody_is_there_is_told_as_it_was_heard() -> None:
+    front = Script().at(1, ASKED, "response.create").at(5.5, "output_audio_buffer.clear").at(12, Close())
+    first = model().on("response.create", *begun(), speech(8.0, "item_a"), *ended(transcript="la " * 8)).at(5, LOST)
+    second = model()
+
+    talk(front, first, second, reconnect=Reconnect(delays=(1.0,)))
+
+    assert second.types() == ["conversation.item.create"] * 2
+    assert said(items(second)[1]) == ("assistant", "output_text", "la la la la")
+
+
+def test_speech_that_comes_after_the_cut_counts_for_how_long_the_answer_was() -> None:
+    front = Script().at(1, ASKED, "response.create").at(3, "output_audio_buffer.clear").at(9, Close())
+    words = "one two three four five six seven eight nine ten"
+    first = model().on("response.create", *begun(), speech(4.0, "item_a"))
+    first.at(3.1, speech(6.0, "item_a"), *ended(transcript=words)).at(5, LOST)
+    second = model()
+
+    talk(front, first, second)
+
+    assert said(items(second)[1]) == ("assistant", "output_text", "one two")
+
+
+def test_a_call_that_is_lost_before_it_is_handed_out_is_asked_for_again() -> None:
+    call = {"id": "item_f", "type": "function_call", "name": "look", "call_id": "call_1", "arguments": "{}"}
+    begins = {**call, "status": "in_progress", "arguments": ""}
+    known = {"type": "response.output_item.added", "response_id": "resp_1", "item": begins}
+    whole = {"type": "conversation.item.done", "item": {**call, "status": "completed"}}
+    front = Script().at(1, ASKED, "response.create").at(20, Close())
+    first = model().on("response.create", created(), known, {"type": "conversation.item.added", "item": begins}, whole)
+    second = model()
+
+    talk(front, first.at(2, LOST), second, tools=(ToolSchema(name="look"),))
+
+    assert second.types() == ["conversation.item.create", "response.create"]
+
+
+def test_ids_of_the_next_connection_are_its_own() -> None:
+    front = Script().at(1, ASKED, "response.create").at(1.5, "output_audio_buffer.clear")
+    front.at(6, "response.create").at(12, Close())
+
+    talk(front, model().on("response.create", *answer()).at(5, LOST), model().on("response.create", *answer()))
+
+    assert front.types().count("response.output_audio.delta") == 2
+    assert front.types().count("conversation.item.done") == 3
+
+
+def test_a_refusal_for_good_ends_the_conversation_at_once_and_is_told() -> None:
+    session, _ = begun_session()
+    session.step(5, Closed(Side.UPSTREAM, 1, 1006))
+
+    commands = session.step(6, Closed(Side.UPSTREAM, 2, 1008, "a.example does not accept the key: check it"))
+
+    (told,) = sent(commands)
+    assert "does not accept the key: check it" in told["error"]["message"]
+    assert isinstance(commands[-1], HangUp)
+    assert commands[-1].code == 1011
+
+
+@pytest.mark.parametrize("mode", ["managed", "transparent"])
+def test_a_refusal_in_words_before_the_connection_is_lost_is_the_one_error(mode: str) -> None:
+    refusal = {"type": "error", "error": {"code": "invalid_api_key", "message": "No.", "event_id": None}}
+    front = Script()
+
+    talk(front, Script().on("connected", refusal, LOST), mode=mode)
+
+    assert errors(front) == ["invalid_api_key"]
+
+
+def test_an_error_that_answers_the_front_is_not_the_reason_for_a_loss() -> None:
+    mistake = {"type": "error", "error": {"code": "response_cancel_not_active", "message": "", "event_id": "mine_1"}}
+    front = Script().at(9, Close())
+
+    talk(front, model().at(5, mistake, LOST), model())
+
+    assert errors(front) == ["response_cancel_not_active", "upstream_closed"]
+
+
+def test_the_users_turn_by_the_fronts_word_goes_on_over_a_loss() -> None:
+    session, _ = begun_session(detects_speech=True)
+    session.step(2, Message(Side.FRONT, Kind.TEXT, b'{"type":"engine.speech_started"}'))
+
+    session.step(3, Closed(Side.UPSTREAM, 1, 1006))
+    assert not session.idle
+
+    session.step(4, Message(Side.FRONT, Kind.TEXT, b'{"type":"engine.speech_stopped"}'))
+    assert session.idle
+
+
+def test_what_a_connection_that_knows_nothing_puts_at_the_front_stands_behind_what_is_lost() -> None:
+    session, tell = begun_session()
+    tell(
+        1, {"type": "conversation.item.added", "previous_item_id": None, "item": {"id": "a", "type": "mcp_list_tools"}}
+    )
+    session.step(2, Closed(Side.UPSTREAM, 1, 1006))
+    session.step(2, Opened(Side.UPSTREAM, 2))
+    tell(2, session_created())
+
+    tell(3, {"type": "conversation.item.added", "previous_item_id": None, "item": {**QUESTION, "id": "q"}})
+
+    assert [entry.id for entry in session.conversation] == ["a", "q"]
+
+
+def test_a_create_waits_for_the_connection_and_its_time_begins_when_it_is_sent() -> None:
+    session = Session(SessionOptions(reconnect=Reconnect()))
+    session.step(0, Opened(Side.FRONT))
+    for at in (1, 2):
+        session.step(at, Message(Side.FRONT, Kind.TEXT, b'{"type":"response.create"}'))
+    assert session.advance(15) == []
+
+    asked = sent(session.step(15, Opened(Side.UPSTREAM)))
+
+    assert [event["type"] for event in asked] == ["response.create"]
+    assert session.deadline == 25
+
+
+# --- what cannot be told again is said --------------------------------------------------------------------------
+
+
+def test_audio_that_is_too_old_to_be_said_again_is_noted() -> None:
+    front = Script().at(60, Close())
+    for second in range(45):
+        front.at(1 + second, bytes(48_000))
+    again = model(turn_detection=None)
+
+    steps, _ = talk(front, model(turn_detection=None).at(46.5, LOST), again)
+
+    audio = [decode_base64(event["audio"]) for event in again.all("input_audio_buffer.append")]
+    assert sum(map(len, audio)) // 48_000 == 30
+    assert notes(steps) == ["15.0 s of what was said are too old to be said again"]
+
+
+def test_turns_that_nobody_wrote_down_or_kept_leave_a_gap_that_is_named() -> None:
+    front, first, second = Script().at(60, Close()), model(turn_detection=None), model(turn_detection=None)
+    for n in range(5):
+        front.at(1 + 10 * n, bytes(480_000), "input_audio_buffer.commit")
+    turns = iter(range(5))
+
+    def commit(event: dict[str, Any]) -> Sequence[Said]:
+        item_id = f"item_{next(turns)}"
+        return [{**COMMITTED, "item_id": item_id, "previous_item_id": "item_x"}, *added({**SPOKEN, "id": item_id})]
+
+    steps, _ = talk(front, first.on("input_audio_buffer.commit", commit).at(55, LOST), second)
+
+    told = [item["content"][0] for item in items(second)]
+    assert [part["type"] for part in told] == ["input_text"] * 2 + ["input_audio"] * 3
+    assert told[0]["text"] == UNWRITTEN
+    assert notes(steps) == ["2 spoken turns are neither written down nor kept"]
+
+
+def test_what_only_a_server_can_make_is_noted() -> None:
+    first = model().at(1, {"type": "conversation.item.added", "item": {"id": "a", "type": "mcp_list_tools"}})
+
+    steps, _ = talk(Script().at(9, Close()), first.at(5, LOST), model())
+
+    assert notes(steps) == ["1 items cannot be told again: only servers make them"]

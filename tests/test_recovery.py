@@ -9,9 +9,10 @@ from realtime_engine.audio import PCM16, PCMU
 from realtime_engine.commands import Span
 from realtime_engine.conversation import Conversation
 from realtime_engine.input_audio import Chunk, RecentAudio
-from realtime_engine.objects import ContentPart, Item
+from realtime_engine.objects import ContentPart, ErrorDetail, Item
 from realtime_engine.options import SessionOptions
 from realtime_engine.recovery import Recovery, merged
+from realtime_engine.seeding import unwritten
 
 
 @pytest.mark.parametrize(
@@ -44,9 +45,11 @@ def test_turns_that_nobody_has_written_down_are_kept_as_long_as_the_audio_is() -
         spoken(f"item_{n}", conversation)
         recovery.committed(f"item_{n}", conversation, recent)
 
-    told = [event.item.id for event in recovery.begin(conversation, lambda: "event") if hasattr(event, "item")]
+    told = [
+        event for event in recovery.begin(conversation, lambda: "event") if isinstance(event, ev.ConversationItemCreate)
+    ]
 
-    assert told == ["item_1", "item_2"]
+    assert [unwritten(event.item) for event in told] == [True, False, False]
 
 
 def test_sound_in_a_format_that_is_no_more_is_not_kept() -> None:
@@ -60,7 +63,9 @@ def test_sound_in_a_format_that_is_no_more_is_not_kept() -> None:
 
     recovery.reformatted(recent)
 
-    assert recovery.begin(conversation, lambda: "event") == []
+    (event,) = recovery.begin(conversation, lambda: "event")
+    assert isinstance(event, ev.ConversationItemCreate)
+    assert unwritten(event.item)
     assert recovery.part(conversation, recent) == []
 
 
@@ -69,3 +74,35 @@ def test_what_a_server_leaves_unanswered_is_bounded() -> None:
     commit = ev.InputAudioBufferCommit()
 
     assert [recovery.told(commit, b"", RecentAudio(seconds=1)) for _ in range(257)] == [True] * 256 + [False]
+
+
+def test_less_can_be_said_only_of_what_was_told() -> None:
+    recovery, conversation = Recovery(SessionOptions()), Conversation(keep=9)
+    spoken("item_1", conversation)
+
+    assert recovery.say_less("item_1", conversation, lambda: "event") == []
+    assert recovery.say_less("item_x", conversation, lambda: "event") == []
+
+
+def test_the_first_of_all_items_is_told_anew_at_the_front() -> None:
+    recovery, conversation = Recovery(SessionOptions()), Conversation(keep=9)
+    content = (ContentPart(type="output_text", text="Hello."),)
+    greeting = Item(id="item_1", type="message", role="assistant", content=content)
+    conversation.apply(ev.ConversationItemAdded(item=greeting))
+    recovery.begin(conversation, lambda: "event")
+
+    _, anew = recovery.say_less("item_1", conversation, lambda: "event")
+
+    assert isinstance(anew, ev.ConversationItemCreate)
+    assert anew.previous_item_id == "root"
+
+
+def test_what_was_refused_is_not_waited_for() -> None:
+    recovery, conversation = Recovery(SessionOptions()), Conversation(keep=9)
+    spoken("item_1", conversation)
+    recovery.begin(conversation, lambda: "event_1")
+    refused = ev.Error(error=ErrorDetail(message="No.", event_id="event_1"))
+
+    assert recovery.repeats(refused)
+    assert not recovery.repeats(refused)
+    assert not recovery.repeats(ev.ConversationItemAdded(item=Item(id="item_1", type="message")))

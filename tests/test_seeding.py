@@ -6,7 +6,7 @@ import pytest
 
 from realtime_engine.conversation import Entry, Words
 from realtime_engine.objects import Item
-from realtime_engine.seeding import PICTURE, heard, seeds
+from realtime_engine.seeding import PICTURE, heard, seeds, unwritten
 
 
 def entry(words: str = "", said: str = "", **fields: Any) -> Entry:
@@ -46,7 +46,7 @@ def test_what_nobody_heard_or_knows_is_left_out() -> None:
     half = entry(type="function_call", status="in_progress", name="look", call_id="call_1", arguments='{"at')
     strange = entry("What is that?", type="mcp_call")
 
-    assert list(seeds([unheard, half, strange, entry(role="user"), Entry("item_2")], {})) == []
+    assert list(seeds([unheard, half, strange, entry(role="system"), Entry("item_2")], {})) == []
 
 
 def test_words_of_the_user_count_more_than_the_sound_and_a_picture_is_named() -> None:
@@ -66,3 +66,19 @@ def test_an_id_that_a_client_may_not_choose_is_shortened() -> None:
 
 def test_a_call_without_arguments_has_an_empty_object() -> None:
     assert one(entry(type="function_call", name="look", call_id="call_1")).arguments == "{}"
+
+
+def test_what_the_user_said_unheard_by_anybody_is_a_gap_with_a_name() -> None:
+    item = one(entry(role="user"))
+
+    assert unwritten(item)
+    assert not unwritten(one(entry("Hello.")))
+
+
+def test_a_call_of_a_response_is_whole_when_it_was_handed_out() -> None:
+    call = entry(type="function_call", name="look", call_id="call_1", response_id="resp_1")
+    assert list(seeds([call], {})) == []
+
+    call.called = True
+
+    assert one(call).name == "look"

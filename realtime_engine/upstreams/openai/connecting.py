@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 import trio
+from msgspec import UnsetType
 
 from realtime_engine.dial import dial
 from realtime_engine.errors import UpstreamError
@@ -23,6 +24,10 @@ from realtime_engine.websocket import Shared, WebSocket, WireLimits
 from realtime_engine.wire import Wire
 
 _ERROR: Final = type_of(Error)
+_REFUSED: Final = "invalid_api_key"
+_UNAUTHORIZED: Final = 3000
+"""An error's code and a close code that say that it is the key (protocol.md, 1.2 and 10)."""
+
 _BEGINNING: Final = 128  # bytes of an event in which its type stands, behind no more than its id
 
 
@@ -70,7 +75,9 @@ class Guarded(WebSocket):
     def closed(self) -> tuple[int, str]:
         """See `realtime_engine.link.Link`."""
         code, reason = super().closed
-        return code, self._server.refusal if self._server.betrays(reason) else reason
+        if not self._server.betrays(reason):
+            return code, reason
+        return code, self._server.refusal if code == _UNAUTHORIZED else self._server.silence
 
     async def listen(self, take: Take) -> bool:
         """See `realtime_engine.link.CallingLink`."""
@@ -100,9 +107,18 @@ class Guarded(WebSocket):
         """What may show the key is said without it."""
         event = message.event
         detail = event.error if isinstance(event, Error) else ErrorDetail()
-        kept = [None if self._server.shows(each or "") else each for each in (detail.type, detail.code)]
-        said = ErrorDetail(type=kept[0], code=kept[1], message=self._server.refusal, param=None)
+        said = ErrorDetail(
+            type=self._safe(detail.type),
+            code=self._safe(detail.code),
+            message=self._server.refusal if detail.code == _REFUSED else self._server.silence,
+            param=self._safe(detail.param),
+            event_id=self._safe(detail.event_id),
+        )
         return Message(message.side, message.kind, encode(Error(event_id=event.event_id, error=said)))
+
+    def _safe(self, said: str | None | UnsetType) -> str | None:
+        """A short text of the server's, unless it shows a secret."""
+        return said if isinstance(said, str) and not self._server.shows(said) else None
 
 
 def _is_error(message: Message) -> bool:

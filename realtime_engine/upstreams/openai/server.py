@@ -24,7 +24,8 @@ _SETTLES: Final = frozenset({"model", "deployment", "call_id"})
 """Query parameters that say who answers (protocol.md, section 1)."""
 
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.1
-_PIECE: Final = 6  # characters of a secret that are not to be seen
+_PIECE: Final = 6  # characters of a key that are not to be seen …
+_LONG: Final = 16  # … if it is so long that no word of a language is in it
 _ABOUT_KEYS: Final = ("api key", "api_key", "bearer ")
 
 MENDS: Final = {
@@ -43,7 +44,8 @@ class Server:
     Attributes:
         host: Its name, for messages.
         headers: What the handshake carries.
-        secrets: What must be seen nowhere.
+        keys: What authenticates: no piece of it may be seen.
+        secrets: What must be seen nowhere: the keys, and the values of the operator's other headers.
         key: What the server is asked to accept, for messages: where it is from, never what it is.
     """
 
@@ -51,6 +53,7 @@ class Server:
     host: str
     model: str | None
     headers: tuple[tuple[str, str], ...]
+    keys: tuple[str, ...]
     secrets: tuple[str, ...]
     key: str
 
@@ -74,22 +77,30 @@ class Server:
             return sentence if not said or self.betrays(said) else f"{sentence} ({said})"
         if error.status is not None and error.status >= 500:
             return f"{self.host} is in trouble ({error.status}): try again later"
-        return self.refusal if self.betrays(str(error)) else str(error)
+        return self.silence if self.betrays(str(error)) else str(error)
 
     @property
     def refusal(self) -> str:
-        """What is said in place of a text that may show the key."""
+        """What is said where the key is refused."""
         return f"{self.host} does not accept {self.key}: check it"
 
+    @property
+    def silence(self) -> str:
+        """What is said in place of another text that may show the key."""
+        return f"{self.host} has said something that may show a key: it is left out"
+
     def betrays(self, said: str) -> bool:
-        """Whether a text shows a secret, or speaks of the key and so may."""
+        """Whether a text shows a secret, or speaks of keys and so may."""
         folded = said.casefold()
         return any(about in folded for about in _ABOUT_KEYS) or self.shows(said)
 
     def shows(self, said: str) -> bool:
         """Whether a text shows a secret, or a piece of one."""
-        return any(
-            secret[at : at + _PIECE] in said for secret in self.secrets for at in range(len(secret) - _PIECE + 1)
+        return any(secret in said for secret in self.secrets if len(secret) >= _PIECE) or any(
+            key[at : at + _PIECE] in said
+            for key in self.keys
+            if len(key) >= _LONG
+            for at in range(len(key) - _PIECE + 1)
         )
 
 
@@ -103,23 +114,24 @@ def server_of(options: OpenAIOptions, key: str, where: str, environment: Mapping
     host = url.hostname or ""
     headers = [_header(each) for each in options.upstream_header]
     authenticated = next((name for name, _ in headers if name.casefold() in _AUTHENTICATES), None)
-    hidden = [part for _, value in headers for part in {value, value.rpartition(" ")[2]}]
+    keys = [value.rpartition(" ")[2] for name, value in headers if name.casefold() in _AUTHENTICATES]
+    values = [value for _, value in headers]
     if authenticated is None and key:
         if not key.isascii() or not key.isprintable() or " " in key:
             raise UsageError(f"{where} holds no key: a key is one word of plain letters, digits and signs")
         if url.scheme == "ws" and not _is_here(host):
             raise UsageError(f"the key would go to {host} in clear text: use wss://")
         headers.insert(0, ("Authorization", f"Bearer {key}"))
-        hidden.append(key)
+        keys.append(key)
     if authenticated is None and not key and host == HOSTED:
         raise UsageError(f"{HOSTED} needs a key: set {KEY}, or name a file that holds it with --key-file")
     if host == HOSTED:
         headers += _accounts(environment)
     if options.safety_identifier:
-        headers.append(_header(f"OpenAI-Safety-Identifier: {options.safety_identifier}"))
+        headers.append(_header(f"OpenAI-Safety-Identifier: {options.safety_identifier}", "--safety-identifier"))
     bearer = f"the key of {where}" if key else f"a client without a key ({KEY}, --key-file)"
     shown = bearer if authenticated is None else f"the {authenticated} header"
-    return Server(url, host, _model(options, url), tuple(headers), tuple(hidden), shown)
+    return Server(url, host, _model(options, url), tuple(headers), tuple(keys), (*keys, *values), shown)
 
 
 def _read(address: str) -> SplitResult:
@@ -135,16 +147,16 @@ def _read(address: str) -> SplitResult:
     return url._replace(path=url.path or "/v1/realtime", fragment="")
 
 
-def _header(given: str) -> tuple[str, str]:
+def _header(given: str, flag: str = "--upstream-header") -> tuple[str, str]:
     """A header that was given as ``name: value``; what is wrong with it is told without its value."""
     name, colon, value = given.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not _NAME.fullmatch(name):
-        raise UsageError("--upstream-header must be 'name: value'")
+        raise UsageError(f"{flag} must be 'name: value'")
     if not value.isascii() or not value.isprintable():
-        raise UsageError(f"--upstream-header {name}: the value holds what HTTP cannot carry")
+        raise UsageError(f"{flag} {name}: the value holds what HTTP cannot carry")
     if name.casefold() in _HANDSHAKE or name.casefold().startswith("sec-websocket-"):
-        raise UsageError(f"--upstream-header {name}: this header is the handshake's own")
+        raise UsageError(f"{flag} {name}: this header is the handshake's own")
     return name, value
 
 

@@ -30,6 +30,7 @@ from transports.ws import WsOptions
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwx"
 PATIENCE = 20.0
+SILENCE = "127.0.0.1 has said something that may show a key: it is left out"
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +131,26 @@ async def test_an_error_in_an_unknown_shape_is_told_without_the_key_too() -> Non
         await hold(network, url, front)
 
     assert SECRET not in json.dumps([heard.event for heard in front.heard])
-    assert front.all("error")[0]["error"]["message"] == "127.0.0.1 does not accept the key of OPENAI_API_KEY: check it"
+    assert front.all("error")[0]["error"]["message"] == SILENCE
+
+
+async def test_what_else_may_show_the_key_is_left_out_and_the_rest_of_the_error_stays() -> None:
+    detail = {"type": "server_error", "code": "tool_failed", "message": f"No API key like {SECRET}", "param": SECRET}
+    error = {"type": "error", "event_id": "event_1", "error": {**detail, "event_id": "mine_1"}}
+    front = Script()
+
+    async with open_network() as network, serving(network, says(error, code=4000, reason=f"{SECRET} is odd")) as url:
+        end = await hold(network, url, front)
+
+    told = front.all("error")[0]["error"]
+    assert told == {
+        "type": "server_error",
+        "code": "tool_failed",
+        "message": SILENCE,
+        "param": None,
+        "event_id": "mine_1",
+    }
+    assert SILENCE in end.reason
 
 
 async def test_other_errors_pass_as_they_came() -> None:

@@ -223,7 +223,7 @@ def test_other_mishaps_speak_for_themselves_unless_they_show_the_key() -> None:
     known = server()
 
     assert known.explain(UpstreamError("cannot find a.example")) == "cannot find a.example"
-    assert known.explain(UpstreamError(f"bad: {SECRET[9:20]}", status=400)) == known.refusal
+    assert known.explain(UpstreamError(f"bad: {SECRET[9:20]}", status=400)) == known.silence
     assert "OPENAI_API_KEY" in known.refusal
     assert not known.betrays(SECRET[3:8])
     assert known.betrays(SECRET[3:9])
@@ -232,3 +232,17 @@ def test_other_mishaps_speak_for_themselves_unless_they_show_the_key() -> None:
 def test_what_authenticates_is_named_as_the_operator_gave_it() -> None:
     assert "does not accept the api-key header" in server(upstream_header=("api-key: 123456789",)).refusal
     assert "does not accept a client without a key (OPENAI_API_KEY, " in server(url="ws://localhost", key="").refusal
+
+
+def test_only_what_authenticates_is_looked_for_in_pieces() -> None:
+    headers = ("OpenAI-Beta: realtime=v1", "api-key: secret-word", "x-tenant: the-tenant-of-all-tenants")
+    known = server(url="wss://a.example", upstream_header=headers)
+
+    assert not known.betrays("Model 'x' is not supported in realtime mode; a secret is no word.")
+    assert known.betrays("secret-word")
+    assert known.betrays("the-tenant-of-all-tenants")
+
+
+def test_the_flag_that_is_wrong_is_named() -> None:
+    with pytest.raises(UsageError, match=r"^--safety-identifier OpenAI-Safety-Identifier: the value holds"):
+        server(safety_identifier="müller")
