@@ -117,7 +117,8 @@ class FrameReader:
         try:
             return self._take_frames(data, messages, len(data))
         except RemoteProtocolError as error:
-            self.failed = error.with_traceback(None)  # which would hold on to ``data``
+            self.failed = error.with_traceback(None)  # this and the next would hold on to ``data``
+            error.__context__ = None
             return len(data)
 
     def _take_frames(self, data: memoryview, messages: list[Message], end: int) -> int:  # noqa: C901 - the data path
@@ -144,8 +145,8 @@ class FrameReader:
                 key, body = data[body : body + 4].tobytes(), body + 4
             stop = body + size
             if stop > end:
-                if body < end and not first & CLOSE:
-                    self._look_ahead(first, data[body:end], key)
+                if body < end and (first & 0xF or self._opcode) == TEXT:
+                    self._look_ahead(data[body + self._checked : end].tobytes(), key)
                 break
             payload = data[body:stop].tobytes() if key is None else apply_mask(data[body:stop], key)
             if kind is not None:
@@ -186,19 +187,11 @@ class FrameReader:
         if size >> 63:
             raise self._error("a length of 64 bits")
 
-    def _look_ahead(self, first: int, part: memoryview, key: bytes | None) -> None:
+    def _look_ahead(self, fresh: bytes, key: bytes | None) -> None:
         """Look at the text of a frame that is not whole yet: what is wrong shall not wait for its end."""
-        if (first & 0xF or self._opcode) != TEXT:
-            return
-        seen = self._checked
-        fresh = part[seen:]
-        if key is None:
-            text = fresh.tobytes()
-        else:
-            turn = seen % 4
-            text = apply_mask(fresh, key[turn:] + key[:turn])
-        self._decode(text, last=False)
-        self._checked = len(part)
+        turn = self._checked % 4
+        self._checked += len(fresh)
+        self._decode(fresh if key is None else apply_mask(fresh, key[turn:] + key[:turn]), last=False)
 
     def _take_control(self, opcode: int, payload: bytes) -> None:
         if opcode == PING:

@@ -227,10 +227,16 @@ class WebSocket:
             raise self._reader.failed
 
     def _ready(self, bits: int) -> None:
-        """The socket can be read or written, or is broken."""
-        if bits == READ and self._reads and not self._blocked:  # nearly always
-            self._take_in()
-            return
+        """The socket can be read or written, or is broken. Whatever goes wrong here is this connection's own affair."""
+        try:
+            if bits == READ and self._reads and not self._blocked:  # nearly always
+                self._take_in()
+            else:
+                self._see_to(bits)
+        except Exception as error:  # noqa: BLE001 - nobody foresaw it, and all others depend on this task
+            self._break_off(error)
+
+    def _see_to(self, bits: int) -> None:
         broken = bits & ~(READ | WRITE)
         if self._blocked and (bits & self._blocked or broken):
             self._send()
@@ -242,7 +248,7 @@ class WebSocket:
     def _go_on(self) -> None:
         """Take apart what was left over, if it is still wanted."""
         if self._reader.more and self._reads:
-            self._take_in()
+            self._ready(READ)
 
     def _take_in(self) -> None:
         """Read what there is, and give it on: once, or with TLS a few records, for each comes alone."""
@@ -450,7 +456,8 @@ class WebSocket:
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():
-            self._news = self._news or trio.Event()
+            if self._news is None:
+                self._news = trio.Event()
             await self._news.wait()
 
     def _tell(self) -> None:
@@ -499,6 +506,13 @@ class WebSocket:
             self._asked = True
             self._queue_frame(PING, b"")
             self.flush()
+
+    def _break_off(self, error: Exception) -> None:
+        """End the connection for a mistake of our own; whoever listens hears of it."""
+        self._drop_queue()
+        self._wake(outcome.Error(error))
+        self._end((_LOST[0], f"{self._side.value}: a bug: {type(error).__name__}"))
+        self._unwatch()
 
     def _give_up(self, code: int, reason: str) -> None:
         self._drop_queue()

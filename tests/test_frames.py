@@ -209,6 +209,20 @@ def test_what_is_wrong_is_found_as_soon_as_it_is_there(data: bytes, code: int, p
     assert to.failed.side is Side.FRONT
 
 
+@pytest.mark.parametrize("key", [None, KEY])
+def test_a_large_text_that_goes_wrong_in_the_middle_is_found_there(key: bytes | None) -> None:
+    to = reader(masked=key is not None)
+    stream = frame(TEXT, b"a" * 100_000 + b"\xff" + bytes(800_000), key)
+
+    assert to.extend(stream[:100_000]) == []
+    assert not to.failed
+    assert to.extend(stream[100_000:100_100]) == []
+    assert to.failed is not None
+    assert to.failed.close_code == 1007
+    assert to.failed.__context__ is None
+    assert to.extend(stream[100_100:]) == []
+
+
 def test_a_client_must_mask() -> None:
     to = reader(masked=True)
 

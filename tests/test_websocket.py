@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from realtime_engine.errors import RemoteProtocolError
-from realtime_engine.frames import BINARY, CLOSE, FIN, MOST_FRAMES, PING, PONG, TEXT, close_payload, frame
+from realtime_engine.frames import BINARY, CLOSE, FIN, MOST_FRAMES, PING, PONG, TEXT, FrameReader, close_payload, frame
 from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.network import WIRE_LIMITS, Network, open_network
 from realtime_engine.websocket import LOW_WATER, WebSocket, WireLimits
@@ -422,6 +422,48 @@ async def test_closing_sends_what_is_queued_first_and_waits_for_the_answer(netwo
 
     assert near.closed == (1012, "")
     assert len(got) == (MOST_FRAMES + 1 if listening else 0)
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_closing_comes_through_also_while_somebody_waits_for_room_or_has_waited(
+    network: Network, cancelled: bool
+) -> None:
+    async with connected(network, room=ROOM) as (near, far), trio.open_nursery() as nursery:
+        near.write(b"a" * 1_000_000, Kind.TEXT)
+        near.flush()
+        with trio.move_on_after(0.01 if cancelled else 0):
+            await near.drain()
+        if not cancelled:
+            nursery.start_soon(near.drain)
+            await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(near.close, 1012, "restart")
+
+        assert await far.hear() == (TEXT, b"a" * 1_000_000)
+        assert await far.hear() == (CLOSE, close_payload(1012, "restart"))
+        await far.say(b"", opcode=CLOSE)
+
+
+@pytest.mark.parametrize("listening", [False, True])
+async def test_what_nobody_foresaw_ends_its_own_connection_only(
+    network: Network, monkeypatch: pytest.MonkeyPatch, listening: bool
+) -> None:
+    def fail(reader: FrameReader, data: memoryview) -> list[Message]:
+        raise ValueError("a bug")
+
+    async with connected(network) as (one, far_one), connected(network) as (other, far_other):
+        async with trio.open_nursery() as nursery:
+            with monkeypatch.context() as patch:
+                patch.setattr(FrameReader, "read", fail)
+                await far_one.say(b"x")
+                if listening:
+                    with pytest.raises(ValueError, match="a bug"):
+                        await one.read()
+                else:
+                    await one.close(1000, "")
+            nursery.start_soon(other.read)
+            await far_other.say(b"y")
+        assert await one.read() == []
+        assert one.closed == (1006, "front: a bug: ValueError")
 
 
 async def test_closing_throws_away_what_came_with_the_handshake(network: Network) -> None:
