@@ -411,6 +411,15 @@ def test_an_address_with_a_token_asks_for_it_and_keeps_it_out_of_reach(
         assert visit.page.evaluate("() => document.cookie + JSON.stringify(localStorage)") == "{}"
 
 
+def test_a_conversation_that_is_recorded_says_so_before_it_begins(
+    browser: Browser, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    with serving(*arguments, "--record", str(tmp_path)) as server, visiting(browser, server.url) as visit:
+        visit.shows("#recorded", "recorded")
+
+        visit.shows("#where", "The conversation is recorded there.")
+
+
 # --- keys ----------------------------------------------------------------------------------------------------------
 
 

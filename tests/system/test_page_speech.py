@@ -225,6 +225,21 @@ def test_push_to_talk_sends_what_is_said_while_it_is_held(visit: Visit, by: str,
     assert len(visit.spoken) == spoken
 
 
+def test_in_push_to_talk_the_enter_key_begins_and_ends_a_turn(visit: Visit) -> None:
+    push_to_talk(visit)
+    visit.page.click("#talk")
+    visit.shows("#state", "Hold to talk")
+    visit.comes("session.updated", 2)
+    visit.page.focus("#talk")
+    visit.page.keyboard.press("Enter")
+    visit.state("hearing")
+    visit.until(lambda: len(visit.spoken) > RATE, "nothing was sent")
+    visit.page.keyboard.press("Enter")
+
+    visit.goes("input_audio_buffer.commit")
+    visit.comes("response.created")
+
+
 def test_a_tap_on_the_button_in_push_to_talk_is_no_turn(visit: Visit) -> None:
     push_to_talk(visit)
     visit.page.click("#talk")
@@ -326,3 +341,24 @@ def test_a_browser_that_keeps_to_the_rate_of_its_sound_card_is_heard_and_hears_a
         assert rate != RATE
         assert likeness(question_of(speech), pcm(bytes(visit.spoken))) > 0.95
         assert likeness(answer[:RATE], soxr.resample(heard, rate, RATE)) > 0.9
+
+
+def test_a_browser_that_takes_a_microphone_only_at_its_own_rate_is_heard_as_well(
+    browser: Browser, server: Server, speech: Path
+) -> None:
+    with visiting(browser, server.url, ear=True) as visit:
+        visit.page.add_init_script(
+            """const source = AudioContext.prototype.createMediaStreamSource;
+               AudioContext.prototype.createMediaStreamSource = function (stream) {
+                 window.rate = this.sampleRate;
+                 if (this.sampleRate === 24000) throw new DOMException("another rate", "NotSupportedError");
+                 return source.call(this, stream);
+               };"""
+        )
+        visit.page.reload()
+        as_it_is(visit)
+        visit.page.click("#talk")
+        visit.comes("input_audio_buffer.speech_stopped")
+
+        assert visit.page.evaluate("() => rate") != RATE
+        assert likeness(question_of(speech), pcm(bytes(visit.spoken))) > 0.95
