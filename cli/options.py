@@ -22,6 +22,9 @@ class ConversationOptions:
         session: A file with the whole session object, JSON or TOML; the flags count more.
         tools: A module whose public functions the model may call: an import path, or a .py file.
         record: Record every conversation in a new folder in this one.
+        reconnect_attempts: How often a conversation that the engine leads tries to come back to a model that is lost;
+            0: never. A Realtime client sees to that itself.
+        renew_after: Seconds after which its connection is made anew in a quiet moment, before the server's own limit.
     """
 
     transport: str
@@ -32,6 +35,8 @@ class ConversationOptions:
     session: Path | None = None
     tools: str | None = None
     record: Path | None = None
+    reconnect_attempts: int = 6
+    renew_after: float = 55 * 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

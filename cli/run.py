@@ -46,9 +46,9 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
 
 def _run(common: RunOptions, front: MachineFront, chosen: ChosenUpstream, flags: dict[str, object]) -> int:
     from cli.screen import open_screen
-    from cli.settings import check_folder, model_of, session_settings
+    from cli.settings import check_folder, model_of, reconnect_of, session_settings
     from cli.talk import Talk
-    from realtime_engine.options import Reconnect, SessionOptions
+    from realtime_engine.options import SessionOptions
     from realtime_engine.tools import load_tools
 
     check_folder(common.record)
@@ -62,7 +62,7 @@ def _run(common: RunOptions, front: MachineFront, chosen: ChosenUpstream, flags:
         lead=front.lead,
         reports=front.reports,
         tools=schemas,
-        reconnect=Reconnect(),
+        reconnect=reconnect_of(common),
     )
     with open_screen(stdout_is_taken=front.uses_stdout) as screen:
         if chosen.why is not None:

@@ -115,7 +115,7 @@ def _serve(
 ) -> int:
     from cli.logs import configure
     from cli.serving import serve_until_told
-    from cli.settings import model_of, session_settings
+    from cli.settings import model_of, reconnect_of, session_settings
     from realtime_engine.journal import log
     from realtime_engine.network import open_network
     from realtime_engine.options import Policy
@@ -132,6 +132,7 @@ def _serve(
 
     tools = load_tools(common.tools) if common.tools is not None else None
     bounds = _limits(limits, config)
+    reconnect = reconnect_of(common)
 
     @asynccontextmanager
     async def open_service() -> AsyncIterator[Service]:
@@ -147,6 +148,7 @@ def _serve(
                 policy=policy,
                 limits=bounds,
                 tools=tools,
+                reconnect=reconnect,
                 recordings=recordings,
             )
 

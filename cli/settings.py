@@ -12,7 +12,10 @@ from msgspec import Raw
 from cli.options import ConversationOptions
 from realtime_engine.errors import UsageError
 from realtime_engine.objects import Json
-from realtime_engine.options import NO_SETTINGS, ToolSchema
+from realtime_engine.options import NO_SETTINGS, Reconnect, ToolSchema
+from realtime_engine.reconnection import reconnect
+
+MOST_ATTEMPTS = 1000
 
 _Object: TypeAlias = dict[str, Json]
 
@@ -51,6 +54,19 @@ def session_settings(
         given = settings.get("tools")
         settings["tools"] = [*(given if isinstance(given, list) else []), *map(_tool, tools)]
     return Raw(msgspec.json.encode({"type": "realtime"} | settings)) if settings else NO_SETTINGS
+
+
+def reconnect_of(options: ConversationOptions) -> Reconnect | None:
+    """How a lost model is come back to.
+
+    Raises:
+        UsageError: A number makes no sense.
+    """
+    if not 0 <= options.reconnect_attempts <= MOST_ATTEMPTS:
+        raise UsageError(f"--reconnect-attempts must be 0 to {MOST_ATTEMPTS}, not {options.reconnect_attempts}")
+    if not options.renew_after > 0:
+        raise UsageError(f"--renew-after must be more than 0 seconds, not {options.renew_after}")
+    return reconnect(options.reconnect_attempts, options.renew_after)
 
 
 def model_of(settings: Raw) -> str | None:

@@ -198,6 +198,9 @@ class Managed:
         if isinstance(event, ev.ResponseCreate) and not is_out_of_band(event):
             self._ask(now, bytes(raw) if event.event_id is not UNSET else self._out.with_id(raw))
             return
+        if isinstance(event, _NAMES_ITEM) and (name := self._recovery.name_now(event.item_id)) != event.item_id:
+            event = replace(event, item_id=name)
+            raw = ev.encode(event)
         if isinstance(event, ev.ResponseCancel) and event.response_id in (UNSET, None, self._responses.active):
             self._interrupt(now, cancel=True)
             return
@@ -290,7 +293,10 @@ class Managed:
         if self._recovery.repeats(event):
             self._repeated(now, event)
             return
-        self._out.forward(message)
+        if isinstance(event, ev.ConversationItemDeleted):
+            event = self._deleted_then(message, event)
+        else:
+            self._out.forward(message)
         self.conversation.apply(event)
         handle = _UPSTREAM.get(type(event))
         if handle is not None:
@@ -312,6 +318,16 @@ class Managed:
             self._playback.hold(HeldSpeech(bytes(message.raw), Span(start, self._spoken), response_id))
             if self._playback.held_bytes > self._options.limits.held_bytes:
                 raise Overfull(f"more than {self._options.limits.held_bytes} bytes of speech wait to be heard")
+
+    def _deleted_then(self, message: Message, event: ev.ConversationItemDeleted) -> ev.ConversationItemDeleted:
+        """Pass on that an item is gone, by the id by which the front knows it."""
+        name = self._recovery.name_then(event.item_id)
+        if name == event.item_id:
+            self._out.forward(message)
+            return event
+        event = replace(event, item_id=name)
+        self._out.to_front(event)
+        return event
 
     def _repeated(self, now: float, event: ev.Event) -> None:
         """A new connection answers what it was told; the front has known that for long."""
@@ -520,6 +536,7 @@ def _cut_off(record: ResponseRecord, event_id: str) -> ev.ResponseDone:
     return ev.ResponseDone(event_id=event_id, response=response)
 
 
+_NAMES_ITEM: Final = (ev.ConversationItemDelete, ev.ConversationItemRetrieve, ev.ConversationItemTruncate)
 _NEVER: Final = Reconnect(delays=(), renew_after=None)
 
 

@@ -16,6 +16,18 @@ PATIENCE: Final = 1.0
 """Seconds until it is asked again whether the moment is a quiet one."""
 
 
+LONGEST: Final = 8.0
+"""Seconds between two attempts, at most."""
+
+
+def reconnect(attempts: int, renew_after: float) -> Reconnect | None:
+    """How a session comes back in so many attempts, each after twice as long as the one before; None: it does not."""
+    if attempts == 0:
+        return None
+    growing = (min(0.5 * 2**n, LONGEST) for n in range(min(attempts - 1, 5)))
+    return Reconnect(delays=(0.0, *growing, *[LONGEST] * (attempts - 6)), renew_after=renew_after)
+
+
 class Attempt(NamedTuple):
     """The attempt that comes next: which it is, from 1, and in how many seconds."""
 

@@ -168,6 +168,14 @@ class Recovery:
             conversation.restart()
         return settings + [self._create(ev.ConversationItemCreate(event_id=invent_id(), item=item)) for item in items]
 
+    def name_now(self, item_id: str) -> str:
+        """What this connection calls an item that the front knows by this id."""
+        return seed_id(item_id) if item_id in self.lost else item_id
+
+    def name_then(self, item_id: str) -> str:
+        """By which id the front knows an item that this connection calls so."""
+        return next((known for known in self.lost if known != item_id and seed_id(known) == item_id), item_id)
+
     def say_less(self, item_id: str, conversation: Conversation, invent_id: InventId) -> list[ev.Event]:
         """Less was heard of this answer than the connection was told: what it was told is replaced."""
         entry, told = conversation.get(item_id), seed_id(item_id)

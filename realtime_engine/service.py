@@ -46,6 +46,7 @@ class Service:
         settings: What the operator has set; tools that the engine runs are not among them.
         policy: What fronts may ask of the model.
         tools: What the engine runs for managed sessions; Realtime clients answer their calls themselves.
+        reconnect: How managed sessions come back to a model that is lost.
         recordings: Where they are recorded; None: nowhere.
         metrics: What all of them together have done.
     """
@@ -56,6 +57,7 @@ class Service:
     policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)
     tools: Tools | None = None
+    reconnect: Reconnect | None = field(default_factory=Reconnect)
     recordings: Recordings | None = None
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -84,7 +86,7 @@ class Service:
             tools=tools,
             policy=self.policy_of(mode),
             limits=self.limits,
-            reconnect=Reconnect() if mode == "managed" else None,
+            reconnect=self.reconnect if mode == "managed" else None,
         )
 
     async def hold(

@@ -904,6 +904,20 @@ def test_a_create_waits_for_the_connection_and_its_time_begins_when_it_is_sent()
     assert session.deadline == 25
 
 
+def test_an_item_whose_id_no_client_may_choose_is_named_as_the_connection_knows_it() -> None:
+    long = f"item_{'x' * 40}"
+    delete = {"type": "conversation.item.delete", "item_id": long}
+    front = Script().at(6, delete).at(9, Close())
+    second = model().on("conversation.item.delete", lambda event: [{**event, "type": "conversation.item.deleted"}])
+
+    talk(front, model().at(1, *added({**QUESTION, "id": long})).at(5, LOST), second)
+
+    (item,) = items(second)
+    assert len(item["id"]) == 32
+    assert second.all("conversation.item.delete") == [{**delete, "item_id": item["id"]}]
+    assert [event["item_id"] for event in front.all("conversation.item.deleted")] == [long]
+
+
 # --- what cannot be told again is said --------------------------------------------------------------------------
 
 

@@ -8,9 +8,9 @@ import pytest
 from msgspec import Raw
 
 from cli.options import RunOptions
-from cli.settings import model_of, session_settings
+from cli.settings import model_of, reconnect_of, session_settings
 from realtime_engine.errors import UsageError
-from realtime_engine.options import NO_SETTINGS, ToolSchema
+from realtime_engine.options import NO_SETTINGS, Reconnect, ToolSchema
 
 
 def test_nothing_is_asked_for_without_flags_and_file() -> None:
@@ -103,3 +103,13 @@ def test_the_object_itself_counts_where_no_file_is_named(tmp_path: Path) -> None
 )
 def test_the_settings_say_which_model_is_wanted(settings: str, model: str | None) -> None:
     assert model_of(Raw(settings.encode())) == model
+
+
+def test_how_a_lost_model_is_come_back_to_is_checked() -> None:
+    assert reconnect_of(RunOptions(reconnect_attempts=2, renew_after=60)) == Reconnect(
+        delays=(0.0, 0.5), renew_after=60
+    )
+    assert reconnect_of(RunOptions(reconnect_attempts=0)) is None
+    for wrong in ({"reconnect_attempts": -1}, {"reconnect_attempts": 1001}, {"renew_after": 0.0}):
+        with pytest.raises(UsageError, match=r"^--re"):
+            reconnect_of(RunOptions(**wrong))

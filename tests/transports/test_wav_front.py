@@ -354,8 +354,8 @@ def test_an_upstream_that_is_lost_is_said_and_counts_as_a_failure() -> None:
 
 def test_an_upstream_that_is_lost_and_there_again_is_said_and_waited_for() -> None:
     first = Script().on("connected", session_created()).on("response.create", created()).at(1.0, Close(1006, ""))
-    second = Script().on("connected", session_created()).on("response.create", created("resp_2"))
-    second.at(9.0, loud(1.0, response="resp_2"), spoken("resp_2", "Here I am."))
+    second = Script().on("connected", session_created())
+    second.at(9.0, created("resp_2"), loud(1.0, response="resp_2"), spoken("resp_2", "Here I am."))
 
     talk = converse(first, "Hello?", then=second, reconnect=Reconnect(delays=(2.0,)))
 

@@ -23,6 +23,10 @@ from realtime_engine.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from realtime_engine.objects import StatusDetails
+
+LOST: Final = "connection_lost"
+"""Why a response was cut off that its server will not end any more."""
 
 ANSWER_WITHIN: Final = 10.0
 """Seconds after the end of a turn in which an answer must begin."""
@@ -61,6 +65,7 @@ class Answers:
         self._speech = False  # the model hears the person speak
         self._awaited = False  # the next response is due
         self._away = False  # the connection to the model is lost, and is made again
+        self._heard: set[str] = set()  # responses of which something came
         self._active: set[str] = set()  # responses
         self._sounding: set[str] = set()  # responses whose speech is unheard
         self._calls: set[str] = set()  # without output
@@ -105,6 +110,7 @@ class Answers:
                 self._begun, self._awaited, self.unanswered = True, False, False
             case ResponseOutputAudioDelta(response_id=str(response_id)):
                 self._sounding.add(response_id)
+                self._heard.add(response_id)
             case ResponseOutputTextDelta() | ResponseOutputAudioTranscriptDelta() | FunctionCallArgumentsDelta():
                 pass  # it is at work
             case OutputAudioBufferStopped(response_id=response_id) | OutputAudioBufferCleared(response_id=response_id):
@@ -127,6 +133,10 @@ class Answers:
         if response.status == "failed":
             self._awaited = False
             self.failures.append(_why(event))
+        details = response.status_details
+        if isinstance(details, StatusDetails) and details.reason == LOST and response.id not in self._heard:
+            self._awaited = True  # it is asked for again
+        self._heard.discard(response.id)
         if response.status != "completed":
             return
         ours = {
