@@ -1,15 +1,16 @@
 // @ts-check
-/** The page: puts its parts together. What a part does is in its own file; what follows from what, here. */
+/** The page: puts its parts together. what a part does is in its own file; how they meet, here. */
 import { Connection } from "./connection.js";
+import { consequences } from "./consequences.js";
 import { Conversation, heardAudio } from "./conversation.js";
 import { Entrance } from "./entrance.js";
 import { Inspector } from "./events.js";
 import { Figures } from "./figures.js";
 import { wireKeys, wireTalk } from "./keys.js";
-import { Messages, closeMessage, errorMessage, failureMessage, microphoneMessage, upstreamMessage } from "./messages.js";
+import { Messages, closeMessage, errorMessage, failureMessage, microphoneMessage } from "./messages.js";
 import { get, say } from "./page.js";
 import { Settings } from "./settings.js";
-import { decode, level, sleep, wake } from "./sound.js";
+import { level, sleep, wake } from "./sound.js";
 import { Speaker } from "./speaker.js";
 import { hintFor, stateOf, wordFor } from "./talk.js";
 import { Turns } from "./turns.js";
@@ -31,7 +32,7 @@ const HARMLESS = new Set([
   "item_delete_invalid_item_id",
 ]);
 
-class Page {
+export class Page {
   /** @type {import("./talk.js").Facts} */
   facts = {
     ...{ connecting: false, connected: false, microphone: false, manual: false },
@@ -275,7 +276,7 @@ class Page {
     this.inspector.add(at, "down", event, text.length);
     this.turns.changed(this.conversation.apply(event, at));
     for (const turn of this.conversation.surplus()) this.turns.removed(turn);
-    HANDLERS[event.type]?.(this, event);
+    consequences[event.type]?.(this, event);
   }
 
   /** What somebody said, kept for playing it again. @param {string} item @param {Int16Array | null} samples */
@@ -335,64 +336,6 @@ class Page {
     this.modelWave.refresh();
   }
 }
-
-/** What follows from an event, beside what it does to the conversation. @type {Record<string, (page: Page, event: any) => void>} */
-const HANDLERS = {
-  "engine.session": (page, { upstream, pinned, may_set }) => {
-    if (upstream) page.entrance.answers(upstream);
-    page.settings.lock(pinned ?? {}, may_set ?? "all");
-  },
-  "engine.upstream": (page, { state, retry_in, reason }) => {
-    page.error = null;
-    if (state === "connected") page.upstreamBack();
-    else page.upstreamLost(upstreamMessage(retry_in ?? 0, reason ?? ""));
-  },
-  "session.created": (page, { session }) => {
-    page.session = true;
-    page.settings.begin(session);
-    page.sendText();
-  },
-  "session.updated": (page, { session }) => page.settings.show(session),
-  "input_audio_buffer.speech_started": (page, { item_id, audio_start_ms }) => {
-    page.voice.begins(item_id, audio_start_ms);
-    page.figures.speaks();
-    page.expecting = false;
-    page.know({ hearing: true });
-  },
-  "input_audio_buffer.speech_stopped": (page, { item_id, audio_end_ms }) => {
-    page.keep(item_id, page.voice.ends(item_id, audio_end_ms));
-    page.figures.spoke();
-    page.expecting = true;
-    page.know({ hearing: false });
-  },
-  "input_audio_buffer.committed": (page, { item_id }) => {
-    if (!page.conversation.get(item_id)?.ms) page.keep(item_id, page.voice.ends(item_id));
-    page.know({ hearing: false });
-  },
-  "conversation.item.deleted": (page, { item_id }) => page.gone(item_id),
-  "response.created": (page, { response }) => {
-    page.messages.hide("error");
-    page.expecting = false;
-    page.responses.add(response.id);
-    page.know({});
-  },
-  "response.done": (page, { response }) => {
-    page.responses.delete(response.id);
-    const calls = response.output?.some((/** @type {any} */ item) => item.type === "function_call");
-    page.expecting = response.status === "completed" && calls; // what they give will be answered
-    page.figures.used(response.usage);
-    const again = () => page.ask();
-    if (response.status === "failed") page.messages.show("error", errorMessage(response.status_details?.error ?? {}, again, "Ask again"));
-    page.know({});
-  },
-  "response.output_audio.delta": (page, { item_id, content_index, response_id, delta }) => {
-    const samples = decode(delta);
-    page.turns.changed(page.conversation.hear(item_id, samples, page.figures.now(), "assistant"));
-    page.speaker.add({ item: item_id, part: content_index ?? 0, response: response_id ?? "" }, samples);
-  },
-  "output_audio_buffer.cleared": (page, { event_id }) => page.speaker.clear(event_id),
-  error: (page, { error }) => page.failedWith(error),
-};
 
 new Page();
 performance.mark("ready");

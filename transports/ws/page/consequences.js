@@ -1,0 +1,62 @@
+// @ts-check
+/** What follows from an event of the engine, beside what it does to the conversation: one entry for each. */
+import { errorMessage, upstreamMessage } from "./messages.js";
+import { decode } from "./sound.js";
+
+/** What follows from an event, beside what it does to the conversation. @type {Record<string, (page: import("./main.js").Page, event: any) => void>} */
+export const consequences = {
+  "engine.session": (page, { upstream, pinned, may_set }) => {
+    if (upstream) page.entrance.answers(upstream);
+    page.settings.lock(pinned ?? {}, may_set ?? "all");
+  },
+  "engine.upstream": (page, { state, retry_in, reason }) => {
+    page.error = null;
+    if (state === "connected") page.upstreamBack();
+    else page.upstreamLost(upstreamMessage(retry_in ?? 0, reason ?? ""));
+  },
+  "session.created": (page, { session }) => {
+    page.session = true;
+    page.settings.begin(session);
+    page.sendText();
+  },
+  "session.updated": (page, { session }) => page.settings.show(session),
+  "input_audio_buffer.speech_started": (page, { item_id, audio_start_ms }) => {
+    page.voice.begins(item_id, audio_start_ms);
+    page.figures.speaks();
+    page.expecting = false;
+    page.know({ hearing: true });
+  },
+  "input_audio_buffer.speech_stopped": (page, { item_id, audio_end_ms }) => {
+    page.keep(item_id, page.voice.ends(item_id, audio_end_ms));
+    page.figures.spoke();
+    page.expecting = true;
+    page.know({ hearing: false });
+  },
+  "input_audio_buffer.committed": (page, { item_id }) => {
+    if (!page.conversation.get(item_id)?.ms) page.keep(item_id, page.voice.ends(item_id));
+    page.know({ hearing: false });
+  },
+  "conversation.item.deleted": (page, { item_id }) => page.gone(item_id),
+  "response.created": (page, { response }) => {
+    page.messages.hide("error");
+    page.expecting = false;
+    page.responses.add(response.id);
+    page.know({});
+  },
+  "response.done": (page, { response }) => {
+    page.responses.delete(response.id);
+    const calls = response.output?.some((/** @type {any} */ item) => item.type === "function_call");
+    page.expecting = response.status === "completed" && calls; // what they give will be answered
+    page.figures.used(response.usage);
+    const again = () => page.ask();
+    if (response.status === "failed") page.messages.show("error", errorMessage(response.status_details?.error ?? {}, again, "Ask again"));
+    page.know({});
+  },
+  "response.output_audio.delta": (page, { item_id, content_index, response_id, delta }) => {
+    const samples = decode(delta);
+    page.turns.changed(page.conversation.hear(item_id, samples, page.figures.now(), "assistant"));
+    page.speaker.add({ item: item_id, part: content_index ?? 0, response: response_id ?? "" }, samples);
+  },
+  "output_audio_buffer.cleared": (page, { event_id }) => page.speaker.clear(event_id),
+  error: (page, { error }) => page.failedWith(error),
+};
