@@ -7,6 +7,8 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
 from typing import cast
 
 import trio
@@ -60,6 +62,7 @@ class Service:
     reconnect: Reconnect | None = field(default_factory=Reconnect)
     recordings: Recordings | None = None
     metrics: Metrics = field(default_factory=Metrics)
+    _options: dict[tuple[Mode, bool], SessionOptions] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def recorded(self) -> bool:
@@ -72,11 +75,15 @@ class Service:
             return self.policy
         return replace(self.policy, pinned=self.policy.pinned | {"tools": BY_TOOLS})
 
-    def options(self, mode: Mode, wanted: Wanted = ANYTHING) -> SessionOptions:
+    def options(self, mode: Mode, *, transcription: bool = False) -> SessionOptions:
         """What a session of this kind is made of."""
-        settings = self.settings
-        if wanted.transcription:
-            settings = for_transcription(settings)
+        kind = (mode, transcription)
+        if kind not in self._options:
+            self._options[kind] = self._make_options(mode, transcription=transcription)
+        return self._options[kind]
+
+    def _make_options(self, mode: Mode, *, transcription: bool) -> SessionOptions:
+        settings = for_transcription(self.settings) if transcription else self.settings
         tools = self.tools.schemas if self.tools is not None and mode == "managed" else ()
         return SessionOptions(
             mode=mode,
@@ -133,7 +140,7 @@ class Service:
         if wanted.model is not None and not may_set("model", self.policy):
             log.note("the model that the client asks for does not count: the operator chooses it")
             wanted = wanted._replace(model=None)
-        options = self.options(mode, wanted)
+        options = self.options(mode, transcription=wanted.transcription)
         upstream = for_conversation(self.upstream)
 
         def open_upstream(clock: Clock) -> AbstractAsyncContextManager[Link]:
@@ -141,34 +148,38 @@ class Service:
                 return open_machine(Side.UPSTREAM, upstream.connect(wanted), clock)
             return cast("LinkUpstream", upstream).open(clock, self.network, wanted)
 
-        async with self._recording(options, front) as recorder:
-            run = await converse(
-                Session(options),
-                open_front=_counted(Side.FRONT, open_front, watch),
-                open_upstream=_counted(Side.UPSTREAM, open_upstream, watch),
-                run_tool=self.tools.anew().run_in_time if options.tools and self.tools is not None else None,
-                stop=stop,
-                record=watch if recorder is None else both(watch, recorder.record),
-                note=log.note,
-                sweep=self.network.sweep if mode == "transparent" else None,
-            )
+        talk = partial(
+            converse,
+            Session(options),
+            open_front=_Counted(Side.FRONT, open_front, watch),
+            open_upstream=_Counted(Side.UPSTREAM, open_upstream, watch),
+            run_tool=self.tools.anew().run_in_time if options.tools and self.tools is not None else None,
+            stop=stop,
+            note=log.note,
+            sweep=self.network.sweep if mode == "transparent" else None,
+        )
+        if self.recordings is None:
+            return await talk(record=watch)
+        async with self._recording(self.recordings, options, front) as recorder:
+            run = await talk(record=watch if recorder is None else both(watch, recorder.record))
             if recorder is not None:
                 recorder.end(run.at, run.reason)
         return run
 
     @asynccontextmanager
-    async def _recording(self, options: SessionOptions, front: str) -> AsyncIterator[LiveRecorder | None]:
-        """A recorder, if there is to be one; one that cannot begin costs the recording, not the conversation."""
+    async def _recording(
+        self, recordings: Recordings, options: SessionOptions, front: str
+    ) -> AsyncIterator[LiveRecorder | None]:
+        """A recorder; one that cannot begin costs the recording, not the conversation."""
         async with AsyncExitStack() as stack:
             recorder = None
-            if self.recordings is not None:
-                opened = self.recordings.open(options, front=front, upstream=self.upstream.name, warn=self._lost)
-                try:
-                    recorder = await stack.enter_async_context(opened)
-                except UsageError as error:
-                    self._lost(f"the conversation is not recorded: {error}")
-                else:
-                    journal.log().info("conversation is recorded", recording=recorder.folder.name)
+            opened = recordings.open(options, front=front, upstream=self.upstream.name, warn=self._lost)
+            try:
+                recorder = await stack.enter_async_context(opened)
+            except UsageError as error:
+                self._lost(f"the conversation is not recorded: {error}")
+            else:
+                journal.log().info("conversation is recorded", recording=recorder.folder.name)
             yield recorder
 
     def _lost(self, warning: str) -> None:
@@ -182,13 +193,28 @@ def new_id() -> str:
     return f"sess_{secrets.token_hex(8)}"
 
 
-def _counted(side: Side, open_link: OpenLink, watch: Watch) -> OpenLink:
-    """The same, and what goes over the connection is counted, if it counts."""
+class _Counted:
+    """Opens connections like another, and counts what goes over them, if they count."""
 
-    @asynccontextmanager
-    async def open_counted(clock: Clock) -> AsyncIterator[Link]:
-        async with open_link(clock) as link:
-            with watch.traffic(side, link) if counts(link) else nullcontext():
-                yield link
+    __slots__ = ("_open", "_opened", "_side", "_traffic", "_watch")
 
-    return open_counted
+    def __init__(self, side: Side, open_link: OpenLink, watch: Watch) -> None:
+        self._side = side
+        self._open = open_link
+        self._watch = watch
+
+    def __call__(self, clock: Clock) -> "_Counted":
+        self._opened = self._open(clock)
+        return self
+
+    async def __aenter__(self) -> Link:
+        link = await self._opened.__aenter__()
+        self._traffic = self._watch.traffic(self._side, link) if counts(link) else nullcontext()
+        self._traffic.__enter__()
+        return link
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._traffic.__exit__(None, None, None)
+        return await self._opened.__aexit__(kind, error, trace)

@@ -1,6 +1,7 @@
 """Which address a client has: its own, or the one that a trusted proxy forwards."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias
 
@@ -39,6 +40,7 @@ class Proxies:
         return any(address in network for network in self._networks)
 
 
+@lru_cache(maxsize=1024)
 def plain(text: str) -> Address:
     """An address of a socket: without a zone, and IPv4 as such also where it came by an IPv6 socket."""
     address = ip_address(text.partition("%")[0])
@@ -46,6 +48,7 @@ def plain(text: str) -> Address:
     return mapped or address
 
 
+@lru_cache(maxsize=1024)
 def customer(address: str) -> str:
     """Who is counted as one: an IPv4 address, or the first half of an IPv6 address."""
     parsed = plain(address)

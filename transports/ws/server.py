@@ -5,20 +5,19 @@ Each connection has a task of its own, and whatever goes wrong there ends there.
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from http import HTTPStatus
 from typing import Final
 
 import trio
 
-from realtime_engine.engine import GRACE, Clock
+from realtime_engine.engine import GRACE
 from realtime_engine.inputs import Side, Stop
 from realtime_engine.journal import fault, log
-from realtime_engine.link import Link
 from realtime_engine.metrics import Refusal
-from realtime_engine.service import Service
+from realtime_engine.service import FAULT, Service
 from realtime_engine.session import RESTART
 from realtime_engine.stopping import Stopping
 from realtime_engine.websocket import WireLimits
@@ -159,8 +158,9 @@ class WebServer:
     async def _answer_requests(self, wire: Wire, peer: str, local: str) -> None:
         http = HttpConnection(wire)
         deadline = trio.current_time() + self._options.handshake_timeout
-        with self._room.wait(deadline):
-            await wire.handshake()
+        if self._tls is not None:
+            with self._room.wait(deadline):
+                await wire.handshake()
         going_on = trio.current_time() < deadline
         while going_on:
             try:
@@ -219,14 +219,16 @@ class WebServer:
             HttpError: There is no place, or it was a plain request: that, too, can ask whether there is one.
         """
         address = self._access.address(visit)
-        async with self._place(address):
+        await self._take_place(address)
+        try:
             if admission.handshake is None:
                 raise upgrade_required()
             await self._converse(admission, admission.handshake, http.rest, wire, address)
+        finally:
+            self._give_place_back(address)
 
-    @asynccontextmanager
-    async def _place(self, address: str) -> AsyncIterator[None]:
-        """A place for one conversation.
+    async def _take_place(self, address: str) -> None:
+        """Take a place for one conversation.
 
         Raises:
             HttpError: There is none.
@@ -238,13 +240,12 @@ class WebServer:
         except Full as full:
             raise _unavailable(full.code, f"{full}.", full.retry_after_s) from full
         self._talking += 1
-        try:
-            yield
-        finally:
-            self._slots.free(address)
-            self._talking -= 1
-            if self._draining.is_set() and not self._talking:
-                self._quiet.set()
+
+    def _give_place_back(self, address: str) -> None:
+        self._slots.free(address)
+        self._talking -= 1
+        if self._draining.is_set() and not self._talking:
+            self._quiet.set()
 
     async def _converse(
         self, admission: Admission, handshake: Handshake, received: bytes, wire: Wire, address: str
@@ -254,20 +255,17 @@ class WebServer:
             wire, Side.FRONT, client=False, limits=self._limits, received=received
         )
 
-        @asynccontextmanager
-        async def open_front(clock: Clock) -> AsyncIterator[Link]:  # noqa: ARG001 - it has no use for the time
-            yield websocket
-
         run = await self._service.hold(
-            open_front,
+            lambda _: nullcontext(websocket),
             front=NAME,
             mode=admission.mode,
             wanted=admission.wanted,
             stop=self._stopping,
             address=address,
         )
-        with trio.move_on_after(GRACE):
-            await websocket.close(run.code, run.reason)  # where a fault has kept the conversation from doing so
+        if run.reason == FAULT:  # it could not close the connection itself
+            with trio.move_on_after(GRACE):
+                await websocket.close(run.code, run.reason)
 
 
 def _unavailable(code: str, message: str, retry_after_s: int) -> HttpError:
