@@ -50,6 +50,12 @@ _ADDRESSES: Final = frozenset({"image_url", "file_url", "server_url"})
 _FREE: Final = frozenset({"parameters", "metadata"})
 """What stands under these names is the client's own, and nobody follows it: a function's schema, labels."""
 
+MOST_PARTS: Final = 20_000
+"""Objects, lists and keys of an event, each, at a glance: reading more would hold up everybody else."""
+
+MOST_KEYS: Final = 1000
+"""Keys of one object: each is held against all that is pinned."""
+
 _ECHOED: Final = 100  # characters of what a client sent that an error repeats
 
 JsonObject: TypeAlias = "dict[str, Json]"
@@ -214,18 +220,28 @@ def _judge_output(item: Json, path: str, our_calls: Collection[str]) -> None:
 
 def _judge_reach(value: Json, path: str) -> None:
     """What makes the model's server reach out, by MCP or to an address of the client's choice, is never allowed."""
+    found = _reach(value)
+    if found is not None:
+        where, why = found
+        raise _PolicyError("not_allowed", why, f"{path}{where}"[:_ECHOED])
+
+
+def _reach(value: Json) -> tuple[str, str] | None:
+    """Where in a value something reaches out, and what is wrong with that. Only what is found has its path built."""
     if isinstance(value, list):
         for n, inner in enumerate(value):
-            _judge_reach(inner, f"{path}[{n}]")
+            if isinstance(inner, list | dict) and (found := _reach(inner)) is not None:
+                return f"[{n}]{found[0]}", found[1]
     elif isinstance(value, dict):
         for key, inner in value.items():
-            name, where = key.casefold(), f"{path}.{key}"
+            name = key.casefold()
             if name == "type" and isinstance(inner, str) and (inner == "mcp" or inner.startswith("mcp_")):
-                raise _PolicyError("not_allowed", "MCP is not for a client to use.", where)
+                return f".{key}", "MCP is not for a client to use."
             if name in _ADDRESSES and inner is not None and not (isinstance(inner, str) and inner.startswith("data:")):
-                raise _PolicyError("not_allowed", "Images and files must be data URIs.", where)
-            if name not in _FREE:
-                _judge_reach(inner, where)
+                return f".{key}", "Images and files must be data URIs."
+            if isinstance(inner, list | dict) and name not in _FREE and (found := _reach(inner)) is not None:
+                return f".{key}{found[0]}", found[1]
+    return None
 
 
 def _get(holder: JsonObject, name: str) -> Json:
@@ -244,6 +260,8 @@ def _read_strictly(raw: bytes, max_depth: int) -> JsonObject:
         _PolicyError: It is something else.
         RecursionError: It is nested too deeply for Python itself.
     """
+    if any(raw.count(sign) > MOST_PARTS for sign in (b"{", b"[", b":")):
+        raise _PolicyError("invalid_json", f"Invalid event: more than {MOST_PARTS} parts.")
     try:
         value: object = json.loads(
             raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
@@ -260,6 +278,8 @@ def _read_strictly(raw: bytes, max_depth: int) -> JsonObject:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(pairs) > MOST_KEYS:
+        raise _PolicyError("invalid_json", f"Invalid event: an object with more than {MOST_KEYS} keys.")
     names: set[str] = set()
     for key, _ in pairs:
         name = key.casefold()

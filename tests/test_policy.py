@@ -1,6 +1,7 @@
 """What a front may ask of the model, and that no trick of JSON gets around it."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from realtime_engine.events import append_frame
 from realtime_engine.options import Policy
-from realtime_engine.policy import PASS, Changed, Refused, Verdict, is_plain_append, judge
+from realtime_engine.policy import MOST_KEYS, PASS, Changed, Refused, Verdict, is_plain_append, judge
 from tests.sessions import frames
 
 PINNED: Final = Policy(pinned={"instructions": "the operator's", "audio.output.voice": "the operator's"})
@@ -168,10 +169,57 @@ def test_depth_is_a_refusal_and_never_an_exception_whatever_the_policy_allows(de
     assert verdict is PASS or refusal(verdict).code == "invalid_json"
 
 
-def test_many_different_keys_are_read_as_fast_as_they_come() -> None:
-    many = "".join(f'"k{n}":0,' for n in range(100_000))
+def item_of(parts: list[bytes]) -> bytes:
+    return b'{"type":"conversation.item.create","item":{"a":[' + b",".join(parts) + b"]}}"
 
-    assert refusal(said('{"type":"input_audio_buffer.clear",' + many + '"k99999":1}')).code == "invalid_json"
+
+HEAVY: Final = {
+    "very many keys": b'{"type":"session.update","session":{'
+    + b",".join(b'"k%d":0' % n for n in range(100_000))
+    + b"}}",
+    "very many objects": item_of([b"{}"] * 340_000),
+    "very many lists": item_of([b"[]"] * 340_000),
+    "objects of some keys": item_of([b'{"a":0,"b":0,"c":0,"d":0}'] * 40_000),
+}
+
+
+@pytest.mark.parametrize("what", HEAVY)
+def test_what_would_take_long_to_read_is_refused_at_a_glance(what: str) -> None:
+    began = time.process_time()
+    refused = refusal(said(HEAVY[what]))
+
+    assert refused.code == "invalid_json"
+    assert time.process_time() - began < 0.2
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        b'{"' + b"k" * 500_000 + b'":[' + b",".join([b"0"] * 260_000) + b"]}",
+        b'{"' + b"k" * 500_000 + b'":[' + b",".join([b"[]"] * 19_000) + b"]}",
+        b"[" + b",".join([b'{"a":0}'] * 19_000) + b"]",
+    ],
+)
+def test_what_is_large_and_allowed_takes_no_time_either(item: bytes) -> None:
+    began = time.process_time()
+
+    assert said(b'{"type":"conversation.item.create","item":' + item + b"}", Policy()) is PASS
+    assert time.process_time() - began < 0.5
+
+
+def test_an_object_has_no_more_keys_than_anybody_needs() -> None:
+    def with_keys(number: int) -> bytes:
+        return b'{"type":"input_audio_buffer.clear","x":{' + b",".join(b'"k%d":0' % n for n in range(number)) + b"}}"
+
+    assert said(with_keys(MOST_KEYS)) is PASS
+    assert refusal(said(with_keys(MOST_KEYS + 1))).code == "invalid_json"
+
+
+def test_a_long_path_is_told_in_short() -> None:
+    refused = refusal(said({"type": "conversation.item.create", "item": {"k" * 10_000: [{"image_url": "http://x"}]}}))
+
+    assert refused.param is not None
+    assert len(refused.param) <= 100
 
 
 def test_text_in_any_language_passes() -> None:

@@ -4,7 +4,6 @@ import errno
 import resource
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 import trio
@@ -53,8 +52,8 @@ def bind(host: str, port: int) -> list[socket.socket]:
     raise UsageError(f"--host {host}: no port is free at all of its addresses")
 
 
-async def accept_all(listener: socket.socket, take: Take, make_room: Callable[[], None]) -> None:
-    """Take in all that come, for ever. ``make_room`` is called where there are no descriptors left."""
+async def accept_all(listener: socket.socket, take: Take, make_room: Callable[[], bool]) -> None:
+    """Take in all that come, for ever. ``make_room`` is asked for some where there are no descriptors left."""
     full = False
     while True:
         await trio.lowlevel.wait_readable(listener)
@@ -67,21 +66,24 @@ async def accept_all(listener: socket.socket, take: Take, make_room: Callable[[]
                 if not full:
                     log().warning("there is no room for another connection", why=error.strerror)
                 full = True
-                make_room()
-                await trio.sleep(BACK_OFF)
+                await trio.sleep(0 if make_room() else BACK_OFF)
             continue  # or this client has gone already
         full = False
         connection.setblocking(False)  # noqa: FBT003 - its name in the library
         take(connection, address[0])
 
 
-def raise_descriptor_limit() -> None:
-    """As many descriptors as the system lets a process have: each conversation takes two."""
+def raise_descriptor_limit() -> int:
+    """Have as many descriptors as the system lets a process have, and say how many: each conversation takes two."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):
+        return soft
+    return wanted
 
 
 def _addresses(host: str, port: int) -> Sequence[tuple[int, SocketAddress]]:

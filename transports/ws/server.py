@@ -36,7 +36,7 @@ from transports.ws.tokens import Token, is_readable_by_all
 from transports.ws.waiting import WaitingRoom
 
 MOST_WAITING: Final = 512
-"""Connections that may wait for a request. A real one takes milliseconds, so who has waited longest is no loss."""
+"""Connections without a conversation. A real request takes milliseconds, so who has waited longest is no loss."""
 
 LINGER: Final = 1.0
 """Seconds in which a client that is refused can read why."""
@@ -98,7 +98,7 @@ class WebServer:
         task_status: trio.TaskStatus[Sequence[str]] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Serve until `drain`, and then until the last conversation has ended; sockets that it binds, it closes."""
-        raise_descriptor_limit()
+        self._room.most = min(MOST_WAITING, raise_descriptor_limit() // 2)
         opened = bind(self._options.host, self._options.port) if listeners is None else listeners
         try:
             async with trio.open_nursery() as nursery:
@@ -168,7 +168,7 @@ class WebServer:
             except HttpError as error:
                 self._service.metrics.refused("handshake")
                 await self._send(http, error.answer, last=True)
-                with trio.move_on_after(LINGER):
+                with self._room.wait(trio.current_time() + LINGER):
                     await http.linger()
                 return
             if request is None:
@@ -187,6 +187,7 @@ class WebServer:
                     log().info("not let in", why=error.code, address=self._access.address(visit))
                 answer, last = error.answer, "upgrade" in request.headers or error.status is HTTPStatus.BAD_REQUEST
             going_on = await self._send(http, answer, last=last)
+            await trio.lowlevel.checkpoint()  # others have their turn, also when the next request is there already
             deadline = trio.current_time() + self._options.keep_alive
 
     async def _await_request(self, http: HttpConnection, deadline: float) -> Request | None:
@@ -195,18 +196,18 @@ class WebServer:
         Raises:
             HttpError: It is malformed, or has begun and does not end.
         """
-        request = None
         with self._room.wait(deadline) as scope:
-            if await http.begin():
-                scope.deadline = min(scope.deadline, trio.current_time() + self._options.handshake_timeout)
-                request = await http.request()
-        if scope.cancelled_caught and http.begun:
+            if not await http.begin():
+                return None
+            scope.deadline = min(scope.deadline, trio.current_time() + self._options.handshake_timeout)
+            return await http.request()
+        if http.begun:
             raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "The request has taken too long.")
-        return request
+        return None
 
     async def _send(self, http: HttpConnection, answer: Answer, *, last: bool = False) -> bool:
         """Answer, and say whether another request may follow."""
-        with trio.move_on_after(self._options.write_timeout):
+        with self._room.wait(trio.current_time() + self._options.write_timeout):
             return await http.answer(answer, last=last or self._site.draining)
         return False
 

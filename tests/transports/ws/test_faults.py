@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -196,6 +197,53 @@ async def test_of_very_many_that_never_begin_the_longest_waiting_go_first(monkey
         async with open_client(f"{server.ws_url}/v1/realtime") as newcomer:
             await ask(newcomer)
         nursery.cancel_scope.cancel()
+
+
+async def test_of_those_who_do_not_read_their_answers_the_longest_waiting_go_first_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("transports.ws.server.MOST_WAITING", 10)
+    asking = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
+    async with beside(WsOptions()) as (server, bystander), trio.open_nursery() as nursery:
+
+        async def be_greedy() -> None:
+            async with open_rude(server, room=4096) as greedy:
+                with suppress(trio.BrokenResourceError):
+                    while True:
+                        await greedy.send(asking)
+
+        for _ in range(20):
+            nursery.start_soon(be_greedy)
+        await eventually(lambda: len(nursery.child_tasks) <= 10)
+        await ask(bystander)
+        nursery.cancel_scope.cancel()
+
+
+async def test_requests_that_never_stop_coming_leave_others_their_turn() -> None:
+    asking = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
+    enough = threading.Event()
+
+    def keep_asking(busy: socket.socket) -> None:
+        with suppress(OSError):
+            while not enough.is_set():
+                busy.sendall(asking)
+
+    def keep_reading(busy: socket.socket) -> None:
+        with suppress(OSError):
+            while not enough.is_set():
+                busy.recv(1 << 16)
+
+    async with beside() as (server, bystander), trio.open_nursery() as nursery:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as busy:
+            timer = threading.Timer(2 * SOON, enough.set)  # or it would go on for as long as nobody has his turn
+            timer.start()
+            nursery.start_soon(trio.to_thread.run_sync, keep_asking, busy)
+            nursery.start_soon(trio.to_thread.run_sync, keep_reading, busy)
+            for _ in range(5):
+                await ask(bystander)
+            timer.cancel()
+            enough.set()
+            busy.shutdown(socket.SHUT_RDWR)
 
 
 # --- those who break the protocol -------------------------------------------------------------------------------

@@ -166,9 +166,10 @@ async def test_where_there_are_no_descriptors_left_room_is_made_and_the_next_is_
             raise BlockingIOError(number, "") if number == errno.EAGAIN else OSError(number, os.strerror(number))
         return accept(self)
 
-    def make_room() -> None:
+    def make_room() -> bool:
         nonlocal made
         made += 1
+        return made == 1
 
     monkeypatch.setattr(socket.socket, "accept", failing)
     with listener, capture_logs() as logs, trio.fail_after(10):
@@ -186,11 +187,24 @@ def test_as_many_descriptors_are_taken_as_the_system_gives(monkeypatch: pytest.M
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
 
-    for limits in ((1024, 4096), (4096, 4096), (1024, resource.RLIM_INFINITY)):
+    given: list[int] = []
+    infinite = resource.RLIM_INFINITY
+    for limits in ((1024, 4096), (4096, 4096), (1024, infinite), (infinite, infinite)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, limits=limits: limits)
-        raise_descriptor_limit()
+        given.append(raise_descriptor_limit())
 
     assert asked == [(4096, 4096), (1 << 16, resource.RLIM_INFINITY)]
+    assert given == [4096, 4096, 1 << 16, 1 << 16]
+
+
+def test_where_the_system_gives_no_more_there_are_as_many_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "not permitted")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 4096))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+
+    assert raise_descriptor_limit() == 1024
 
 
 # --- TLS ------------------------------------------------------------------------------------------------------
