@@ -1,5 +1,5 @@
 // @ts-check
-/** The page: puts its parts together. what a part does is in its own file; how they meet, here. */
+/** The page: puts its parts together. What a part does is in its own file; how they meet, here. */
 import { Connection } from "./connection.js";
 import { consequences } from "./consequences.js";
 import { Conversation, heardAudio } from "./conversation.js";
