@@ -60,9 +60,9 @@ class LocalSlots:
         """
         who = customer(address)
         if self._all >= self._most:
-            raise Full(f"all {self._most} places of this server are taken")
+            raise Full("every place of this server is taken")
         if self._taken[who] >= self._most_per_address:
-            reason = f"all {self._most_per_address} places for your address are taken"
+            reason = "every place for your address is taken"
             raise Full(reason, code="address_full")
         self._taken[who] += 1
         self._all += 1
