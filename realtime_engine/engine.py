@@ -214,9 +214,12 @@ class _Conversation:
         """
         if side is _UPSTREAM and number != self._connection:
             return False
-        now = self.now()
+        now, session = self.now(), self._session
         for message in batch:
-            self._apply(now, message)
+            if session.over or session.due(now):
+                self._apply(now, message)
+            else:
+                self._carry_out_all(Step(now, message, session.step(now, message)))
         self._flush()
         other = self._links.get(side.other)
         return other is None or not other.queued
@@ -273,7 +276,7 @@ class _Conversation:
         self._flush()
 
     def _apply(self, now: float, given: Input | None) -> None:
-        """As `realtime_engine.driving.steps`, and carry each step out; a function less for each frame."""
+        """As `realtime_engine.driving.steps`, and carry each step out."""
         session = self._session
         if session.due(now):
             for at, commands in session.advance(now):
@@ -287,7 +290,7 @@ class _Conversation:
         self._record(step)
         _, given, commands = step
         for command in commands:
-            if command is FORWARD and isinstance(given, Message):
+            if command is FORWARD and isinstance(given, Message):  # nearly always
                 side = given.side.other
                 link = self._touched[side] = self._links[side]
                 link.write(given.raw, given.kind)

@@ -43,7 +43,6 @@ PONG: Final = 0xA
 _WHOLE_TEXT: Final = FIN | TEXT
 _WHOLE: Final = {FIN | TEXT: Kind.TEXT, FIN | BINARY: Kind.BINARY}
 _OPCODES: Final = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
-_SHORT_HEAD: Final = 4  # bytes of a head with a length of 16 bits, without the mask
 _MOST_CONTROL: Final = 125  # bytes in a control frame (section 5.5)
 _pack_short: Final = Struct(">BBH").pack
 _pack_long: Final = Struct(">BBQ").pack
@@ -136,8 +135,14 @@ class FrameReader:
                 body += 2 if size == 126 else 8
                 if body > end:
                     break
-                size = data[at + 2] << 8 | data[at + 3] if size == 126 else int.from_bytes(data[at + 2 : body], "big")
-                self._check_size(size, body - at)
+                if size == 126:
+                    size = data[at + 2] << 8 | data[at + 3]
+                    fewest = 126
+                else:
+                    size = int.from_bytes(data[at + 2 : body], "big")
+                    fewest = 1 << 16
+                if size < fewest or size >> 63:
+                    raise self._error("a length of 64 bits, or in more bytes than it needs")
             if size + self._size > self._max_message and not first & CLOSE:
                 raise self._error(f"a message of more than {self._max_message} bytes", TOO_BIG)
             key = None
@@ -179,13 +184,6 @@ class FrameReader:
             raise self._error("a continuation of nothing")
         elif opcode != CONTINUATION and self._opcode:
             raise self._error("a new message before the last was complete")
-
-    def _check_size(self, size: int, head: int) -> None:
-        """An extended length (section 5.2) takes the fewest bytes, and 63 bits at most."""
-        if size < (126 if head == _SHORT_HEAD else 1 << 16):
-            raise self._error("a length in more bytes than it needs")
-        if size >> 63:
-            raise self._error("a length of 64 bits")
 
     def _look_ahead(self, fresh: bytes, key: bytes | None) -> None:
         """Look at the text of a frame that is not whole yet: what is wrong shall not wait for its end."""

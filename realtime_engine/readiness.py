@@ -31,7 +31,13 @@ _MOST_EVENTS: Final = 64
 
 
 class Readiness(Protocol):
-    """Watches sockets."""
+    """Watches sockets.
+
+    Attributes:
+        busy: Whether many are ready at once, so that it is worth a try to get more from one of them.
+    """
+
+    busy: bool
 
     def watch(self, sock: socket.socket, bits: int, ready: Ready) -> None:
         """Call ``ready`` whenever the socket is ready for one of these; 0: for nothing, but an end may be told."""
@@ -47,6 +53,7 @@ class Epoll:
     """One set in the kernel, which Trio sees as one file."""
 
     def __init__(self) -> None:
+        self.busy = False
         self._epoll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._bits: dict[int, int] = {}
@@ -81,10 +88,11 @@ class Epoll:
         ready = self._ready
         for _ in range(_TURNS):
             events = self._epoll.poll(0, _MOST_EVENTS)
+            self.busy = len(events) >= _BUSY
             for number, bits in events:
                 if (tell := ready.get(number)) is not None:  # one may have closed another
                     tell(bits)
-            if len(events) < _BUSY:
+            if not self.busy:
                 return
 
 
@@ -110,6 +118,7 @@ class Tasks:
     """A task for each thing that a socket is waited for: where there is no epoll."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
+        self.busy = False
         self._nursery = nursery
         self._watched: dict[int, _Watched] = {}
 

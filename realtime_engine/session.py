@@ -180,7 +180,8 @@ class Session:
         """Take one input."""
         if self._over:
             return ()
-        now = self._now = microseconds(now)
+        if now != self._now:  # as in a batch
+            now = self._now = microseconds(now)
         relay = self._transparent
         if relay is not None and isinstance(given, Message) and self._ending is None and relay.relay(now, given):
             return PASSED_ON

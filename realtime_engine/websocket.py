@@ -46,7 +46,7 @@ _SMALL: Final = 64 * 1024
 """Bytes of an incomplete frame that are put in front of what is read next; more grow in a buffer of their own."""
 
 _RECORD: Final = 16 * 1024  # bytes in a full TLS record (RFC 8446, section 5.1): another may wait behind it
-_RECORDS: Final = 16  # that are read in a row
+_ENOUGH: Final = 128 * 1024  # bytes of records that are read in a row
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LOST: Final = (1006, "")
 _TEXT_KIND: Final = Kind.TEXT  # looking up an enum's member is slow
@@ -251,63 +251,70 @@ class WebSocket:
             self._ready(READ)
 
     def _take_in(self) -> None:
-        """Read what there is, and give it on: once, or with TLS a few records, for each comes alone."""
+        """Read what there is, and give it on."""
         reader = self._reader
-        for _ in range(_RECORDS if self._tls else 1):
-            try:
-                count, messages = self._receive()
-            except _BLOCKED:
-                return
-            except OSError:
-                count, messages = 0, []
-            if not count:
-                self._end(_LOST)
-                return
-            wanted = not messages or self._give(messages)
-            if reader.pings:
-                self._answer_pings()
-            if reader.closed is not None or reader.failed is not None:
-                self._hear_the_end()
-                return
-            if not wanted or count < _RECORD:
-                break
-        if reader.more and self._reads:
+        try:
+            count, messages = self._receive()
+        except _BLOCKED:
+            return
+        except OSError:
+            count, messages = 0, []
+        if not count:
+            self._end(_LOST)
+            return
+        if messages:
+            self._give(messages)
+        if reader.pings:
+            self._answer_pings()
+        if reader.closed is not None or reader.failed is not None:
+            self._hear_the_end()
+        elif reader.more and self._reads:
             self._shared.soon(self._go_on)
 
     def _receive(self) -> tuple[int, list[Message]]:
-        """Read from the socket, and take apart what has come, or what was left over; ``(0, [])`` at the end.
-
-        There is always room for a whole record of TLS, so none of it is left in the library, where nobody would see it.
-        """
-        reader, shared, sock = self._reader, self._shared, self.wire.sock
+        """Read from the socket, and take apart what has come, or what was left over; ``(0, [])`` at the end."""
+        reader, shared = self._reader, self._shared
         kept = len(reader.kept)
         if reader.more:
             return kept, reader.extend(b"")
         if kept > _SMALL or self._over:
-            count = sock.recv_into(shared.buffer)
-            self.bytes_in += count
+            count = self._read_into(0)
             return count, [] if self._over else reader.extend(shared.view[:count])
         if kept:
             shared.buffer[:kept] = reader.kept
-            count = sock.recv_into(shared.view[kept:])
-        else:
-            count = sock.recv_into(shared.buffer)
-        self.bytes_in += count
+        count = self._read_into(kept)
         return count, reader.read(shared.view[: kept + count])
 
-    def _give(self, messages: list[Message]) -> bool:
-        """Give a batch to whoever listens; whether more is wanted."""
+    def _read_into(self, start: int) -> int:
+        """Read into the shared buffer from here on: once, or with TLS a few records, for each comes alone.
+
+        There is always room for a whole record, so none of it is left in the library, where nobody would see it.
+        """
+        sock, shared = self.wire.sock, self._shared
+        count = sock.recv_into(shared.view[start:] if start else shared.buffer)
+        if self._tls:
+            last = count
+            while last and (last >= _RECORD or shared.readiness.busy) and count < _ENOUGH:
+                try:
+                    last = sock.recv_into(shared.view[start + count :])
+                except OSError:  # there is no more; or what is wrong shows itself the next time
+                    break
+                count += last
+        self.bytes_in += count
+        return count
+
+    def _give(self, messages: list[Message]) -> None:
+        """Give a batch to whoever listens; nobody listens to the end."""
         self.messages_in += len(messages)
         if self._take is None:
-            return self._closing  # nobody listens to the end
+            return
         try:
             more = self._take(messages)
         except BaseException as error:  # noqa: BLE001 - it belongs to the task that listens
             self._wake(outcome.Error(error))
-            return False
-        if not more:
-            self._wake(outcome.Value(value=True))
-        return more
+        else:
+            if not more:
+                self._wake(outcome.Value(value=True))
 
     def _wake(self, result: outcome.Value[bool] | outcome.Error) -> None:
         """Whoever listens hears this, and listens no more."""
