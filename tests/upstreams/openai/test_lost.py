@@ -1,30 +1,40 @@
 """A second engine as upstream, over real sockets, through a proxy that spoils them."""
 
+import json
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import soundfile
 import trio
+from msgspec import Raw
 
-from realtime_engine.commands import Step
+from realtime_engine.commands import RunTool, Send, Step
 from realtime_engine.driving import Run
 from realtime_engine.engine import converse
-from realtime_engine.inputs import Side
+from realtime_engine.inputs import Side, ToolResult
 from realtime_engine.machine import Close
 from realtime_engine.machine_link import open_machine
 from realtime_engine.network import Network, open_network
-from realtime_engine.options import Reconnect, SessionOptions
+from realtime_engine.options import Reconnect, SessionOptions, ToolSchema
 from realtime_engine.recording.replay import replay
 from realtime_engine.session import Session
 from realtime_engine.upstreams.openai import OpenAI, OpenAIOptions
 from tests.faults import FaultProxy, open_proxy
 from tests.script import Said, Script
 from tests.servers import model, open_server
+from tests.speech import write_speech
 
 PATIENCE: Final = 20.0
 POINTS: Final = 20
+HANGS: Final = float(os.environ.get("ENGINE_HANG_SECONDS", "0.4"))
+"""How long a server hangs that is waited for; ``make soak`` takes its time."""
+
+CALL_POINTS: Final = 8
 AUDIO: Final = "response.output_audio.delta"
 
 
@@ -56,28 +66,34 @@ class Spoilt:
     proxy: FaultProxy
     network: Network
 
-    async def hold(self, front: Script, **session: Any) -> Held:
+    async def hold(self, front: Script, *, ping: float = 0.5, **session: Any) -> Held:
         """A conversation through the proxy; it must replay exactly."""
-        upstream = OpenAI(OpenAIOptions(url=f"ws://127.0.0.1:{self.proxy.port}/v1/realtime", upstream_ping=0.5))
+        upstream = OpenAI(OpenAIOptions(url=f"ws://127.0.0.1:{self.proxy.port}/v1/realtime", upstream_ping=ping))
         options = SessionOptions(**{"reconnect": Reconnect(delays=(0.0, 0.1, 0.2)), **session})
         steps: list[Step] = []
         began = trio.current_time()
-        with trio.fail_after(PATIENCE):
+        with trio.fail_after(PATIENCE + HANGS):
             end = await converse(
                 Session(options),
                 open_front=lambda clock: open_machine(Side.FRONT, front, clock),
                 open_upstream=lambda clock: upstream.open(clock, self.network),
+                run_tool=_look,
                 record=steps.append,
             )
         assert replay(Session(options), steps, end.at) is None
         return Held(end, front, began, steps)
 
 
+async def _look(call: RunTool) -> ToolResult:
+    """The one tool there is."""
+    return ToolResult(call.call_id, "a parrot")
+
+
 @asynccontextmanager
-async def spoilt() -> AsyncIterator[Spoilt]:
+async def spoilt(**options: Any) -> AsyncIterator[Spoilt]:
     """The embedded model behind a server behind a proxy."""
     async with (
-        open_server(upstream=model(reply_speed=50.0)) as server,
+        open_server(upstream=model(**{"reply_speed": 50.0, **options})) as server,
         open_proxy(server.port) as proxy,
         open_network() as network,
     ):
@@ -175,7 +191,7 @@ async def test_a_server_that_hangs_for_a_while_is_waited_for() -> None:
 
         async def hang() -> None:
             engine.proxy.down.stop()
-            await trio.sleep(0.4)
+            await trio.sleep(HANGS)
             engine.proxy.down.go_on()
 
         def hangs(event: dict[str, Any]) -> Sequence[Said]:
@@ -183,7 +199,7 @@ async def test_a_server_that_hangs_for_a_while_is_waited_for() -> None:
             return ask("item_goodbye", "goodbye")
 
         front = Script().on("session.created", hangs).on("response.done", leaves_after_the_last_answer)
-        held = await engine.hold(front)
+        held = await engine.hold(front, ping=20.0)
 
     assert held.errors() == []
     assert answers(held.front) == ["You said: goodbye"]
@@ -237,3 +253,115 @@ async def test_a_server_that_is_gone_for_longer_than_all_attempts_ends_the_conve
     assert held.end.code == 1011
     assert "127.0.0.1" in held.end.reason
     assert [event["attempt"] for event in held.front.all("engine.upstream")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("point", range(CALL_POINTS))
+async def test_a_reset_at_any_point_of_a_call_and_its_answer_loses_neither(point: int, tmp_path: Path) -> None:
+    script = tmp_path / "replies.toml"
+    script.write_text(CALLS, "utf-8")
+    tools = (ToolSchema(name="look"),)
+
+    def leaves(event: dict[str, Any]) -> Sequence[Said]:
+        marks.append(engine.proxy.down.passed)
+        return [Close()] if "It is a parrot" in str(event["response"].get("output")) else []
+
+    async with spoilt(script=script) as engine:
+        marks: list[int] = []
+        undisturbed = Script().on("session.created", *ask("item_hello", "look")).on("response.created", leaves)
+        await engine.hold(undisturbed.on("response.done", leaves), tools=tools)
+        begin, end = marks[0], marks[-1]
+        engine.proxy.down.reset_peer = engine.proxy.down.passed + begin + (end - begin) * point // CALL_POINTS
+
+        front = Script().on("session.created", *ask("item_hello", "look")).on("response.done", leaves)
+        front.on("engine.upstream", lambda event: [Close()] if _is_heard(front) else [])
+        held = await engine.hold(front, tools=tools)
+
+    assert held.end.code == 1000
+    assert len(held.errors()) == 1
+    calls = [command.call_id for step in held.steps for command in step.commands if isinstance(command, RunTool)]
+    assert len(calls) in (1, 2)  # again, where the first was lost before it was handed out
+
+
+CALLS: Final = """
+[[reply]]
+text = "look"
+call = { name = "look", arguments = {} }
+
+[[reply]]
+after = "look"
+say = "It is {output}."
+"""
+
+
+def _is_heard(front: Script) -> bool:
+    """Whether something of the last answer has been heard: then it is not asked for again."""
+    return bool(front.all(AUDIO))
+
+
+async def test_a_session_that_expires_while_it_answers_is_gone_on_with() -> None:
+    async with spoilt(expires_after=0.5, reply_speed=1.0) as engine:
+        front = Script().on("session.created", *ask("item_hello", "a long story that takes its time"))
+        goodbye = ask("item_goodbye", "goodbye")
+        front.on("engine.upstream", lambda event: goodbye if event["state"] == "connected" else [])
+        front.on(AUDIO, lambda event: [Close()] if len({each["response_id"] for each in front.all(AUDIO)}) > 1 else [])
+        held = await engine.hold(front)
+
+    assert held.end.code == 1000
+    assert held.errors()[0] == "session_expired"
+
+
+async def test_a_reset_in_the_middle_of_the_users_speech_loses_no_word(tmp_path: Path) -> None:
+    write_speech(tmp_path / "words.wav", "What is the weather like in Lisbon today?")
+    samples, _ = soundfile.read(tmp_path / "words.wav", dtype="int16")
+    spoken, silence = samples.tobytes(), bytes(48_000)
+    half = len(spoken) // 4 * 2
+    server_vad = {"type": "server_vad", "silence_duration_ms": 500}
+    transcribing = {"turn_detection": server_vad, "transcription": {"model": "any"}}
+    settings = Raw(json.dumps({"type": "realtime", "audio": {"input": transcribing}}).encode())
+
+    async with spoilt() as engine:
+
+        def breaks(event: dict[str, Any]) -> Sequence[Said]:
+            if engine.proxy.connections == 1:
+                engine.proxy.reset()
+            return []
+
+        front = Script().on("session.updated", spoken[:half]).on("input_audio_buffer.speech_started", breaks)
+        rest = [spoken[half:], silence, "input_audio_buffer.stopped"]
+        front.on("engine.upstream", lambda event: rest if event["state"] == "connected" else [])
+        front.on("conversation.item.input_audio_transcription.completed", Close())
+        held = await engine.hold(front, settings=settings)
+
+    (told,) = held.front.all("conversation.item.input_audio_transcription.completed")
+    seconds = float(told["transcript"].split()[0].lstrip("["))
+    assert seconds > (len(spoken) / 48_000 - 1.0) * 0.9
+    assert held.errors() == ["upstream_closed"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_reset_around_an_interruption_leaves_the_answer_as_it_was_heard(when: str) -> None:
+    async with spoilt() as engine:
+        begun = ask("item_hello", "one two three four five six seven eight nine ten")
+        front = Script().on("session.created", *begun)
+
+        def interrupts(event: dict[str, Any]) -> Sequence[Said]:
+            if when == "after":
+                engine.proxy.reset()
+            return ["output_audio_buffer.clear"]
+
+        def resets(event: dict[str, Any]) -> Sequence[Said]:
+            if when == "before" and engine.proxy.connections == 1:
+                engine.proxy.reset()
+            return []
+
+        front.on("output_audio_buffer.started", interrupts).on("output_audio_buffer.cleared", resets)
+        front.on("engine.upstream", lambda event: [Close()] if event["state"] == "connected" else [])
+        held = await engine.hold(front)
+
+    told = [json.loads(command.raw) for step in held.steps for command in step.commands if isinstance(command, Send)]
+    again = [
+        event["item"] for event in told if event.get("event_id", "").startswith("event_engine") and "item" in event
+    ]
+    assert [item["role"] for item in again] == ["user"]  # of the answer nothing had been heard
+    assert held.errors() == ["upstream_closed"]
+    assert [event["type"] for event in told].count("response.create") == 1
