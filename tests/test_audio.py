@@ -68,6 +68,10 @@ def test_a_timer_fires_at_the_first_whole_microsecond_that_is_not_early(due: flo
     assert microseconds(at) == at
 
 
+def test_what_is_never_stays_never() -> None:
+    assert microseconds(math.inf) == math.inf
+
+
 def test_a_timer_that_is_never_due_never_fires() -> None:
     assert whole_microseconds_after(math.inf) == math.inf
 
