@@ -214,7 +214,10 @@ def _judge_tools(tools: Json, path: str) -> None:
 
 
 def _judge_output(item: Json, path: str, our_calls: Collection[str]) -> None:
-    if isinstance(item, dict) and _get(item, "type") == "function_call_output" and _get(item, "call_id") in our_calls:
+    if not isinstance(item, dict) or _get(item, "type") != "function_call_output":
+        return
+    call_id = _get(item, "call_id")
+    if isinstance(call_id, str) and call_id in our_calls:
         raise _PolicyError("not_allowed", "This call is answered by the engine.", f"{path}.call_id")
 
 

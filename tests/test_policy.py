@@ -524,8 +524,8 @@ def test_settings_that_reach_out_are_refused(event: Any, settings: Object, param
 def test_items_that_reach_out_or_answer_for_the_engine_are_refused_wherever_they_come(
     described: Object, param: str
 ) -> None:
-    in_conversation = refusal(said(item(**described), our_calls=["ours"]))
-    in_response = refusal(said(create(input=["an odd one", described]), our_calls=["ours"]))
+    in_conversation = refusal(said(item(**described), our_calls={"ours"}))
+    in_response = refusal(said(create(input=["an odd one", described]), our_calls={"ours"}))
 
     assert (in_conversation.code, in_conversation.param) == ("not_allowed", f"item{param}")
     assert (in_response.code, in_response.param) == ("not_allowed", f"response.input[1]{param}")
@@ -542,13 +542,15 @@ def test_items_that_reach_out_or_answer_for_the_engine_are_refused_wherever_they
         {"type": "message", "role": "user", "content": "text"},
         {"type": "function_call_output", "call_id": "theirs", "output": "{}"},
         {"type": "item_reference", "id": "item_1"},
+        {"type": "function_call_output", "call_id": ["ours"], "output": "{}"},
+        {"type": "function_call_output", "call_id": {"ours": 1}, "output": "{}"},
         {"type": "hologram"},
         {"type": 5},
     ],
 )
 def test_any_other_item_passes(described: Object) -> None:
-    assert said(item(**described), our_calls=["ours"]) is PASS
-    assert said(create(input=[described]), Policy(), our_calls=["ours"]) is PASS
+    assert said(item(**described), our_calls={"ours"}) is PASS
+    assert said(create(input=[described]), Policy(), our_calls={"ours"}) is PASS
 
 
 def test_a_function_may_speak_of_addresses_and_labels_may_say_anything() -> None:

@@ -90,6 +90,7 @@ class HttpConnection:
             read += len(data)
 
     async def _read(self) -> Request | None:
+        self._head_only = False
         head = await self._next()
         if not isinstance(head, h11.Request):
             return None

@@ -80,6 +80,8 @@ def read_head(head: h11.Request) -> Request:
             raise bad_request(f"The header {name} stands twice.")
         else:
             headers[name] += f", {value}"
+    if "transfer-encoding" in headers and ("content-length" in headers or head.http_version != b"1.1"):
+        raise bad_request("How long the body is can be read in two ways.")
     path, query = _read_target(head.target.decode("ascii"), headers)
     if not is_host(headers.get("host", "")):
         raise bad_request("The header Host is missing, or names no host.")

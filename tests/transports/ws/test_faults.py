@@ -12,6 +12,7 @@ import pytest
 import trio
 from structlog.testing import capture_logs
 
+from realtime_engine.wire import Wire
 from tests.rude import BINARY, CLOSE, EVENTS, PING, PONG, TEXT, Fuzz, Rude, frame, handshake, open_rude
 from tests.script import Script, created, done, speech
 from tests.servers import PATIENCE, Client, Scripted, Served, eventually, model, open_client, open_server
@@ -197,6 +198,26 @@ async def test_of_very_many_that_never_begin_the_longest_waiting_go_first(monkey
         async with open_client(f"{server.ws_url}/v1/realtime") as newcomer:
             await ask(newcomer)
         nursery.cancel_scope.cancel()
+
+
+async def test_whoever_does_not_read_the_answer_to_his_handshake_gets_no_place_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    send_all = Wire.send_all
+
+    async def block(self: Wire, data: bytes) -> None:
+        if b" 101 " in data:
+            await trio.sleep_forever()  # as where nothing of what was sent before has been read
+        await send_all(self, data)
+
+    options = WsOptions(max_sessions=1, write_timeout=0.3)
+    async with open_server(options, upstream=Scripted(answers)) as server, open_rude(server) as deaf:
+        with monkeypatch.context() as blocked:
+            blocked.setattr(Wire, "send_all", block)
+            await deaf.send(handshake("/v1/realtime"))
+            assert await deaf.read() is None
+        async with open_client(f"{server.ws_url}/v1/realtime") as next_one:
+            await ask(next_one)
 
 
 async def test_of_those_who_do_not_read_their_answers_the_longest_waiting_go_first_too(

@@ -299,6 +299,15 @@ MALFORMED = {
 }  # fmt: skip
 
 
+async def test_what_is_malformed_behind_a_request_without_a_body_is_told_so_too() -> None:
+    async with open_server() as server:
+        answers = await say(server, b"HEAD /healthz HTTP/1.1\r\nHost: localhost\r\n\r\ngarbage\r\n\r\n")
+
+    assert answers.count(b"HTTP/1.1 200 ") == 1
+    assert answers.count(b"HTTP/1.1 400 ") == 1
+    assert answers.endswith(b"}")
+
+
 @pytest.mark.parametrize("said", MALFORMED)
 async def test_what_is_malformed_gets_a_4xx_and_others_never_notice(said: str) -> None:
     async with open_server() as server, open_browser(server) as bystander:

@@ -72,6 +72,13 @@ def test_lists_may_be_spread_over_several_headers() -> None:
     assert read_head(head("/", protocols)).listed("sec-websocket-protocol") == ["a", "b", "c"]
 
 
+def test_a_body_of_two_lengths_is_malformed() -> None:
+    coded = [("Host", "localhost"), ("Transfer-Encoding", "chunked")]
+
+    assert refused(head("/", [*coded, ("Content-Length", "4")], method="POST")) == HTTPStatus.BAD_REQUEST
+    assert refused(head("/", coded, version="1.0", method="POST")) == HTTPStatus.BAD_REQUEST
+
+
 def test_another_version_of_http_is_not_spoken() -> None:
     assert refused(head("/", [("Host", "localhost")], version="2.0")) == HTTPStatus.BAD_REQUEST
 
