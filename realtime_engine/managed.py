@@ -334,6 +334,7 @@ class Managed:
         match event:
             case ev.SessionCreated():
                 attempt = self.reconnection.attempt
+                self._out.note(f"connected again, at attempt {attempt}")
                 back = ev.EngineUpstream(event_id=self._out.invent_id(), state="connected", attempt=attempt)
                 self._out.to_front(back)
                 self.reconnection.greeted(now)

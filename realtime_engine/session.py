@@ -315,6 +315,7 @@ class Session:
         self._out.upstream = Upstream.LOST
         if was_open:
             managed.upstream_lost(now)
+        self._out.note(f"reconnecting, attempt {attempt.number}: {reason}")
         event = EngineUpstream(
             event_id=self._out.invent_id(),
             state="reconnecting",

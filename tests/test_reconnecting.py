@@ -18,6 +18,7 @@ from realtime_engine.recording.replay import replay
 from realtime_engine.seeding import UNWRITTEN
 from realtime_engine.session import Session
 from realtime_engine.simulate import simulate
+from realtime_engine.upstreams.local import Local, LocalOptions
 from tests.script import (
     Said,
     Script,
@@ -129,7 +130,9 @@ def sent(commands: Sequence[Command]) -> list[dict[str, Any]]:
 
 
 def notes(steps: list[Step]) -> list[str]:
-    return [command.text for step in steps for command in step.commands if isinstance(command, Note)]
+    """What was noted, beside that a connection was lost and there again."""
+    texts = [command.text for step in steps for command in step.commands if isinstance(command, Note)]
+    return [text for text in texts if not text.startswith(("reconnecting, ", "connected again, "))]
 
 
 def test_a_lost_connection_is_one_error_and_another_connection_goes_on_with_the_conversation() -> None:
@@ -149,6 +152,15 @@ def test_a_lost_connection_is_one_error_and_another_connection_goes_on_with_the_
     ]
     assert second.types()[-1] == "response.create"
     assert front.types()[-2:] == ["response.created", "response.done"]
+
+
+def test_the_log_says_when_a_connection_was_lost_and_there_again() -> None:
+    steps, _ = talk(Script().at(9, Close()), model().at(5, LOST), model())
+
+    assert [command.text for step in steps for command in step.commands if isinstance(command, Note)] == [
+        "reconnecting, attempt 1: the model is lost (1006)",
+        "connected again, at attempt 1",
+    ]
 
 
 def test_the_front_hears_nothing_twice() -> None:
@@ -594,6 +606,23 @@ def test_a_session_that_expired_is_gone_on_with_whatever_the_close_code_says() -
     assert run.at == 9
 
 
+def test_a_conversation_outlives_the_hours_of_its_sessions() -> None:
+    """The embedded model, with the hosted service's limit, and somebody who says something every ten minutes."""
+    local = Local(LocalOptions(speech="tones", expires_after=3600))
+    front = Script().at(4 * 3600, Close())
+    for n in range(23):
+        item = {**QUESTION, "content": [{"type": "input_text", "text": f"This is number {n}."}]}
+        front.at(600 * n + 10, {"type": "conversation.item.create", "item": item}, "response.create")
+    options = SessionOptions(reconnect=Reconnect())
+
+    run = simulate(Session(options), front=front, connect=local.connect)
+
+    assert (run.at, run.code) == (4 * 3600, 1000)
+    assert errors(front) == []
+    assert len(states(front)) == 2 * 4
+    assert len(front.all("response.done")) == 23
+
+
 def test_who_is_asked_to_stop_does_not_connect_again() -> None:
     session = Session(SessionOptions(reconnect=Reconnect(renew_after=10)))
     session.step(0, Opened(Side.FRONT))
@@ -628,7 +657,8 @@ def test_a_connection_that_is_not_even_made_is_tried_again() -> None:
     session.step(1, Message(Side.UPSTREAM, Kind.TEXT, json.dumps(session_created()).encode()))
 
     assert Connect(2) in session.step(2, Closed(Side.UPSTREAM, 1, 1006))
-    assert session.step(3, Closed(Side.UPSTREAM, 2, 1011, "no route to the host"))[1:] == []
+    told = sent(session.step(3, Closed(Side.UPSTREAM, 2, 1011, "no route to the host")))
+    assert [event["type"] for event in told] == ["engine.upstream"]
 
     assert [(at, list(commands)) for at, commands in session.advance(9)] == [(3.5, [Connect(3)])]
 

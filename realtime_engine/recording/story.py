@@ -88,8 +88,7 @@ class Story(Struct, frozen=True, kw_only=True):
         turns: In the upstream's order.
         responses: In the order in which they ended.
         tokens: Of all responses together.
-        notes: What the session noted, the errors that the upstream told, and when it was lost and there again, each
-            with its time.
+        notes: What the session noted, and the errors that the upstream told, each with its time.
     """
 
     seconds: float
@@ -187,8 +186,6 @@ class _Teller:
         match side, event:
             case Side.FRONT, ev.ResponseOutputAudioDelta(item_id=item_id) | ev.ResponseOutputTextDelta(item_id=item_id):
                 self._reached.setdefault(item_id, self._at)
-            case Side.FRONT, ev.EngineUpstream(state=state, reason=reason):
-                self._notes.append((self._at, f"{state}: {reason}" if reason else state))
             case Side.UPSTREAM, ev.ResponseCreate() if self._asked is None:
                 self._asked = self._at
             case Side.UPSTREAM, ev.ConversationItemTruncate(item_id=item_id, audio_end_ms=heard_ms):

@@ -268,17 +268,6 @@ def test_a_response_that_fails_says_why(details: object, why: str) -> None:
     assert [(response.status, response.why) for response in story.responses] == [("failed", why)]
 
 
-def test_a_model_that_is_lost_and_there_again_is_told() -> None:
-    def told(state: str, **fields: object) -> Send:
-        return Send(Side.FRONT, event("engine.upstream", state=state, attempt=1, **fields))
-
-    lost = Step(1.0, Closed(Side.UPSTREAM, 1, 1006), [told("reconnecting", reason="it is lost")])
-
-    story = tell([lost, model(2.0, "session.created", told("connected"), session={})])
-
-    assert story.notes == ((1.0, "reconnecting: it is lost"), (2.0, "connected"))
-
-
 def test_notes_and_errors_are_told_with_their_times() -> None:
     story = tell(
         [
