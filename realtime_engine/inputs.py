@@ -61,6 +61,15 @@ class Message(msgspec.Struct, eq=False):
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, and content may be large
 
+    def kept(self) -> "Message":
+        """The same, to be kept: what a link may use again is copied, and what was looked at need not be again."""
+        raw = bytes(self.raw)
+        if raw is self.raw:
+            return self
+        kept = Message(self.side, self.kind, raw)
+        kept._type = self._type
+        return kept
+
     @property
     def type(self) -> str:
         """The event's type, by a look at the beginning of the text; ``""`` if it has none.

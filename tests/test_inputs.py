@@ -55,3 +55,15 @@ def test_a_message_shows_itself_in_a_bounded_line() -> None:
     assert "FRONT" in shown
     assert "BINARY" in shown
     assert len(shown) < 1000
+
+
+def test_a_message_that_is_kept_has_bytes_of_its_own_and_is_not_copied_twice() -> None:
+    buffer = bytearray(CLEAR)
+    lent = Message(Side.FRONT, Kind.TEXT, memoryview(buffer))  # type: ignore[arg-type]
+    whole = Message(Side.FRONT, Kind.TEXT, CLEAR)
+
+    kept = lent.kept()
+    buffer[:] = bytes(len(buffer))
+
+    assert kept == whole
+    assert whole.kept() is whole

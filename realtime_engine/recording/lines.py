@@ -95,8 +95,8 @@ def read_line(text: bytes) -> Line:
 def input_line(n: int, at: float, given: Input, keep: Keep) -> bytes:
     """The line for an input, without its line feed."""
     match given:
-        case Message(side=side, kind=kind, raw=raw):
-            return _frame_line(n, at, b"from", side, frame_fields(raw, kind, side, keep))
+        case Message():
+            return message_line(n, at, given, keep)
         case Opened(side=side, connection=connection):
             return _encode(Line(n=n, at=at, source=side.value, opened=connection))
         case Closed(side=side):
@@ -112,7 +112,7 @@ def command_line(n: int, at: float, command: Command, keep: Keep, passed_on: Sid
     """The line for a command, without its line feed. ``passed_on`` is who gets a message that is forwarded."""
     match command:
         case Forward():
-            return b'{"n":%d,"at":%b,"to":"%b","same":true}' % (n, _encode(at), _name(passed_on))
+            return same_line(n, at, passed_on)
         case Send(side=side, raw=raw, kind=kind):
             return _frame_line(n, at, b"to", side, frame_fields(raw, kind, side.other, keep))
         case Connect(connection=connection):
@@ -181,6 +181,16 @@ def command_of(line: Line, fetch: Fetch) -> Command:
             return Send(Side(name), raw, kind)
         case _:
             raise ValueError("it is no command")
+
+
+def message_line(n: int, at: float, given: Message, keep: Keep) -> bytes:
+    """The line for a message, without its line feed; what `input_line` gives."""
+    return _frame_line(n, at, b"from", given.side, frame_fields(given.raw, given.kind, given.side, keep))
+
+
+def same_line(n: int, at: float, passed_on: Side) -> bytes:
+    """The line for a message that is forwarded, without its line feed; what `command_line` gives."""
+    return b'{"n":%d,"at":%b,"to":"%b","same":true}' % (n, _encode(at), _name(passed_on))
 
 
 def _frame_line(n: int, at: float, way: bytes, side: Side, fields: bytes) -> bytes:

@@ -137,7 +137,7 @@ class LiveRecorder:
         given, size = step.input, _OVERHEAD
         if isinstance(given, Message):
             size += len(given.raw)
-            given = Message(given.side, given.kind, bytes(given.raw))
+            given = given.kept()
         elif isinstance(given, ToolResult):
             size += len(given.output)
         for command in step.commands:

@@ -26,7 +26,7 @@ from realtime_engine.options import SessionOptions
 from realtime_engine.recording.about import REASON, About, ending, engine_version, write_about
 from realtime_engine.recording.files import GrowingFile, beginning
 from realtime_engine.recording.frames import Keep, Stored
-from realtime_engine.recording.lines import command_line, end_line, input_line
+from realtime_engine.recording.lines import command_line, end_line, input_line, message_line, same_line
 from realtime_engine.recording.tape import Tape
 
 ABOUT: Final = "recording.json"
@@ -192,7 +192,7 @@ class Recorder:
             tape = self._tape(given.side)
             before = tape.newest
             keep: Keep = tape.append if self._may_have_audio(given) else _stays
-            text = input_line(self._n, at, given, keep) + b"\n"
+            text = message_line(self._n, at, given, keep) + b"\n"
             lines.append(_Written(self._n, at, text, None if tape.newest is before else tape.newest))
             if given.side is Side.UPSTREAM:
                 passed_on = Side.FRONT
@@ -201,8 +201,11 @@ class Recorder:
             self._n += 1
             lines.append(_written(self._n, at, input_line(self._n, at, given, _stays)))
         for command in step.commands:
-            find = _stays if command is FORWARD else self._finder(command)
-            lines.append(_written(self._n, at, command_line(self._n, at, command, find, passed_on)))
+            if command is FORWARD:
+                lines.append(_Written(self._n, at, same_line(self._n, at, passed_on) + b"\n"))
+            else:
+                line = command_line(self._n, at, command, self._finder(command), passed_on)
+                lines.append(_written(self._n, at, line))
 
     def _may_have_audio(self, message: Message) -> bool:
         """Only a managed front has audio in binary frames."""
@@ -228,6 +231,8 @@ class Recorder:
 
     def _follow_formats(self, message: Message) -> None:
         """The upstream may say that audio comes in another format from now on."""
+        if message.raw.startswith(_TYPE) and not message.raw.startswith(_SESSION):
+            return
         try:
             event = message.event if message.type in _SESSION_EVENTS else None
         except (ValueError, RecursionError):
@@ -275,6 +280,8 @@ def _written(n: int, at: float, line: bytes) -> _Written:
     return _Written(n, at, line + b"\n")
 
 
+_TYPE: Final = b'{"type":"'
+_SESSION: Final = b'{"type":"session.'
 _SESSION_EVENTS: Final = ("session.created", "session.updated")
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from realtime_engine.audio import encode_base64
 from realtime_engine.inputs import Kind, Side
+from realtime_engine.recording import frames
 from realtime_engine.recording.frames import FrameFields, Place, Stored, frame_fields, restore
 
 AUDIO = bytes(range(100))
@@ -213,3 +214,32 @@ def test_audio_events_of_any_json_library_come_back(
 
     assert shelf.audio == audio or b"{" in raw[1:]
     assert restore(restored, shelf.fetch) == (raw, Kind.TEXT)
+
+
+QUICK_OR_NOT = [
+    b'{"type":"response.output_audio.delta","event_id":"event_1","item_id":"item_1","output_index":0,"delta":"%b"}',
+    b'{"type":"response.output_audio.delta","authorization":"Bearer x","delta":"%b"}',
+    b'{"type":"response.output_audio.delta","item_id":"ek_abcdefghijklmnopqrstuvwxyz","delta":"%b"}',
+    b'{"type":"response.output_audio.delta","item_id":"\\u0041","delta":"%b"}',
+    b'{"type":"response.output_audio.delta","item_id":"\xff","delta":"%b"}',
+    b'{"type":"response.output_audio.delta","item_id":7,"delta":"%b"}',
+    b'{"type":"response.output_audio.delta","item_id":,"delta":"%b"}',
+    b'{"type":"response.output_audio.delta",\n"delta":"%b"}',
+    b'{"type":"response.output_audio_transcript.delta","item_id":"item_1","delta":"Gr\xc3\xbc\xc3\x9fe"}',
+    b'{"type":"response.output_text.delta","delta":"the key is sk-abcdefghijklmnopqrstuvwx"}',
+    b'{"type":"response.output_text.delta","delta":"torn',
+    b'{"type":"response.output_text.delta","delta":"x"} ',
+    b'{"type":"response.output_text.delta","delta":{"headers":{}}}',
+]
+
+
+@pytest.mark.parametrize("piece", QUICK_OR_NOT)
+def test_the_quick_look_at_a_piece_gives_what_the_careful_one_gives(
+    monkeypatch: pytest.MonkeyPatch, piece: bytes
+) -> None:
+    raw = piece.replace(b"%b", BASE64)
+    _, _, quick = written(raw, speaker=Side.UPSTREAM)
+    monkeypatch.setattr(frames, "_is_plain_piece", lambda text: False)
+    _, _, careful = written(raw, speaker=Side.UPSTREAM)
+
+    assert quick == careful
