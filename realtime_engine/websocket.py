@@ -244,6 +244,8 @@ class WebSocket:
             self._take_in()
         elif broken and not self._blocked:
             self._unwatch()  # or it would be told again and again
+        elif bits & READ and not self._reads and not self._blocked & READ:
+            self._stop_reading()
 
     def _go_on(self) -> None:
         """Take apart what was left over, if it is still wanted."""
@@ -483,12 +485,17 @@ class WebSocket:
     # --- what the connection waits for ------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        """Have the network watch the socket for what is wanted now."""
+        """Have the network watch the socket for what is wanted now; reading is given up only when something comes."""
         self._reads = (self._take is not None and not self._over) or (self._closing and not self._eof)
-        bits = self._blocked | (READ if self._reads else 0)
+        bits = self._blocked | (READ if self._reads else (self._watched or 0) & READ)
         if bits != (self._watched or 0):
             self._shared.readiness.watch(self.wire.sock, bits, self._ready)
             self._watched = bits
+
+    def _stop_reading(self) -> None:
+        """Something has come that nobody wants yet."""
+        self._watched = self._blocked & ~READ
+        self._shared.readiness.watch(self.wire.sock, self._watched, self._ready)
 
     def _unwatch(self) -> None:
         self._blocked = 0  # nothing is waited for any more

@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from realtime_engine.commands import FORWARD, Command, Note, Send
-from realtime_engine.inputs import Kind, Message, Side, ToolResult
+from realtime_engine.inputs import Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.options import Limits, Policy, SessionOptions
 from realtime_engine.outbox import Outbox, Upstream
+from realtime_engine.session import PASSED_ON, Session
 from realtime_engine.transparent import Transparent
 from tests.script import created, done, speech
 from tests.sessions import Frame, frames
@@ -167,3 +168,44 @@ def test_nothing_is_ever_due_or_unheard_or_run() -> None:
 
     assert (session.deadline, session.silent(5.0), session.open_calls) == (inf, True, ())
     assert watched.out.take() == []
+
+
+# --- what shows at once that it goes on as it came ----------------------------------------------------------------
+
+APPEND: Final = b'{"type":"input_audio_buffer.append","audio":"AAAA"}'
+DELTA: Final = b'{"type":"response.output_audio.delta","delta":"AAAA"}'
+
+
+def test_nearly_every_frame_is_passed_on_by_its_form_alone() -> None:
+    watched = Watched()
+    relay = watched.session.relay
+
+    assert relay(1.0, message(Side.FRONT, APPEND, Kind.TEXT))
+    assert relay(1.0, message(Side.UPSTREAM, DELTA, Kind.TEXT))
+    assert not relay(1.0, message(Side.FRONT, APPEND, Kind.BINARY))
+    assert not relay(1.0, message(Side.FRONT, APPEND + b" ", Kind.TEXT))
+    assert not relay(1.0, message(Side.FRONT, DELTA, Kind.TEXT))
+    assert not relay(1.0, message(Side.UPSTREAM, APPEND, Kind.TEXT))
+    assert not Watched(upstream_open=False).session.relay(1.0, message(Side.FRONT, APPEND, Kind.TEXT))
+
+
+def test_a_frame_that_is_passed_on_by_its_form_counts_as_a_word_of_the_client() -> None:
+    session = Session(SessionOptions(mode="transparent", limits=Limits(idle=10)))
+    session.step(0.0, Opened(Side.FRONT))
+    session.step(0.0, Opened(Side.UPSTREAM))
+
+    assert session.step(4.0, message(Side.FRONT, APPEND, Kind.TEXT)) is PASSED_ON
+    assert not session.due(13.9)
+    assert session.due(14.0)
+    assert session.deadline == 14.0
+
+
+def test_the_form_of_a_frame_counts_for_nothing_once_the_session_is_ending() -> None:
+    session = Session(SessionOptions(mode="transparent"))
+    session.step(0.0, Opened(Side.FRONT))
+    session.step(0.0, Opened(Side.UPSTREAM))
+    session.step(0.0, message(Side.UPSTREAM, created(), Kind.TEXT))
+    session.step(1.0, Stop("restart", grace=5))
+
+    assert session.step(2.0, message(Side.FRONT, APPEND, Kind.TEXT)) == [FORWARD]
+    assert session.due(6.0)

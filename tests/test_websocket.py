@@ -732,14 +732,29 @@ class Reluctant:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._wants = [ssl.SSLWantReadError(), ssl.SSLWantWriteError()]
+        self._half = True
 
     def send(self, data: bytes) -> int:
         if self._wants:
             raise self._wants.pop()
         return self._sock.send(data)
 
+    def recv_into(self, buffer: bytearray | memoryview) -> int:
+        if self._half:
+            self._half = False
+            raise ssl.SSLWantReadError
+        return self._sock.recv_into(buffer)
+
     def __getattr__(self, name: str) -> object:
         return getattr(self._sock, name)
+
+
+async def test_half_a_record_of_tls_is_no_news(network: Network) -> None:
+    async with connected(network) as (near, far):
+        near.wire.sock = Reluctant(near.wire.sock)  # type: ignore[assignment]  # it stands in for one
+        await far.say(b"here you are")
+
+        assert texts(await near.read()) == [b"here you are"]
 
 
 async def test_a_send_that_must_read_first_waits_for_that(network: Network) -> None:
