@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -412,6 +413,24 @@ async def test_the_page_and_websockets_are_served_over_tls(tmp_path: Path) -> No
     assert about.status_code == 200
     assert "; Secure" in signed_in.headers["set-cookie"]
     assert answered["response"]["status"] == "completed"
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"GET / HTTP/1.1\r\n\r\n"])
+async def test_whoever_begins_tls_and_does_not_go_on_is_given_up(said: bytes, tmp_path: Path) -> None:
+    made = make_certificate(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(made.chain))
+    options = WsOptions(tls_cert=made.chain, tls_key=made.key, handshake_timeout=1.0)
+
+    with capture_logs() as logs:
+        async with open_server(options) as server, await trio.open_tcp_stream("127.0.0.1", server.port) as half:
+            await half.send_all(said)
+            async with open_client(f"{server.ws_url}/v1/realtime", ssl_context=trusting) as bystander:
+                with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
+                    while await half.receive_some():
+                        pass
+                assert (await bystander.ask())["response"]["status"] == "completed"
+
+    assert [line for line in logs if line["log_level"] == "error"] == []
 
 
 async def test_the_embedded_model_can_be_asked_by_many_at_once() -> None:
