@@ -114,7 +114,7 @@ async def test_a_browser_whose_connection_is_reset_gives_its_place_back(path: st
 
 
 async def test_a_browser_that_asks_for_much_and_reads_nothing_is_ended() -> None:
-    asking = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
+    asking = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
     async with beside() as (server, bystander), open_rude(server, room=4096) as greedy:
         with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
             while True:
@@ -224,7 +224,7 @@ async def test_of_those_who_do_not_read_their_answers_the_longest_waiting_go_fir
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("transports.ws.server.MOST_WAITING", 10)
-    asking = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
+    asking = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
     async with beside(WsOptions()) as (server, bystander), trio.open_nursery() as nursery:
 
         async def be_greedy() -> None:
