@@ -64,6 +64,14 @@ test("an answer that was cut ends where it was heard, in words and in sound", ()
   assert.equal(heardAudio(turn).reduce((sum, piece) => sum + piece.length, 0), 48_000);
 });
 
+test("the peaks of a sound are those of each 20 ms, in whatever pieces it comes", () => {
+  const sound = Int16Array.from({ length: 2400 }, (_, n) => (n % 480 === 100 ? -n : n % 480 === 200 ? n : 0));
+  const conversation = feed(added(message("m", "assistant"), null));
+  for (const [from, to] of [[0, 150], [150, 1000], [1000, 2400]]) conversation.hear("m", sound.subarray(from, to), 1, "assistant");
+
+  assert.deepEqual(conversation.get("m").peaks, [-100, 200, -580, 680, -1060, 1160, -1540, 1640, -2020, 2120]);
+});
+
 test("nothing of an answer that was wholly unheard is shown", () => {
   const conversation = feed(added(message("m", "assistant", [], "in_progress"), null), { type: "response.output_audio_transcript.delta", item_id: "m", delta: "Never mind" });
   conversation.hear("m", new Int16Array(24_000), 1, "assistant");

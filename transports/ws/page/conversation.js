@@ -7,6 +7,7 @@
 
 const MOST_TURNS = 1000; // as many as the engine keeps; the oldest go first
 const MOST_AUDIO = 24 << 20; // bytes of sound kept for playing again: 8 minutes; the oldest goes first
+export const BUCKET = 480; // samples that a pair of peaks stands for: 20 ms
 const CHARACTER = 62; // milliseconds of speech, about; for answers that were cut before their length was known
 
 /**
@@ -18,6 +19,7 @@ const CHARACTER = 62; // milliseconds of speech, about; for answers that were cu
  * @property {boolean} final whether the text is all there is
  * @property {boolean} spoken
  * @property {Int16Array[] | null} audio null: no longer kept
+ * @property {number[]} peaks of all its sound: the lowest and highest sample of each bucket, in turn
  * @property {number} ms of audio that came
  * @property {number | null} heard milliseconds after which it was cut
  * @property {boolean} done
@@ -119,6 +121,7 @@ export class Conversation {
   hear(id, samples, at, who) {
     const turn = this.#turn(id, { who, spoken: true, at });
     turn.spoken = true;
+    addPeaks(turn.peaks, Math.round(turn.ms * 24), samples);
     turn.ms += samples.length / 24;
     if (turn.audio) {
       turn.audio.push(samples);
@@ -142,7 +145,7 @@ export class Conversation {
     let turn = this.#byId.get(id);
     if (!turn) {
       turn = {
-        ...{ id, who: "user", at: 0, text: "", final: false, spoken: false, audio: [], ms: 0, heard: null },
+        ...{ id, who: "user", at: 0, text: "", final: false, spoken: false, audio: [], peaks: [], ms: 0, heard: null },
         ...{ done: false, old: false, ...made },
       };
       this.#byId.set(id, turn);
@@ -251,6 +254,22 @@ export class Conversation {
   #drop(turn) {
     for (const piece of turn.audio ?? []) this.#kept -= piece.byteLength;
     turn.audio = turn.audio?.length ? null : turn.audio;
+  }
+}
+
+/** @param {number[]} peaks @param {number} before samples that came before @param {Int16Array} samples */
+function addPeaks(peaks, before, samples) {
+  for (let n = 0; n < samples.length; ) {
+    const at = 2 * Math.floor((before + n) / BUCKET);
+    const end = Math.min(samples.length, (at / 2 + 1) * BUCKET - before);
+    let low = peaks[at] ?? 0;
+    let high = peaks[at + 1] ?? 0;
+    for (; n < end; n++) {
+      if (samples[n] < low) low = samples[n];
+      else if (samples[n] > high) high = samples[n];
+    }
+    peaks[at] = low;
+    peaks[at + 1] = high;
   }
 }
 

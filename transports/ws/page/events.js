@@ -65,7 +65,7 @@ export class Inspector {
     }
     this.#changed.clear();
     this.#count();
-    this.follower.grown();
+    return () => this.follower.grown();
   }
 
   /** @param {Row} row @param {any} node */

@@ -53,16 +53,22 @@ export function roomIn(lists, most) {
   return lists.appendChild(make("ol"));
 }
 
-/** Call a function once before the next picture, however often it is asked for. @param {() => void} paint */
+/** @type {Set<() => void | (() => void)>} */
+const paints = new Set();
+
+/** All that is to be painted, and only then what needs to know where it stands: so it is laid out once. */
+function paintAll() {
+  const now = [...paints];
+  paints.clear();
+  const rest = now.map((paint) => paint());
+  for (const settle of rest) settle?.();
+}
+
+/** Call a function once before the next picture, however often it is asked for. @param {() => void | (() => void)} paint may give what is to be done when all is painted */
 export function painter(paint) {
-  let asked = false;
   return () => {
-    if (asked) return;
-    asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      paint();
-    });
+    if (!paints.size) requestAnimationFrame(paintAll);
+    paints.add(paint);
   };
 }
 

@@ -1,6 +1,6 @@
 // @ts-check
 /** The conversation on the screen: a list item for each turn, drawn again when something about it has changed. */
-import { heardAudio, heardText } from "./conversation.js";
+import { BUCKET, heardText } from "./conversation.js";
 import { Follower } from "./follow.js";
 import { clock, get, icon, make, painter, roomIn, say } from "./page.js";
 import { drawSmall, showPlayed, smallWaveform } from "./waveform.js";
@@ -98,7 +98,7 @@ export class Turns {
       this.#show(turn, view);
     }
     this.#changed.clear();
-    this.follower.grown();
+    return () => this.follower.grown();
   }
 
   /** @param {Turn} turn @param {any} node */
@@ -160,8 +160,7 @@ export class Turns {
 
   /** @param {Turn} turn @param {View} view */
   #showSound(turn, view) {
-    const audio = heardAudio(turn);
-    const samples = audio.reduce((sum, piece) => sum + piece.length, 0);
+    const samples = turn.audio ? Math.round((turn.heard ?? turn.ms) * 24) : 0;
     view.play.hidden = !samples;
     if (samples === view.drawn) return;
     const now = performance.now();
@@ -173,7 +172,7 @@ export class Turns {
     view.drawnAt = now;
     say(view.length, `${seconds(samples / 24)} s`);
     view.play.setAttribute("aria-label", `Play again what ${SPEAKERS[turn.who]} said, ${seconds(samples / 24)} s`);
-    if (samples) drawSmall(view.wave, audio);
+    if (samples) drawSmall(view.wave, turn.peaks, samples / BUCKET);
   }
 
   /** Say a finished turn, once, to whoever hears the page. @param {Turn} turn @param {View} view */

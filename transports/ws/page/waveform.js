@@ -1,7 +1,6 @@
 // @ts-check
 /** Sound as a picture: two that flow while it sounds, and small still ones for what was said. Real samples, always. */
 import { draw } from "./page.js";
-import { peaks } from "./sound.js";
 
 const BUCKET = 10; // milliseconds that a pair of peaks stands for
 const PER_PIXEL = 2; // pairs
@@ -15,6 +14,7 @@ export class LiveWaveform {
   #last = 0; // when the last peaks came
   #silent = 0; // pixels of silence at the right end
   #running = false;
+  #colour = "";
 
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
@@ -33,6 +33,7 @@ export class LiveWaveform {
 
   /** Draw anew, in the colours of today. */
   refresh() {
+    this.#colour = "";
     this.#draw();
   }
 
@@ -101,7 +102,7 @@ export class LiveWaveform {
     const ratio = devicePixelRatio;
     const middle = canvas.height / 2;
     context.clearRect(0, 0, canvas.width, canvas.height);
-    context.fillStyle = getComputedStyle(canvas).color;
+    context.fillStyle = this.#colour ||= getComputedStyle(canvas).color;
     for (let n = 0; n < this.#low.length; n++) {
       const top = middle - shape(this.#high[n]) * (middle - ratio);
       const bottom = middle - shape(this.#low[n]) * (middle - ratio);
@@ -132,13 +133,20 @@ export function smallWaveform() {
   return svg;
 }
 
-/** @param {SVGElement} svg @param {Int16Array[]} pieces */
-export function drawSmall(svg, pieces) {
-  const pairs = peaks(pieces, WIDTH);
+/** @param {SVGElement} svg @param {number[]} peaks the lowest and highest sample of each part, in turn @param {number} count of the parts that are shown */
+export function drawSmall(svg, peaks, count) {
+  const half = HEIGHT / 2 - 1;
   let path = "";
   for (let n = 0; n < WIDTH; n++) {
-    const top = HEIGHT / 2 - Math.max(0.5, shape(pairs[2 * n + 1]) * (HEIGHT / 2 - 1));
-    const bottom = HEIGHT / 2 - Math.min(-0.5, shape(pairs[2 * n]) * (HEIGHT / 2 - 1));
+    const first = Math.floor((n * count) / WIDTH);
+    const last = Math.max(first + 1, Math.floor(((n + 1) * count) / WIDTH));
+    let [low, high] = [0, 0];
+    for (let part = first; part < last; part++) {
+      low = Math.min(low, peaks[2 * part] ?? 0);
+      high = Math.max(high, peaks[2 * part + 1] ?? 0);
+    }
+    const top = HEIGHT / 2 - Math.max(0.5, shape(high / 32_768) * half);
+    const bottom = HEIGHT / 2 - Math.min(-0.5, shape(low / 32_768) * half);
     path += `M${n + 0.5} ${top.toFixed(1)}V${bottom.toFixed(1)}`;
   }
   for (const each of svg.children) each.setAttribute("d", path);
