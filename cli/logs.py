@@ -34,7 +34,6 @@ GOODBYE: Final = 1.0
 
 _SECRET_NAMES: Final = re.compile(r"(?i)authori[sz]ation|cookie|key|password|secret|token$")
 _KEY_LIKE: Final = r"(?i:\b(?:ek_|sk-)[a-z0-9_-]{12,}|\bbearer\s+[\w.~+/=-]+)"
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _COLOURS: Final = {"debug": 36, "info": 32, "warning": 33, "error": 31}
 
 
@@ -91,7 +90,7 @@ class _Renderer:
         text = value if isinstance(value, str) else repr(value)
         if len(text) > LONGEST:  # a secret is hidden before it is cut
             text = f"{self._secret.sub(REDACTED, text)[:LONGEST]}… ({len(text)} characters)"
-        return text if text.isprintable() else _UNPRINTABLE.sub(" ", text)
+        return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
 
     def _is_secret(self, name: str) -> bool:
         known = self._named.get(name)

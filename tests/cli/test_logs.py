@@ -56,11 +56,12 @@ def test_one_event_is_one_line_whatever_a_peer_has_put_into_it(
 ) -> None:
     configure(verbose=True, form=form)
 
-    structlog.get_logger().warning("a note\n12:00:00 [info] forged", reason="\x1b[31mred\r\n", who=object)
+    structlog.get_logger().warning("a note\n12:00:00 [info] forged", reason="\x1b[31mred\r\n \u202edlrow", who=object)
 
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "\x1b[31mred" not in said
+    assert "\u202e" not in said
 
 
 @pytest.mark.parametrize("form", ["console", "json"])

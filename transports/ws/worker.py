@@ -38,6 +38,9 @@ VARIABLE: Final = "ENGINE_WORKER"
 TELL: Final = 5.0
 """Seconds between two accounts that a worker gives unasked: what a killed one has counted since is lost."""
 
+PATIENCE: Final = 5.0
+"""Seconds that the supervisor has for an answer; it needs milliseconds, and at most two seconds for the numbers."""
+
 GOODBYE: Final = 1.0
 """Seconds for a worker's last account."""
 
@@ -69,7 +72,7 @@ class _Question:
 
     Attributes:
         address: For whom a place was asked for.
-        reply: What was answered; None: the supervisor is gone.
+        reply: What was answered; None: the supervisor is gone, or hangs.
         dropped: Nobody waits for the answer any more.
     """
 
@@ -79,12 +82,12 @@ class _Question:
     dropped: bool = False
 
     async def wait(self) -> ToWorker | None:
-        """The answer."""
+        """The answer; None: there is none in time."""
         try:
-            await self.answered.wait()
-        except trio.Cancelled:
-            self.dropped = True
-            raise
+            with trio.move_on_after(PATIENCE):
+                await self.answered.wait()
+        finally:
+            self.dropped = not self.answered.is_set()
         return self.reply
 
     def answer(self, reply: ToWorker | None) -> None:

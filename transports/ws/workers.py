@@ -18,7 +18,7 @@ from typing import Final
 import trio
 
 from realtime_engine.errors import UsageError
-from realtime_engine.journal import log
+from realtime_engine.journal import fault, log
 from realtime_engine.metrics import Totals
 from transports.ws import WsOptions
 from transports.ws.control import (
@@ -155,6 +155,32 @@ class _Supervisor:
 
     async def _run(self, number: int) -> tuple[int, bool]:
         """One worker from its start to its end: its status, and whether it was asked to end."""
+        try:
+            process, ours = await self._start(number)
+        except OSError as error:
+            log().error("worker cannot be started", worker=number, why=error.strerror)
+            return UsageError.exit_status, False
+        worker = _Worker(number, process, Control(ours))
+        self._workers.append(worker)
+        if self._ending.is_set():
+            process.terminate()
+        try:
+            await self._attend(worker)
+            self._forget(worker)
+            with trio.move_on_after(LEAVE):
+                await process.wait()
+        finally:
+            worker.control.close()
+            if process.returncode is None:
+                process.kill()
+        return await process.wait(), worker.asked
+
+    async def _start(self, number: int) -> tuple[trio.Process, socket.socket]:
+        """Start a worker's process: it, and our end of its line.
+
+        Raises:
+            OSError: The system has no room for it.
+        """
         ours, theirs = socket.socketpair()
         with theirs:
             place = Place(number, theirs.fileno(), tuple(listener.fileno() for listener in self._listeners))
@@ -166,14 +192,13 @@ class _Supervisor:
                     stdin=subprocess.DEVNULL,
                     process_group=0,  # Ctrl-C is the supervisor's
                 )
-            except OSError as error:
+            except BaseException:
                 ours.close()
-                log().error("worker cannot be started", worker=number, why=error.strerror)
-                return UsageError.exit_status, False
-        worker = _Worker(number, process, Control(ours))
-        self._workers.append(worker)
-        if self._ending.is_set():
-            process.terminate()
+                raise
+        return process, ours
+
+    async def _attend(self, worker: _Worker) -> None:
+        """Listen to a worker until its line is cut; what it says that makes no sense cuts it, and hurts nobody else."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(worker.control.send)
@@ -181,14 +206,9 @@ class _Supervisor:
                     for message in messages:
                         await self._hear(nursery, worker, message)
                 nursery.cancel_scope.cancel()
-            self._forget(worker)
-            with trio.move_on_after(LEAVE):
-                await process.wait()
-        finally:
-            worker.control.close()
-            if process.returncode is None:
-                process.kill()
-        return await process.wait(), worker.asked
+        except* Exception as errors:  # noqa: BLE001 - whatever it is, it is this worker's
+            fault("worker not understood", errors)
+            worker.control.cut()
 
     def _forget(self, worker: _Worker) -> None:
         """A worker is gone: its places are free, and what it has counted is kept."""
@@ -229,11 +249,16 @@ class _Supervisor:
         """End the workers one after another, each when the one before has been started anew."""
         self._renewing = True
         log().info("renewing workers")
-        for worker in tuple(self._workers):
-            successor = self._awaited[worker.number] = trio.Event()
+        for number in [worker.number for worker in self._workers]:
+            worker = next((each for each in self._workers if each.number == number and each.ready), None)
+            if worker is None:
+                continue  # it has just ended, so another is started in any case
+            renewed = self._awaited[number] = trio.Event()
             worker.asked = True
             worker.process.terminate()
-            await successor.wait()
+            with trio.move_on_after(self._options.drain + LAST + LEAVE):
+                await renewed.wait()
+            self._awaited.pop(number, None)
         self._renewing = False
 
     # --- what workers say -----------------------------------------------------------------------------------
@@ -255,6 +280,7 @@ class _Supervisor:
             case Gather(number):
                 nursery.start_soon(self._gather, worker, number)
             case Counted(number, totals):
+                Totals().plus(totals)  # one that does not fit the others raises here
                 worker.totals = totals
                 if number in worker.counting:
                     worker.counting.pop(number).set()

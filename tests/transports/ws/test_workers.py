@@ -1,14 +1,21 @@
 """What a worker and its supervisor say to each other, and what happens when one of them does not."""
 
+import os
+import signal
 import socket
-from collections.abc import AsyncIterator
+import sys
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from realtime_engine.metrics import Metrics
+from realtime_engine.metrics import Histogram, Metrics, Totals
+from transports.ws import WsOptions
 from transports.ws.control import (
     Control,
     Count,
@@ -24,6 +31,7 @@ from transports.ws.control import (
 )
 from transports.ws.slots import Full
 from transports.ws.worker import Place, Worker, open_worker
+from transports.ws.workers import supervise
 
 
 class Supervisor:
@@ -153,6 +161,54 @@ async def test_without_its_supervisor_a_worker_gives_no_place_and_knows_its_own_
 async def refused(worker: Worker) -> None:
     with pytest.raises(Full, match="restarted"):
         await worker.take("10.0.0.1")
+
+
+async def test_a_supervisor_that_hangs_keeps_nobody_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transports.ws.worker.PATIENCE", 0.05)
+
+    async with held() as each:
+        await refused(each.worker)
+        each.metrics.ended(1000)
+        assert (await each.worker.gather()).ended == {"1000": 1}
+        asked = await each.supervisor.hear()
+        assert isinstance(asked, Take)
+        each.supervisor.control.say(Taken(asked.number))  # too late: it goes back
+        heard = [await each.supervisor.hear(), await each.supervisor.hear()]
+
+    assert Free("10.0.0.1") in heard
+
+
+NONSENSE = [
+    Take(1, ""),
+    Take(1, "nobody"),
+    Counted(0, Totals(connect=Histogram((1.0,), [0, 0]))),
+    Counted(0, Totals(silence=Histogram((), [0]))),
+    Taken(1),
+    Ready(()),
+]
+
+
+@pytest.mark.parametrize("said", NONSENSE, ids=repr)
+def test_what_a_worker_says_that_makes_no_sense_costs_that_worker_only(said: Message, tmp_path: Path) -> None:
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import os, socket, sys, time\n"
+        "number, line, *_ = os.environ['ENGINE_WORKER'].split()\n"
+        "line = socket.socket(fileno=int(line))\n"
+        'line.sendall(b\'{"type":"ready","urls":["http://127.0.0.1/"]}\\n\')\n'
+        f"if number == '2': line.sendall({msgspec.json.encode(said) + bytes([10])!r})\n"
+        "line.recv(1)\n"
+    )
+    announced: list[Sequence[str]] = []
+
+    def announce(urls: Sequence[str]) -> None:
+        announced.append(urls)
+        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    status = supervise(WsOptions(port=0, workers=2, drain=0), [sys.executable, str(script)], announce)
+
+    assert status == 0
+    assert announced == [("http://127.0.0.1/",)]
 
 
 async def test_a_line_is_cut_by_what_cannot_be_understood_and_by_whoever_does_not_read() -> None:
