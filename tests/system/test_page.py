@@ -365,6 +365,37 @@ def test_an_expired_session_is_explained_and_begun_anew(visit: Visit) -> None:
     assert len(sockets) == 2
 
 
+def test_whoever_does_not_want_to_wait_for_a_lost_server_can_stop(browser: Browser, arguments: tuple[str, ...]) -> None:
+    with serving(*arguments) as server, visiting(browser, server.url) as visit:
+        visit.write("Hello")
+        visit.comes("session.created")
+        server.stop(at_once=True)
+        visit.shows("#message-hide", "Stop trying")
+        visit.page.click("#message-hide")
+        server.start()
+
+        visit.page.wait_for_timeout(3500)
+        assert len(visit.all("session.created")) == 1
+        visit.state("off")
+
+
+def test_speech_in_a_format_for_telephones_is_not_played_as_noise(visit: Visit) -> None:
+    sockets: list[WebSocketRoute] = []
+    visit.page.route_web_socket("**/ws", lambda ws: sockets.append(ws))  # noqa: PLW0108 - playwright marks it
+    visit.page.reload()
+    visit.page.click("#talk")
+    visit.shows("#live-word", "live")
+    output = {"format": {"type": "audio/pcmu"}, "voice": "alloy"}
+    says(sockets[0], type="session.created", session={"type": "realtime", "audio": {"output": output}})
+    place = {"item_id": "answer", "response_id": "r", "content_index": 0}
+    says(sockets[0], type="response.output_audio.delta", **place, delta="/////w==" * 1000)
+    says(sockets[0], type="response.output_audio_transcript.delta", **place, delta="Hello.")
+
+    visit.shows("#message-what", "Here one can only write and read")
+    visit.shows(".turn.assistant .text", "Hello.")
+    assert not visit.page.locator(".turn .play").first.is_visible()
+
+
 def test_a_model_that_is_lost_and_comes_back_is_no_more_than_a_message(visit: Visit) -> None:
     sockets: list[WebSocketRoute] = []
     visit.page.route_web_socket("**/ws", lambda ws: sockets.append(ws))  # noqa: PLW0108 - playwright marks it

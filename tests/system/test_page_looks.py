@@ -105,6 +105,7 @@ def test_finished_turns_are_said_to_screen_readers_and_partial_words_are_not(bro
         assert said[-1] == "Model: You said: One two three four five six seven"
         assert len(said) == 2
         assert visit.page.locator("[aria-live]").count() == 1
+        assert visit.page.locator("[role=alert] button").count() == 0  # a button that counts seconds is not read out
 
 
 def test_nothing_moves_for_whoever_wants_nothing_to_move(browser: Browser, server: Server) -> None:

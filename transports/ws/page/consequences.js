@@ -16,10 +16,14 @@ export const consequences = {
   },
   "session.created": (page, { session }) => {
     page.session = true;
+    page.sessionIs(session);
     page.settings.begin(session);
     page.sendText();
   },
-  "session.updated": (page, { session }) => page.settings.show(session),
+  "session.updated": (page, { session }) => {
+    page.sessionIs(session);
+    page.settings.show(session);
+  },
   "input_audio_buffer.speech_started": (page, { item_id, audio_start_ms }) => {
     page.voice.begins(item_id, audio_start_ms);
     page.figures.speaks();
@@ -53,6 +57,7 @@ export const consequences = {
     page.know({});
   },
   "response.output_audio.delta": (page, { item_id, content_index, response_id, delta }) => {
+    if (page.mute) return;
     const samples = decode(delta);
     page.turns.changed(page.conversation.hear(item_id, samples, page.figures.now(), "assistant"));
     page.speaker.add({ item: item_id, part: content_index ?? 0, response: response_id ?? "" }, samples);

@@ -189,7 +189,7 @@ export class Conversation {
     const turn = this.#turn(item.id, { who: item.role, at });
     const parts = item.content ?? [];
     turn.who = item.role;
-    turn.spoken ||= parts.some((/** @type {any} */ part) => part.type.endsWith("audio"));
+    turn.spoken ||= parts.some((/** @type {any} */ part) => part.type?.endsWith("audio"));
     const text = parts.map((/** @type {any} */ part) => part.text ?? part.transcript ?? "").join(" ").trim();
     const isDone = item.status !== "in_progress" && parts.length > 0;
     if (isDone && (item.role === "assistant" || !turn.spoken)) turn.final = true;

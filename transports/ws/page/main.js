@@ -7,7 +7,7 @@ import { Entrance } from "./entrance.js";
 import { Inspector } from "./events.js";
 import { Figures } from "./figures.js";
 import { wireKeys, wireTalk } from "./keys.js";
-import { Messages, closeMessage, errorMessage, failureMessage, microphoneMessage } from "./messages.js";
+import { Messages, closeMessage, errorMessage, failureMessage, formatMessage, microphoneMessage } from "./messages.js";
 import { get, say } from "./page.js";
 import { Settings } from "./settings.js";
 import { level, sleep, wake } from "./sound.js";
@@ -49,6 +49,7 @@ export class Page {
   /** @type {string[]} */ unsent = []; // written before the model was there
   /** @type {Turn | null} */ replaying = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ patience;
+  mute = false; // whether speech is in a format that is not the page's
   session = false; // whether the model is there
   expecting = false; // an answer that has not begun
   error = /** @type {any} */ (null); // the last that may explain a close
@@ -157,7 +158,7 @@ export class Page {
       this.entrance.ask();
       return;
     }
-    this.messages.show(failure.kind, failureMessage(failure, seconds, () => this.connect()));
+    this.messages.show(failure.kind, failureMessage(failure, seconds, () => this.connect(), () => this.end()));
   }
 
   /** Nothing is under way any more. */
@@ -167,7 +168,7 @@ export class Page {
     this.figures.end();
     this.responses.clear();
     for (const turn of this.conversation.end()) this.turns.changed(turn);
-    this.session = this.expecting = false;
+    this.session = this.expecting = this.mute = false;
     this.error = null;
     this.know({ connecting: false, connected: false, sounding: false });
     this.voice.end();
@@ -188,11 +189,13 @@ export class Page {
   }
 
   toggleMicrophone() {
+    if (this.mute) return;
     if (this.facts.connected) void this.voice.toggle();
     else if (!this.facts.connecting) this.start();
   }
 
   hold() {
+    if (this.mute) return;
     this.silence();
     void this.voice.hold();
   }
@@ -296,6 +299,15 @@ export class Page {
   upstreamBack() {
     clearTimeout(this.patience);
     this.messages.hide("upstream");
+  }
+
+  /** The session is so now. @param {any} session */
+  sessionIs({ audio }) {
+    const formats = [audio?.input?.format?.type, audio?.output?.format?.type];
+    const other = formats.find((format) => format && format !== "audio/pcm");
+    if (other && !this.mute) this.messages.show("format", formatMessage(other));
+    this.mute = Boolean(other);
+    if (this.mute) this.voice.end();
   }
 
   /** @param {any} error */

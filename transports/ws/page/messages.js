@@ -10,16 +10,21 @@ import { get, say } from "./page.js";
  * @property {() => void} [do]
  * @property {number} [seconds] until `then`; the button counts them
  * @property {() => void} [then] when the seconds are over
+ * @property {() => void} [stop] what hiding it puts an end to
  */
 
 export class Messages {
   /** @type {ReturnType<typeof setInterval> | undefined} */ #timer;
   /** @type {string} */ #kind = "";
   /** @type {(() => void) | undefined} */ #do;
+  /** @type {(() => void) | undefined} */ #stop;
 
   constructor() {
     get("message-act").addEventListener("click", () => this.#act());
-    get("message-hide").addEventListener("click", () => this.hide());
+    get("message-hide").addEventListener("click", () => {
+      this.hide();
+      this.#stop?.();
+    });
   }
 
   get shown() {
@@ -27,10 +32,12 @@ export class Messages {
   }
 
   /** @param {string} kind @param {Message} message */
-  show(kind, { what, why, act, do: doIt, seconds = 0, then }) {
+  show(kind, { what, why, act, do: doIt, seconds = 0, then, stop }) {
     clearInterval(this.#timer);
     this.#kind = kind;
     this.#do = doIt;
+    this.#stop = stop;
+    say(get("message-hide"), stop ? "Stop trying" : "Hide");
     say(get("message-what"), what);
     say(get("message-why"), why);
     get("message-act").hidden = !act;
@@ -99,19 +106,19 @@ export function microphoneMessage(kind, again) {
   }
 }
 
-/** The connection failed before it was there. @param {import("./connection.js").Failure} failure @param {number} seconds @param {() => void} again @returns {Message} */
-export function failureMessage({ kind, text, seconds: wait = 0 }, seconds, again) {
+/** The connection failed before it was there. @param {import("./connection.js").Failure} failure @param {number} seconds @param {() => void} again @param {() => void} stop @returns {Message} */
+export function failureMessage({ kind, text, seconds: wait = 0 }, seconds, again, stop) {
   switch (kind) {
     case "full": {
       const when = wait > 90 ? `about ${Math.ceil(wait / 60)} minutes` : `about ${wait} seconds`;
       return { what: "The server is full", why: `${sentence(text)} A place may be free in ${when}.`, act: "Try again", do: again, seconds: wait };
     }
     case "draining":
-      return { what: "The server restarts", why: "It takes no new conversations. This page tries again by itself.", act: "Try now", do: again, seconds };
+      return { what: "The server restarts", why: "It takes no new conversations. This page tries again by itself.", act: "Try now", do: again, seconds, stop };
     case "refused":
       return { what: "The server refused this page", why: `${sentence(text)} Open the page at the address that the server printed when it started.`, act: "Try again", do: again };
     default:
-      return { what: "The server does not answer", why: "It may have stopped, or the network is gone. This page tries again by itself.", act: "Try now", do: again, seconds };
+      return { what: "The server does not answer", why: "It may have stopped, or the network is gone. This page tries again by itself.", act: "Try now", do: again, seconds, stop };
   }
 }
 
@@ -136,6 +143,11 @@ export function upstreamMessage(seconds, reason) {
   const when = seconds >= 1 ? `in ${Math.round(seconds)} s` : "now";
   const why = `The server connects again ${when}, and tells the model what was said so far. You need do nothing.`;
   return { what: "The model is not there at the moment", why: [sentence(reason), why].filter(Boolean).join(" ") };
+}
+
+/** Speech in a format for telephones. @param {string} format @returns {Message} */
+export function formatMessage(format) {
+  return { what: "Here one can only write and read", why: `This server has its model speak ${format}, which is for telephones; a page hears and speaks audio/pcm.` };
 }
 
 /** The connection was closed by the engine. @param {number} code @param {string} reason @param {() => void} again @returns {Message} */
