@@ -41,8 +41,11 @@ if TYPE_CHECKING:
     from realtime_engine.machine import Machine as Machine
     from realtime_engine.options import Limits as Limits
     from realtime_engine.options import Policy as Policy
+    from realtime_engine.options import Reconnect as Reconnect
     from realtime_engine.options import SessionOptions as SessionOptions
     from realtime_engine.options import ToolSchema as ToolSchema
+    from realtime_engine.prices import Price as Price
+    from realtime_engine.prices import Prices as Prices
     from realtime_engine.session import Session as Session
 
     __version__: str
@@ -76,8 +79,11 @@ _HOME: Final = {
     "Machine": "machine",
     "Limits": "options",
     "Policy": "options",
+    "Reconnect": "options",
     "SessionOptions": "options",
     "ToolSchema": "options",
+    "Price": "prices",
+    "Prices": "prices",
     "Session": "session",
 }
 """Where each public name is at home. ``simulate`` is not among them: its module has that name already."""
