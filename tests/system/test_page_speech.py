@@ -159,11 +159,17 @@ def test_a_turn_can_be_played_again(visit: Visit, speech: Path) -> None:
     visit.comes("conversation.item.truncated")
     before, _ = visit.heard()
 
+    visit.page.click("#end")  # also when nobody is connected any more
     visit.page.click(".turn.user .play")
     visit.shows(".turn.user .play[aria-pressed=true]")
     visit.shows(".turn.user .play:not([aria-pressed=true])")
-
     after, _ = visit.heard()
+    visit.page.wait_for_function("() => ear.context.state === 'suspended'")
+    visit.page.click(".turn.user .play")  # and once more
+    visit.shows(".turn.user .play[aria-pressed=true]")
+    visit.page.click(".turn.user .play")  # and no further
+    visit.shows(".turn.user .play:not([aria-pressed=true])")
+
     assert likeness(question_of(speech), after[len(before) :]) > 0.95
     assert not [e for e in visit.all_sent("output_audio_buffer.played") if not e["item_id"]]
 

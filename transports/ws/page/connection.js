@@ -29,6 +29,7 @@ const LOST = new Set([1001, 1005, 1006, RESTART]);
 export class Connection {
   /** @type {WebSocket | null} */ #socket = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+  #wanted = false;
 
   /**
    * @param {object} on
@@ -47,13 +48,9 @@ export class Connection {
     return this.#socket?.readyState === WebSocket.OPEN;
   }
 
-  /** Whether it is open, or being opened. */
-  get busy() {
-    return this.#socket !== null;
-  }
-
   connect() {
     clearTimeout(this.#timer);
+    this.#wanted = true;
     if (this.#socket) return;
     const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws`);
     let opened = false;
@@ -70,6 +67,7 @@ export class Connection {
   /** Part, and try no more. */
   disconnect() {
     clearTimeout(this.#timer);
+    this.#wanted = false;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
@@ -107,7 +105,7 @@ export class Connection {
       return;
     }
     const failure = await whyNot();
-    if (this.#socket) return; // somebody was quicker
+    if (this.#socket || !this.#wanted) return; // somebody was quicker
     if (failure.kind === "gone" || failure.kind === "draining") this.#retry(failure);
     else this.on.failed(failure, 0);
   }

@@ -69,7 +69,7 @@ export class Page {
       began: (delay) => this.figures.answered(delay),
       sounding: (sounding) => sounding !== this.facts.sounding && this.know({ sounding }),
       peaks: (pairs) => this.loud(this.modelWave, pairs, this.facts.sounding),
-      replayed: (ms) => this.turns.played(ms === null ? null : this.replaying, ms ?? 0),
+      replayed: (ms) => this.replayed(ms),
     });
     this.settings = new Settings({
       update: (event_id, session) => this.session && this.connection.send({ type: "session.update", event_id, session }),
@@ -172,6 +172,11 @@ export class Page {
     this.error = null;
     this.know({ connecting: false, connected: false, sounding: false });
     this.voice.end();
+    this.rest();
+  }
+
+  /** Let the sound card go, once what is in it has been heard. */
+  rest() {
     setTimeout(() => this.facts.connected || this.facts.connecting || this.replaying || sleep(), 1000);
   }
 
@@ -255,6 +260,13 @@ export class Page {
     if (isPlaying || this.facts.sounding || !pieces.length) return;
     this.replaying = turn;
     await this.speaker.replay(pieces);
+  }
+
+  /** @param {number | null} ms so far; null: it is over */
+  replayed(ms) {
+    if (ms === null) this.replaying = null;
+    this.turns.played(this.replaying, ms ?? 0);
+    if (ms === null) this.rest();
   }
 
   /** @param {Turn} turn */

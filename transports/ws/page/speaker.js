@@ -77,7 +77,12 @@ export class Speaker {
 
   /** Fall silent. @param {string} [cleared] the event that asked for it, which the last report names */
   clear(cleared) {
-    this.#replaying = -1;
+    this.stopReplay();
+    this.#silence(cleared);
+  }
+
+  /** @param {string} [cleared] */
+  #silence(cleared) {
     this.#node?.port.postMessage({ clear: cleared ?? null });
   }
 
@@ -107,7 +112,8 @@ export class Speaker {
 
   stopReplay() {
     if (this.#replaying < 0) return;
-    this.clear();
+    this.#replaying = -1;
+    this.#silence();
     this.on.replayed(null);
   }
 
