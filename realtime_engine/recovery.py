@@ -21,6 +21,21 @@ from realtime_engine.unanswered import Told, Unanswered
 
 InventId = Callable[[], str]
 
+_ANSWERS: Final = frozenset(
+    {
+        ev.SessionCreated,
+        ev.SessionUpdated,
+        ev.ConversationItemAdded,
+        ev.ConversationItemCreated,
+        ev.ConversationItemDone,
+        ev.ConversationItemDeleted,
+        ev.InputAudioBufferCommitted,
+        ev.InputAudioBufferCleared,
+        ev.Error,
+    }
+)
+"""What a server says to what it was told."""
+
 _ADDED: Final = ev.ConversationItemAdded
 _DONE: Final = ev.ConversationItemDone
 _DELETED: Final = ev.ConversationItemDeleted
@@ -60,6 +75,8 @@ class Recovery:
 
     def repeats(self, event: ev.Event) -> bool:
         """Take in what the server says. Whether it only answers what a new connection was told, and is no news."""
+        if type(event) not in _ANSWERS:  # nearly always
+            return False
         if isinstance(event, ev.SessionCreated):
             self._connections += 1
             return self._connections > 1
