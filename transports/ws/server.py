@@ -5,7 +5,7 @@ Each connection has a task of its own, and whatever goes wrong there ends there.
 
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from http import HTTPStatus
@@ -16,7 +16,6 @@ import trio
 from realtime_engine.engine import GRACE
 from realtime_engine.inputs import Side, Stop
 from realtime_engine.journal import fault, log
-from realtime_engine.metrics import Refusal
 from realtime_engine.service import FAULT, Service
 from realtime_engine.session import RESTART
 from realtime_engine.stopping import Stopping
@@ -29,6 +28,7 @@ from transports.ws.connection import HttpConnection
 from transports.ws.files import read_files
 from transports.ws.handshake import Handshake, upgrade_required
 from transports.ws.listeners import accept_all, bind, raise_descriptor_limit
+from transports.ws.refusals import Refusals
 from transports.ws.request import Request
 from transports.ws.site import Admission, Scrape, Site
 from transports.ws.slots import Full, LocalSlots, Slots
@@ -45,18 +45,6 @@ LATE: Final = 10.0
 """Seconds beyond the drain after which what still runs is ended: last words, and recordings that are written."""
 
 NAME: Final = "ws"
-
-_COUNTED: Final[Mapping[str, Refusal]] = {
-    "draining": "draining",
-    "server_full": "full",
-    "address_full": "address_full",
-    "token_required": "token",
-    "wrong_token": "token",
-    "origin_not_allowed": "origin",
-    "host_not_allowed": "host",
-    "bad_request": "handshake",
-}
-"""Refusals, and what they are counted as."""
 
 
 class WebServer:
@@ -79,6 +67,7 @@ class WebServer:
         self._tls = tls
         self._access = Access(options, token, name=socket.gethostname())
         self._site = Site(self._access, read_files(), service, scrape)
+        self._refusals = Refusals(service.metrics, trio.current_time)
         self._room = WaitingRoom(MOST_WAITING)
         self._limits = WireLimits(
             max_message=options.max_message_front,
@@ -182,9 +171,7 @@ class WebServer:
                     return
                 answer = asked
             except HttpError as error:
-                if error.code in _COUNTED:
-                    self._service.metrics.refused(_COUNTED[error.code])
-                    log().info("not let in", why=error.code, address=self._access.address(visit))
+                self._refusals.note(error.code, self._access.address(visit))
                 answer, last = error.answer, "upgrade" in request.headers or error.status is HTTPStatus.BAD_REQUEST
             going_on = await self._send(http, answer, last=last)
             await trio.lowlevel.checkpoint()  # others have their turn, also when the next request is there already
