@@ -982,6 +982,16 @@ def test_turns_that_nobody_wrote_down_or_kept_leave_a_gap_that_is_named() -> Non
     assert notes(steps) == ["2 spoken turns are neither written down nor kept"]
 
 
+def test_a_server_that_leaves_too_much_unanswered_is_noted() -> None:
+    deletes = [{"type": "conversation.item.delete", "item_id": f"item_{n}"} for n in range(300)]
+
+    steps, _ = talk(Script().at(1, *deletes).at(2, Close()), model())
+
+    assert notes(steps) == [
+        "the model leaves too much unanswered: what is oldest is not said again if it is lost",
+    ]
+
+
 def test_what_only_a_server_can_make_is_noted() -> None:
     first = model().at(1, {"type": "conversation.item.added", "item": {"id": "a", "type": "mcp_list_tools"}})
 
