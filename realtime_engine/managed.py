@@ -193,7 +193,7 @@ class Managed:
         raw = message.raw
         if isinstance(verdict, Changed):
             raw = verdict.raw
-            self._out.note(f"not for the front to set: {', '.join(verdict.removed)}")
+            self._out.note(f"not for the front to set: {verdict.told}")
         event = message.event if raw is message.raw else ev.decode(raw)
         if isinstance(event, ev.ResponseCreate) and not is_out_of_band(event):
             self._ask(now, bytes(raw) if event.event_id is not UNSET else self._out.with_id(raw))

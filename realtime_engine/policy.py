@@ -43,15 +43,35 @@ _FORMER: Final = {
 }
 """Names from the beta that some vendors still take (protocol.md, section 2; xAI): they are the same fields."""
 
+_NAMES: Final = frozenset(
+    {
+        *("audio", "include", "instructions", "max_output_tokens", "model", "output_modalities", "parallel_tool_calls"),
+        *("prompt", "reasoning", "tool_choice", "tools", "tracing", "truncation", "temperature"),
+        *("audio.input", "audio.input.format", "audio.input.noise_reduction", "audio.input.transcription"),
+        *("audio.input.turn_detection", "audio.output", "audio.output.format", "audio.output.speed"),
+        *("audio.output.voice", "conversation", "input", "metadata"),
+    }
+)
+"""The settings of a session and of a response (protocol.md, sections 5 and 8)."""
+
 _TEMPLATE: Final = "prompt"
 """A template on the server that brings instructions, tools and the like: a way around whatever is pinned."""
 
-_ADDRESSES: Final = frozenset({"image_url", "file_url", "server_url"})
+_ADDRESSES: Final = ("_url", "_uri")
+"""How the names of fields end that hold an address, for images, files, sound or servers."""
+
+_INSTRUCTING: Final = ("system", "developer")
+"""Whose messages are instructions by another name."""
+
 _FREE: Final = frozenset({"parameters", "metadata"})
 """What stands under these names is the client's own, and nobody follows it: a function's schema, labels."""
 
 MOST_PARTS: Final = 20_000
-"""Objects, lists and keys of an event, each, at a glance: reading more would hold up everybody else."""
+"""Objects, lists, keys and elements of an event, each, at a glance: reading more would hold up everybody else."""
+
+_SIGNS: Final = (b"{", b"[", b":", b",")
+_CONTROL: Final = re.compile("[\x00-\x1f]")
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 MOST_KEYS: Final = 1000
 """Keys of one object: each is held against all that is pinned."""
@@ -70,6 +90,13 @@ class Changed(NamedTuple):
 
     raw: bytes
     removed: Sequence[str]
+
+    @property
+    def told(self) -> str:
+        """What was taken out, for the log: names that the protocol has, for any other may be a client's own words."""
+        known = [name for name in self.removed if name in _NAMES]
+        others = len(self.removed) - len(known)
+        return ", ".join(known + ([f"{others} unknown"] if others else []))
 
 
 class Refused(NamedTuple):
@@ -129,7 +156,7 @@ def judge(raw: bytes, policy: Policy, *, managed: bool, our_calls: Collection[st
         if kind == "conversation.item.create":
             item = _get(event, "item")
             _judge_reach(item, "item")
-            _judge_output(item, "item", our_calls)
+            _judge_item(item, "item", policy, our_calls)
     except _PolicyError as refusal:
         event_id = event.get("event_id")
         return Refused(refusal.code, str(refusal), refusal.param, event_id if isinstance(event_id, str) else None)
@@ -152,7 +179,7 @@ def _judge_settings(event: JsonObject, holder: str, policy: Policy, our_calls: C
     _judge_reach(kept, holder)
     items = _get(kept, "input")
     for n, item in enumerate(items if isinstance(items, list) else []):
-        _judge_output(item, f"{holder}.input[{n}]", our_calls)
+        _judge_item(item, f"{holder}.input[{n}]", policy, our_calls)
     if not removed:
         return PASS
     changed = {key: kept if value is settings else value for key, value in event.items()}
@@ -213,12 +240,15 @@ def _judge_tools(tools: Json, path: str) -> None:
             raise _PolicyError("not_allowed", "Only function tools may be set by a client.", f"{path}[{n}].type")
 
 
-def _judge_output(item: Json, path: str, our_calls: Collection[str]) -> None:
-    if not isinstance(item, dict) or _get(item, "type") != "function_call_output":
+def _judge_item(item: Json, path: str, policy: Policy, our_calls: Collection[str]) -> None:
+    """An item neither answers for the engine, nor tells the model what to be where that is not for the front to do."""
+    if not isinstance(item, dict):
         return
     call_id = _get(item, "call_id")
-    if isinstance(call_id, str) and call_id in our_calls:
+    if _get(item, "type") == "function_call_output" and isinstance(call_id, str) and call_id in our_calls:
         raise _PolicyError("not_allowed", "This call is answered by the engine.", f"{path}.call_id")
+    if _get(item, "role") in _INSTRUCTING and not may_set("instructions", policy):
+        raise _PolicyError("not_allowed", "What the model is told to be is not for a client to say.", f"{path}.role")
 
 
 def _judge_reach(value: Json, path: str) -> None:
@@ -240,7 +270,11 @@ def _reach(value: Json) -> tuple[str, str] | None:
             name = key.casefold()
             if name == "type" and isinstance(inner, str) and (inner == "mcp" or inner.startswith("mcp_")):
                 return f".{key}", "MCP is not for a client to use."
-            if name in _ADDRESSES and inner is not None and not (isinstance(inner, str) and inner.startswith("data:")):
+            if (
+                name.endswith(_ADDRESSES)
+                and inner is not None
+                and not (isinstance(inner, str) and inner.startswith("data:"))
+            ):
                 return f".{key}", "Images and files must be data URIs."
             if isinstance(inner, list | dict) and name not in _FREE and (found := _reach(inner)) is not None:
                 return f".{key}{found[0]}", found[1]
@@ -263,7 +297,7 @@ def _read_strictly(raw: bytes, max_depth: int) -> JsonObject:
         _PolicyError: It is something else.
         RecursionError: It is nested too deeply for Python itself.
     """
-    if any(raw.count(sign) > MOST_PARTS for sign in (b"{", b"[", b":")):
+    if _has_many_parts(raw):
         raise _PolicyError("invalid_json", f"Invalid event: more than {MOST_PARTS} parts.")
     try:
         value: object = json.loads(
@@ -280,12 +314,24 @@ def _read_strictly(raw: bytes, max_depth: int) -> JsonObject:
     return cast("JsonObject", value)
 
 
+def _has_many_parts(raw: bytes) -> bool:
+    """Whether it would take long to read; a long text would not, whatever signs are in it."""
+    if not any(raw.count(sign) > MOST_PARTS for sign in _SIGNS):
+        return False
+    if raw.count(b'"') - raw.count(b'\\"') > 4 * MOST_PARTS:
+        return True
+    bare = _STRING.sub(b"", raw)
+    return any(bare.count(sign) > MOST_PARTS for sign in _SIGNS)
+
+
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(pairs) > MOST_KEYS:
         raise _PolicyError("invalid_json", f"Invalid event: an object with more than {MOST_KEYS} keys.")
     names: set[str] = set()
     for key, _ in pairs:
         name = key.casefold()
+        if _CONTROL.search(key):  # some readers take a key to end there
+            raise _PolicyError("invalid_json", f"Invalid event: control characters in the key {_echo(key)}.")
         if name in names:
             raise _PolicyError("invalid_json", f"Invalid event: the key {_echo(key)} stands twice in one object.")
         names.add(name)

@@ -96,7 +96,7 @@ class Transparent:
         if isinstance(verdict, Pass):
             self._out.forward(message)
         elif isinstance(verdict, Changed):
-            self._out.note(f"not for the client to set: {', '.join(verdict.removed)}")
+            self._out.note(f"not for the client to set: {verdict.told}")
             self._out.send_upstream(verdict.raw)
         else:
             self._out.refuse(verdict)

@@ -15,6 +15,7 @@ COUNTED: Final[Mapping[str, Refusal]] = {
     "address_full": "address_full",
     "token_required": "token",
     "wrong_token": "token",
+    "too_many_attempts": "token",
     "origin_not_allowed": "origin",
     "host_not_allowed": "host",
     "bad_request": "handshake",

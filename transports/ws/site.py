@@ -14,7 +14,7 @@ from transports.ws.answers import NEVER_KEPT, Answer, HttpError, json_answer, te
 from transports.ws.files import File
 from transports.ws.handshake import Handshake, read_handshake
 from transports.ws.request import read_form
-from transports.ws.tokens import COOKIE, COOKIE_LIFE
+from transports.ws.tokens import COOKIE, COOKIE_LIFE, SECURE_COOKIE
 
 LONGEST_MODEL: Final = 200
 """Characters of a model's name in a URL."""
@@ -86,7 +86,7 @@ class Site:
         return self._files[visit.request.path].answer(visit.request)
 
     async def _about(self, visit: Visit) -> Answer:
-        knows = self._access.knows(visit.request, time.time())
+        knows = self._access.knows(visit, time.time())
         about: dict[str, object] = {
             "version": realtime_engine.__version__,
             "token_required": self._access.token_required,
@@ -120,7 +120,7 @@ class Site:
         return self._admit(visit, "transparent", Wanted(model, query.get("intent") == "transcription"))
 
     def _admit(self, visit: Visit, mode: Mode, wanted: Wanted) -> Admission:
-        self._access.check_token(visit.request, time.time())
+        self._access.check_token(visit, time.time())
         return Admission(read_handshake(visit.request), mode, wanted)
 
 
@@ -145,6 +145,7 @@ def _with_cookie(value: str, life: int, visit: Visit) -> Answer:
 
     A proxy may speak TLS for the server; then the page that asks is one of https.
     """
-    secure = "; Secure" if visit.secure or (visit.request.origin or "").lower().startswith("https:") else ""
-    cookie = f"{COOKIE}={value}; Path=/; Max-Age={life}; HttpOnly; SameSite=Strict{secure}"
+    secure = visit.secure or (visit.request.origin or "").lower().startswith("https:")
+    name, flag = (SECURE_COOKIE, "; Secure") if secure else (COOKIE, "")
+    cookie = f"{name}={value}; Path=/; Max-Age={life}; HttpOnly; SameSite=Strict{flag}"
     return Answer(HTTPStatus.NO_CONTENT, (("Set-Cookie", cookie), NEVER_KEPT))

@@ -9,7 +9,7 @@ import hmac
 import os
 import stat
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,9 @@ from realtime_engine.errors import UsageError
 from transports.ws.origins import is_loopback
 
 COOKIE: Final = "engine_session"
+SECURE_COOKIE: Final = f"__Host-{COOKIE}"
+"""Its name under TLS: browsers take it from this very host only, and over TLS only."""
+
 COOKIE_LIFE: Final = 24 * 3600
 """Seconds until the page asks for the token again."""
 
@@ -63,30 +66,35 @@ class Token:
         genuine = hmac.compare_digest(signature.encode(), self._sign(expiry).encode())
         return genuine and now < int(expiry)
 
-    def shown_in(self, headers: Mapping[str, str], offered: Iterable[str], now: float) -> bool:
-        """Whether a request shows it: ``headers`` by lower-case name, ``offered`` the subprotocols."""
-        bearer = headers.get("authorization", "")
-        if bearer[: len(_BEARER)].lower() == _BEARER and self.matches(bearer[len(_BEARER) :].strip()):
-            return True
-        if any(self.matches(name.removeprefix(KEY_PREFIX)) for name in offered if name.startswith(KEY_PREFIX)):
-            return True
+    def signed_in(self, headers: Mapping[str, str], now: float) -> bool:
+        """Whether a request has a cookie of whoever has signed in; ``headers`` by lower-case name."""
         return any(self.signed(value, now) for value in _cookies(headers.get("cookie", "")))
 
     def _sign(self, expiry: str) -> str:
         return hmac.digest(self._secret, f"{COOKIE}.{expiry}".encode(), sha256).hex()
 
 
-class Attempts:
-    """Counts wrong tokens by address: after `FREE` of them each next one must wait until one is forgotten."""
+def shown_tokens(headers: Mapping[str, str], offered: Iterable[str]) -> Sequence[str]:
+    """What a request shows as the token: in its bearer header, and among the subprotocols that it offers."""
+    bearer = headers.get("authorization", "")
+    shown = [bearer[len(_BEARER) :].strip()] if bearer[: len(_BEARER)].lower() == _BEARER else []
+    return shown + [name.removeprefix(KEY_PREFIX) for name in offered if name.startswith(KEY_PREFIX)]
 
-    FREE: Final = 5
-    FORGOTTEN: Final = 60.0
-    """Seconds until a wrong one no longer counts."""
+
+class Attempts:
+    """Counts wrong tokens by address: after so many of them each next one must wait until one is forgotten.
+
+    Args:
+        free: How many wrong ones cost nothing.
+        forgotten: Seconds until a wrong one no longer counts.
+    """
 
     MOST: Final = 10_000
     """Addresses that are remembered; the oldest is forgotten first."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, free: int, forgotten: float) -> None:
+        self._free = free
+        self._forgotten = forgotten
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
 
     def wrong(self, address: str, now: float) -> None:
@@ -101,10 +109,10 @@ class Attempts:
     def wait(self, address: str, now: float) -> float:
         """Seconds until this address may try again; 0: now."""
         times = self._recent(address, now)
-        return times[-self.FREE] + self.FORGOTTEN - now if len(times) >= self.FREE else 0.0
+        return times[-self._free] + self._forgotten - now if len(times) >= self._free else 0.0
 
     def _recent(self, address: str, now: float) -> list[float]:
-        return [at for at in self._wrong.get(address, ()) if at > now - self.FORGOTTEN]
+        return [at for at in self._wrong.get(address, ()) if at > now - self._forgotten]
 
 
 def read_token(file: Path | None, environment: Mapping[str, str] = os.environ) -> Token | None:
@@ -154,8 +162,8 @@ def is_readable_by_all(file: Path) -> bool:
 
 
 def _cookies(header: str) -> Iterable[str]:
-    """The values of our cookie; there may be several, for different paths."""
+    """The values of our cookie; there may be several, for different paths, and under TLS it has another name."""
     for pair in header.split(";"):
         name, _, value = pair.strip().partition("=")
-        if name == COOKIE:
+        if name in (COOKIE, SECURE_COOKIE):
             yield value

@@ -41,29 +41,57 @@ def test_a_computer_without_a_name_is_known_by_its_addresses() -> None:
     assert not allows(access, visit("studio"))
 
 
-@pytest.mark.parametrize(
-    ("peer", "headers", "shown"),
-    [
-        ("127.0.0.1", {}, True),
-        ("::1", {}, True),
-        ("192.0.2.1", {}, False),
-        ("127.0.0.1", {"x_forwarded_for": "127.0.0.1"}, False),
-        ("127.0.0.1", {"forwarded": "for=127.0.0.1"}, False),
-        ("192.0.2.1", {"authorization": "Bearer correct-horse-battery-staple"}, True),
-    ],
-)
-def test_metrics_are_shown_to_this_computer_and_to_whoever_has_the_token(
-    peer: str, headers: dict[str, str], *, shown: bool
-) -> None:
-    access = Access(WsOptions(), TOKEN)
-    asked = visit("localhost", peer, **headers)
-
-    if shown:
+def code(access: Access, asked: Visit) -> str | None:
+    """How a request for the metrics is refused; None: it is not."""
+    try:
         access.check_metrics(asked, 0)
-    else:
-        with pytest.raises(HttpError) as error:
-            access.check_metrics(asked, 0)
-        assert error.value.code == "token_required"
+    except HttpError as error:
+        return error.code
+    return None
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
+def test_where_there_is_no_token_metrics_are_shown_to_this_computer(peer: str) -> None:
+    access = Access(WsOptions(), None)
+
+    assert code(access, visit("localhost", peer)) is None
+    for header in ("x_forwarded_for", "forwarded", "via", "x_real_ip"):
+        assert code(access, visit("localhost", peer, **{header: "127.0.0.1"})) == "metrics_closed"
+    assert code(access, visit("localhost", "192.0.2.1")) == "metrics_closed"
+    assert code(Access(WsOptions(open_metrics=True), None), visit("localhost", "192.0.2.1")) is None
+
+
+def test_where_there_is_one_metrics_are_shown_to_whoever_has_it_for_a_proxy_may_be_on_this_computer() -> None:
+    access = Access(WsOptions(), TOKEN)
+
+    assert code(access, visit("localhost", "127.0.0.1")) == "token_required"
+    assert code(access, visit("localhost", authorization="Bearer correct-horse-battery-staple")) is None
+    assert code(Access(WsOptions(open_metrics=True), TOKEN), visit("localhost")) is None
+
+
+def test_whoever_guesses_is_slowed_whatever_he_guesses_through_and_whatever_address_of_his_he_takes() -> None:
+    access = Access(WsOptions(), TOKEN)
+    guesses = [
+        visit("localhost", f"2001:db8::{n:x}", authorization=f"Bearer guess-{n}")
+        if n % 2
+        else visit("localhost", f"2001:db8::{n:x}", sec_websocket_protocol=f"openai-insecure-api-key.guess-{n}")
+        for n in range(20)
+    ]
+
+    assert not any(access.knows(guess, 0) for guess in guesses)
+    right = visit("localhost", "2001:db8::1", authorization="Bearer correct-horse-battery-staple")
+    with pytest.raises(HttpError) as error:
+        access.knows(right, 0)
+    assert (error.value.code, dict(error.value.headers)) == ("too_many_attempts", {"Retry-After": "10"})
+    assert access.knows(visit("localhost", authorization="Bearer correct-horse-battery-staple"), 0)
+    assert access.knows(visit("localhost", "2001:db8::1", cookie=f"engine_session={TOKEN.cookie(0)}"), 0)
+    assert access.knows(right, 10)
+
+
+def test_whoever_shows_no_token_guesses_nothing() -> None:
+    access = Access(WsOptions(), TOKEN)
+
+    assert not any(access.knows(visit("localhost"), 0) for _ in range(100))
 
 
 def test_whose_request_it_is_counts_a_trusted_proxy_s_word() -> None:

@@ -1,30 +1,46 @@
 """The access token: shown in three ways, compared in constant time, and never told."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from realtime_engine.errors import UsageError
-from transports.ws.tokens import COOKIE, COOKIE_LIFE, KEY_PREFIX, Attempts, Token, is_readable_by_all, read_token
+from transports.ws.tokens import (
+    COOKIE,
+    COOKIE_LIFE,
+    KEY_PREFIX,
+    SECURE_COOKIE,
+    Attempts,
+    Token,
+    is_readable_by_all,
+    read_token,
+    shown_tokens,
+)
 
 SECRET = "correct-horse-battery-staple"
 TOKEN = Token(SECRET)
 
 
+def shows(headers: dict[str, str], offered: Sequence[str] = (), now: float = 0) -> bool:
+    return TOKEN.signed_in(headers, now) or any(map(TOKEN.matches, shown_tokens(headers, offered)))
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_a_bearer_header_shows_it(scheme: str) -> None:
-    assert TOKEN.shown_in({"authorization": f"{scheme} {SECRET}"}, (), 0)
+    assert shows({"authorization": f"{scheme} {SECRET}"})
 
 
 def test_a_subprotocol_shows_it() -> None:
-    assert TOKEN.shown_in({}, ["realtime", f"{KEY_PREFIX}{SECRET}"], 0)
+    assert shows({}, ["realtime", f"{KEY_PREFIX}{SECRET}"])
 
 
-def test_a_cookie_shows_it_until_its_time_is_over() -> None:
-    headers = {"cookie": f"other=1; {COOKIE}={TOKEN.cookie(1000)}"}
+@pytest.mark.parametrize("name", [COOKIE, SECURE_COOKIE])
+def test_a_cookie_shows_it_until_its_time_is_over(name: str) -> None:
+    headers = {"cookie": f"other=1; {name}={TOKEN.cookie(1000)}"}
 
-    assert TOKEN.shown_in(headers, (), 1000 + COOKIE_LIFE - 1)
-    assert not TOKEN.shown_in(headers, (), 1000 + COOKIE_LIFE)
+    assert shows(headers, now=1000 + COOKIE_LIFE - 1)
+    assert not shows(headers, now=1000 + COOKIE_LIFE)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +62,7 @@ def test_a_cookie_shows_it_until_its_time_is_over() -> None:
     ],
 )
 def test_nothing_else_shows_it(headers: dict[str, str]) -> None:
-    assert not TOKEN.shown_in(headers, ["realtime", SECRET, KEY_PREFIX], 0)
+    assert not shows(headers, ["realtime", SECRET, KEY_PREFIX])
 
 
 def test_a_cookie_cannot_be_made_to_last_longer() -> None:
@@ -122,21 +138,20 @@ def test_a_file_that_all_may_read_is_noticed(tmp_path: Path) -> None:
 
 
 def test_after_some_wrong_ones_an_address_must_wait_and_others_need_not() -> None:
-    attempts = Attempts()
-    for n in range(Attempts.FREE):
+    attempts = Attempts(free=5, forgotten=60)
+    for n in range(5):
         assert attempts.wait("a", n) == 0
         attempts.wrong("a", n)
 
-    assert attempts.wait("a", Attempts.FREE) == Attempts.FORGOTTEN - Attempts.FREE
-    assert attempts.wait("b", Attempts.FREE) == 0
-    assert attempts.wait("a", Attempts.FORGOTTEN) == 0
+    assert attempts.wait("a", 5) == 55
+    assert attempts.wait("b", 5) == 0
+    assert attempts.wait("a", 60) == 0
 
 
 def test_the_addresses_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Attempts, "MOST", 2)
-    attempts = Attempts()
+    attempts = Attempts(free=1, forgotten=60)
     for address in ("a", "b", "c"):
-        for _ in range(Attempts.FREE):
-            attempts.wrong(address, 0)
+        attempts.wrong(address, 0)
 
     assert [attempts.wait(address, 0) > 0 for address in ("a", "b", "c")] == [False, True, True]
