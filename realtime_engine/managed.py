@@ -6,7 +6,6 @@ machines, one file each.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from math import inf
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -28,6 +27,7 @@ from realtime_engine.policy import Changed, Refused, judge
 from realtime_engine.reconnection import Reconnection
 from realtime_engine.recovery import Recovery
 from realtime_engine.responses import EXPIRED, ResponseRecord, Responses, is_out_of_band
+from realtime_engine.sounding import Sounding
 
 
 class Managed:
@@ -59,8 +59,7 @@ class Managed:
         self._spoken_turn = False  # by the front's word, and not yet answered
         self._front_speaks = False  # the user, by the front's word
         self._turn_waits = False  # for the server to answer it by itself
-        self._sounding: dict[str, None] = {}  # responses that the front plays
-        self._finishing: dict[str, None] = {}  # those of them that the model is done with
+        self._sounding = Sounding(self._playback, out)
         self._spoken = 0  # bytes of speech received since the conversation began
 
     # --- time -----------------------------------------------------------------------------------------------
@@ -74,7 +73,7 @@ class Managed:
             self._interruption.deadline,
             self._responses.deadline,
             self.reconnection.deadline,
-            self._next_stop(),
+            self._sounding.deadline,
         )
 
     def advance(self, now: float) -> None:
@@ -84,13 +83,8 @@ class Managed:
         while (speech := self._playback.release(now)) is not None:
             self._send_speech(speech)
         self._send_truncations(self._interruption.due(now))
-        self._stop_finished(now)
+        self._sounding.stop_heard(now)
         self._create_if_possible(now)
-
-    def _next_stop(self) -> float:
-        if not self._finishing:
-            return inf
-        return min(self._playback.end_of(response_id) for response_id in self._finishing)
 
     def idle(self, now: float) -> bool:
         """Whether nothing is under way: no response, no call, no speech, nothing unheard."""
@@ -144,8 +138,7 @@ class Managed:
             self._send_speech(speech)
         self._responses.connection_lost()
         self._speaking = False
-        self._finishing = dict.fromkeys(self._sounding)
-        self._stop_finished(now)
+        self._sounding.all_done(now)
 
     def upstream_lost(self, now: float) -> None:
         """The upstream is gone, and will be there again: what has come of it is heard, what it missed is kept.
@@ -158,8 +151,7 @@ class Managed:
         for record in lost:
             self._out.to_front(_cut_off(record, self._out.invent_id()))
         self._speaking, self._turn_waits = self._front_speaks, False
-        self._finishing = dict.fromkeys(self._sounding)
-        self._stop_finished(now)
+        self._sounding.all_done(now)
         self._interruption.forget()
         missed = self._recovery.part(self.conversation, self.recent_audio)
         self.recent_audio = RecentAudio(seconds=self._options.keep_audio, format=self._microphone.format)
@@ -265,7 +257,7 @@ class Managed:
                 event.cleared_event_id, event.item_id, event.content_index, event.audio_ms
             )
             self._send_truncations(truncations)
-        self._stop_finished(now)
+        self._sounding.stop_heard(now)
         self._create_if_possible(now)
 
     # --- from the upstream ----------------------------------------------------------------------------------
@@ -312,7 +304,7 @@ class Managed:
                 self._send_truncations(self._interruption.late(item_id, content_index))
             return
         if self._playback.add(now, response_id, item_id, content_index, size):
-            self._start_sounding(response_id)
+            self._begin_sounding(response_id)
             self._out.forward(message)
         else:
             self._playback.hold(HeldSpeech(bytes(message.raw), Span(start, self._spoken), response_id))
@@ -401,9 +393,7 @@ class Managed:
     def _response_done(self, now: float, event: ev.ResponseDone) -> None:
         self._meter.responded(event.response)
         record = self._responses.done(event)
-        if record.response_id in self._sounding:
-            self._finishing[record.response_id] = None
-            self._stop_finished(now)
+        self._sounding.done(now, record.response_id)
         self._go_on(now, record)
 
     def _output_item_added(self, now: float, event: ev.ResponseOutputItemAdded) -> None:
@@ -471,24 +461,11 @@ class Managed:
     # --- what is heard --------------------------------------------------------------------------------------
 
     def _send_speech(self, speech: HeldSpeech) -> None:
-        self._start_sounding(speech.response_id)
+        self._begin_sounding(speech.response_id)
         self._out.do(Send(Side.FRONT, speech.raw, audio=speech.span))
 
-    def _start_sounding(self, response_id: str) -> None:
-        if response_id not in self._sounding:
-            self._sounding[response_id] = None
-            if response_id not in self._responses.running:
-                self._finishing[response_id] = None
-            event_id = self._out.invent_id()
-            self._out.to_front(ev.OutputAudioBufferStarted(event_id=event_id, response_id=response_id))
-
-    def _stop_finished(self, now: float) -> None:
-        """Say which responses have been heard to their end."""
-        for response_id in list(self._finishing):
-            if self._playback.end_of(response_id) <= now:
-                del self._finishing[response_id], self._sounding[response_id]
-                event_id = self._out.invent_id()
-                self._out.to_front(ev.OutputAudioBufferStopped(event_id=event_id, response_id=response_id))
+    def _begin_sounding(self, response_id: str) -> None:
+        self._sounding.begin(response_id, done=response_id not in self._responses.running)
 
     def _interrupt(self, now: float, *, cancel: bool) -> None:
         """Cut what is unheard; with ``cancel`` the model is told to stop, which it else does by itself."""
@@ -500,7 +477,6 @@ class Managed:
             return
         self._interruption.cut([*running, *cleared])
         self._sounding.clear()
-        self._finishing.clear()
         cleared_ids = {response_id: self._out.invent_id() for response_id in cleared}
         for response_id, event_id in cleared_ids.items():
             self._out.to_front(ev.OutputAudioBufferCleared(event_id=event_id, response_id=response_id))
