@@ -49,7 +49,7 @@ registerProcessor("ear", Ear);
 _LISTEN: Final = """
 (() => {
   const connect = AudioNode.prototype.connect;
-  const ear = (window.ear = { pieces: [], cleared: [], context: null, tracks: [] });
+  const ear = (window.ear = { pieces: [], cleared: [], played: [], context: null, tracks: [] });
   const listen = async (node) => {
     ear.context = node.context;
     await node.context.audioWorklet.addModule(URL.createObjectURL(new Blob([EAR], { type: "text/javascript" })));
@@ -68,6 +68,11 @@ _LISTEN: Final = """
       this.addEventListener("message", ({ data }) => {
         if (data.includes("output_audio_buffer.cleared")) ear.cleared.push(ear.context?.currentTime ?? 0);
       });
+    }
+    send(data) {
+      const isReport = typeof data === "string" && data.includes("output_audio_buffer.played");
+      if (isReport) ear.played.push([ear.context.currentTime, JSON.parse(data).audio_ms / 1000]);
+      super.send(data);
     }
   };
   if (!navigator.mediaDevices) return;
