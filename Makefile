@@ -82,6 +82,7 @@ pytest: setup system autobahn $(NODE)/.ready  ## only the tests and the golden r
 soak: setup sdks system autobahn  ## what takes long: fuzzed events, a long hang, all of Autobahn, 1050 clients, the page; MINUTES=1 shortens it
 	ENGINE_FUZZED_EVENTS=100000 $(BIN)/pytest -n 0 tests/transports/ws/test_faults.py -k fuzzed
 	ENGINE_HANG_SECONDS=30 $(BIN)/pytest -n 0 tests/upstreams/openai/test_lost.py -k hangs
+	$(BIN)/pytest -n 0 --hypothesis-profile=search tests/test_frames.py
 	$(BIN)/python -m tests.autobahn.conformance
 	$(BIN)/python -m tests.system.relay_soak $(MINUTES)
 	$(BIN)/python -m tests.system.page_soak
