@@ -20,10 +20,10 @@ from realtime_engine.inputs import Message, ToolResult
 from realtime_engine.options import SessionOptions
 from realtime_engine.recording.writer import Recorder, Warn, create_recording
 
-PERIOD: Final = 0.05
+PERIOD: Final = 0.1
 """Seconds between two writes."""
 
-HEADER_EVERY: Final = 20
+HEADER_EVERY: Final = 10
 """Writes between two of which the headers of the audio files are brought up to date: about a second."""
 
 MOST_BEHIND: Final = 8 << 20
