@@ -133,6 +133,30 @@ def test_light_and_dark_can_be_switched_and_are_remembered(browser: Browser, ser
         assert visit.page.evaluate(paper) == dark
 
 
+def test_the_picture_on_the_button_is_seen_under_the_pointer_too(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url) as visit:
+        visit.page.click("#talk")
+        visit.page.hover("#talk")
+        visit.write("One two three four five six seven")
+        visit.state("speaking")
+        look = "() => { const { color, backgroundColor } = getComputedStyle(document.getElementById('talk'));"
+        picture, ground = visit.page.evaluate(f"{look} return [color, backgroundColor] }}")
+
+        assert (picture, ground) == ("rgb(255, 255, 255)", "rgb(11, 106, 97)")
+
+
+def test_the_first_visit_fits_on_a_phone_that_lies_on_its_side(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, size=(PHONE[1], PHONE[0])) as visit:
+        for part in (".lead", "#where", "#talk", "#text"):
+            box = visit.page.locator(part).bounding_box()
+            assert box is not None
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= PHONE[0]
+        button = visit.page.locator("#talk").bounding_box()
+        assert button is not None
+        assert button["width"] == button["height"]
+
+
 # --- a long conversation -------------------------------------------------------------------------------------------
 
 
