@@ -32,6 +32,9 @@ PROGRESS: Final = 10.0
 MOST_QUEUED: Final = (16 + 1) << 20
 """Bytes that may wait for a peer: the largest frame, and 1 MiB (design.md, section 4)."""
 
+MOST_ANSWERS: Final = 1 << 20
+"""Bytes of what a peer is told about its own messages that may wait for it: nobody else is slowed down by them."""
+
 Clock: TypeAlias = Callable[[], float]
 Ts = TypeVarTuple("Ts")
 OpenLink: TypeAlias = Callable[[Clock], AbstractAsyncContextManager[Link]]
@@ -77,8 +80,8 @@ class _Conversation:
     """The tasks of one conversation."""
 
     __slots__ = (
-        *("_alarm", "_behind", "_calls", "_connection", "_end", "_hung_up", "_links", "_listening", "_note"),
-        *("_nursery", "_open_upstream", "_record", "_run_tool", "_session", "_start", "_task", "_touched"),
+        *("_alarm", "_answers", "_behind", "_calls", "_connection", "_end", "_hung_up", "_links", "_listening"),
+        *("_note", "_nursery", "_open_upstream", "_record", "_run_tool", "_session", "_start", "_task", "_touched"),
         *("_upstream", "_waiting"),
     )
 
@@ -100,6 +103,7 @@ class _Conversation:
         self._links: dict[Side, Link] = {}
         self._touched: dict[Side, Link] = {}
         self._behind: dict[Side, tuple[float, int]] = {}  # by when each must have read, and what had left before
+        self._answers: dict[Side, int] = {}  # bytes of answers to its own messages, since nothing waited for it last
         self._connection = 0  # which one to the upstream the session has asked for last
         self._alarm: trio.CancelScope | None = None
         self._listening = trio.CancelScope()  # to the front
@@ -303,9 +307,11 @@ class _Conversation:
             side, link = self._touched.popitem()
             link.flush()
             queued = link.queued
-            if queued > MOST_QUEUED:
+            if not queued:
+                self._answers.pop(side, None)
+            elif queued > MOST_QUEUED or self._answers.get(side, 0) > MOST_ANSWERS:
                 self._give_up(side, f"too slow: {queued} bytes wait to be read")
-            elif queued and side not in self._behind:
+            elif side not in self._behind:
                 self._behind[side] = (self.now() + PROGRESS, link.sent)
         if self._alarm is not None:
             self._set_alarm()
@@ -342,6 +348,8 @@ class _Conversation:
         match command:
             case Send(side=side, raw=raw, kind=kind):
                 self._write(side, raw, kind)
+                if isinstance(step.input, Message) and step.input.side is side:
+                    self._answers[side] = self._answers.get(side, 0) + len(raw)
             case Connect(connection=connection):
                 self._upstream.cancel()
                 self._leave_upstream()

@@ -13,7 +13,7 @@ import trio.testing
 from realtime_engine.audio import decode_base64
 from realtime_engine.commands import Connect, RunTool, Step
 from realtime_engine.driving import REPLACED, Run
-from realtime_engine.engine import GRACE, MOST_QUEUED, PROGRESS, converse
+from realtime_engine.engine import GRACE, MOST_ANSWERS, MOST_QUEUED, PROGRESS, converse
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
 from realtime_engine.inputs import Closed, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.link import Link
@@ -525,6 +525,63 @@ async def test_two_peers_that_write_before_they_read_are_ended_by_the_deadline_a
     assert "too slow" in end.reason
     assert end.at <= PROGRESS + 1
     assert trio.current_time() <= PROGRESS + GRACE + 2
+
+
+async def reads_a_little(end: MemoryLink) -> None:
+    while True:
+        await trio.sleep(1)
+        await end.read()
+
+
+async def test_a_client_that_reads_too_little_of_what_it_is_told_about_its_own_messages_is_ended(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    front, far_front = memory_pair(Side.FRONT, capacity=1000)
+    most = 0
+
+    def look(step: Step) -> None:
+        nonlocal most
+        most = max(most, front.queued)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writes_first, far_front, b'{"type":"refused"}', 10_000)
+        nursery.start_soon(reads_a_little, far_front)
+        end = await converse(
+            Session(SessionOptions(mode="transparent")),
+            open_front=link(front),
+            open_upstream=machine(Side.UPSTREAM, Script()),
+            record=look,
+        )
+        nursery.cancel_scope.cancel()
+
+    assert end.code == 1013
+    assert "wait to be read" in end.reason
+    assert most < 2 * MOST_ANSWERS
+
+
+async def test_a_large_answer_of_the_model_that_waits_is_no_reason_to_end_who_makes_a_mistake(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    front, far_front = memory_pair(Side.FRONT, capacity=1000)
+    large = {"type": "conversation.item.retrieved", "item": {"audio": "A" * (2 * MOST_ANSWERS)}}
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writes_first, far_front, b'{"type":"refused"}', 10)
+        nursery.start_soon(reads_a_little, far_front)
+
+        async def leave() -> None:
+            await trio.sleep(5)
+            await far_front.close()
+
+        nursery.start_soon(leave)
+        end = await converse(
+            Session(SessionOptions(mode="transparent")),
+            open_front=link(front),
+            open_upstream=machine(Side.UPSTREAM, Script().at(0, large)),
+        )
+        nursery.cancel_scope.cancel()
+
+    assert end.code == 1000
 
 
 async def test_what_the_session_itself_sends_is_bounded_too(
