@@ -193,6 +193,7 @@ class _Conversation:
         """From here on the session says nothing to the connection that there was, if it is still there."""
         link = self._links.pop(Side.UPSTREAM, None)
         self._behind.pop(Side.UPSTREAM, None)
+        self._answers.pop(Side.UPSTREAM, None)
         if Side.UPSTREAM in self._waiting:
             self._waiting.pop(Side.UPSTREAM).cancel()
         if self._touched.pop(Side.UPSTREAM, None) is not None and link is not None:
