@@ -10,7 +10,7 @@ from typing import Final
 
 from realtime_engine.recording.reader import Recording
 
-MOMENTS: Final = 50
+MOMENTS: Final = int(os.environ.get("ENGINE_KILLS", "50"))
 AT_ONCE: Final = 5
 MOST_LOST: Final = 0.2  # seconds
 ROOT: Final = Path(__file__).parents[2]

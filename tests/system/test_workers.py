@@ -11,6 +11,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Final
@@ -22,6 +23,7 @@ from websockets.sync.connection import Connection
 
 from tests.served import PATIENCE, Served, served
 
+KILLS: Final = int(os.environ.get("ENGINE_WORKER_KILLS", "3"))
 LOCAL: Final = ("--upstream", "local", "--speech", "tones", "--log", "json")
 
 
@@ -102,6 +104,25 @@ def test_a_killed_worker_costs_its_own_conversations_gives_its_places_back_and_i
                 assert metric(server, 'engine_sessions_started_total{mode="transparent"}') >= 6
                 assert metric(server, 'engine_sessions_active{mode="transparent"}') == 6
                 assert metric(server, "engine_workers_lost_total") == 1
+
+
+def lost(server: Served, number: int) -> bool:
+    return len(lines(server, "worker lost: another is started")) == number
+
+
+def test_however_often_workers_are_killed_no_place_is_lost_and_no_number_goes_back() -> None:
+    with served(*LOCAL, "--workers", "2", "--max-sessions", "4") as server:
+        eventually(lambda: len(workers(server)) == 2)
+        begun = 0.0
+        for kills in range(1, KILLS + 1):
+            with talking(server, 4):
+                now = metric(server, 'engine_sessions_started_total{mode="transparent"}')
+                assert now >= begun
+                begun = now
+                os.kill(workers(server)[kills % 2], signal.SIGKILL)
+                eventually(partial(lost, server, kills))
+            eventually(lambda: len(workers(server)) == 2)
+            eventually(lambda: metric(server, 'engine_sessions_active{mode="transparent"}') == 0)
 
 
 def test_metrics_are_those_of_all_workers_whoever_is_asked_and_outlive_them() -> None:
