@@ -6,13 +6,13 @@ A table holds the fields of one dataclass, by their names: ``[serve]`` and ``[li
 """
 
 import os
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, TypeAlias, get_type_hints
 
+from cli.documents import read_document
 from cli.options import LimitOptions, ServeOptions
 from cli.values import read_text, read_value
 from realtime_engine.errors import UsageError
@@ -70,14 +70,8 @@ class ConfigFile:
         Raises:
             UsageError: It cannot be read, is no TOML, or has a table, a key or a value that is not known.
         """
-        try:
-            config = cls(str(path), tomllib.loads(path.read_text("utf-8")))
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{path}: not UTF-8 text") from error
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"{path}: not TOML: {error}") from error
+        read = read_document(path, str(path), toml=True)
+        config = cls(str(path), read if isinstance(read, dict) else {})
         config.check()
         return config
 

@@ -1,7 +1,6 @@
 """What the session is asked to be: the settings of a file, and the flags, which count more."""
 
 import copy
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -9,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Raw
 
+from cli.documents import read_document
 from cli.options import ConversationOptions
 from realtime_engine.errors import UsageError
 from realtime_engine.objects import Json
@@ -26,8 +26,8 @@ def check_folder(record: Path | None) -> None:
     Raises:
         UsageError: It cannot be a folder.
     """
-    if record is not None and record.is_file():
-        raise UsageError(f"--record {record}: this is a file; name a folder")
+    if record is not None and record.exists() and not record.is_dir():
+        raise UsageError(f"--record {record}: this is no folder; name one")
 
 
 def session_settings(
@@ -77,18 +77,7 @@ def model_of(settings: Raw) -> str | None:
 
 
 def _read(file: Path) -> _Object:
-    is_toml = file.suffix.lower() == ".toml"
-    try:
-        text = file.read_text("utf-8")
-        read: Json = tomllib.loads(text) if is_toml else msgspec.json.decode(text)
-    except OSError as error:
-        raise UsageError(f"--session {file}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--session {file}: not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"--session {file}: not TOML: {error}") from error
-    except msgspec.DecodeError as error:
-        raise UsageError(f"--session {file}: not JSON: {error} (TOML files end in .toml)") from error
+    read = read_document(file, f"--session {file}", toml=file.suffix.lower() == ".toml")
     if not isinstance(read, dict):
         raise UsageError(f"--session {file}: not a session: it must be a JSON object")
     return read

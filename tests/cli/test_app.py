@@ -86,7 +86,7 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "a.wav", "b.wav"], "nothing asks for 'a.wav b.wav': see engine run --help"),
         (
             ["run", "--upstream", "fake", "--text", "x", "--record", __file__],
-            f"{__file__}: this is a file; name a folder",
+            f"{__file__}: this is no folder; name one",
         ),
         (["run", "--speed", "slow", "--text", "x"], "slow"),
         (["run", "--transport", "tin-can"], "unknown transport 'tin-can'; known: wav"),

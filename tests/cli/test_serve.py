@@ -277,7 +277,7 @@ def test_its_help_has_the_flags_of_what_is_chosen_and_what_is_said_elsewhere(
         (("--client-may-set", "everything"), "--client-may-set: a session has no field 'everything'"),
         (("--tools", "gone.py"), "--tools gone.py: cannot be imported"),
         (("--session", "gone.json"), "--session gone.json: cannot be read"),
-        (("--record", __file__), "this is a file; name a folder"),
+        (("--record", __file__), "this is no folder; name one"),
         (("--record", "/dev/null/x"), "cannot record in /dev/null/x"),
         (("--record-quota", "much"), "--record-quota: it must be a size, such as 500M or 20GiB"),
         (("--record-keep", "0", "--record", "x"), "--record-keep must be more than 0"),

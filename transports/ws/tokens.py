@@ -112,7 +112,7 @@ class Attempts:
         return times[-self._free] + self._forgotten - now if len(times) >= self._free else 0.0
 
     def _recent(self, address: str, now: float) -> list[float]:
-        return [at for at in self._wrong.get(address, ()) if at > now - self._forgotten]
+        return [at for at in self._wrong.get(address, ()) if now - self._forgotten < at <= now]  # clocks are set back
 
 
 def read_token(file: Path | None, environment: Mapping[str, str] = os.environ) -> Token | None:

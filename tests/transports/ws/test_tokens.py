@@ -148,6 +148,13 @@ def test_after_some_wrong_ones_an_address_must_wait_and_others_need_not() -> Non
     assert attempts.wait("a", 60) == 0
 
 
+def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
+    attempts = Attempts(free=1, forgotten=60)
+    attempts.wrong("a", 86_400)
+
+    assert attempts.wait("a", 0) == 0
+
+
 def test_the_addresses_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Attempts, "MOST", 2)
     attempts = Attempts(free=1, forgotten=60)
