@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from cli.flags import arguments_of, flag_of, make, value_of
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Upstream, find, is_server
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Upstream, find
+from realtime_engine.servers import is_server
 
 HOSTED: Final = "openai"
 """The upstream that answers where a key is there, and the one that any other server's address is given to."""

@@ -12,7 +12,8 @@ from cli.flags import default_of, field_docs
 from cli.given import OWN, PLUGINS, settable
 from cli.values import accepted
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import find, installed, is_server
+from realtime_engine.plugins import find, installed
+from realtime_engine.servers import is_server
 
 WIDTH: Final = 110
 

@@ -6,20 +6,18 @@ A table holds the fields of one dataclass, by their names: ``[serve]`` and ``[li
 """
 
 import os
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import Field, dataclass, field, fields
-from difflib import get_close_matches
+from collections.abc import Collection, Mapping
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
-from typing import Final, TypeAlias, get_type_hints
+from typing import Final, get_type_hints
 
 from cli.documents import read_document
 from cli.options import LimitOptions, ServeOptions
+from cli.prices import read_prices
+from cli.tables import Tables, unknown
 from cli.values import read_text, read_value
 from realtime_engine.errors import UsageError
-from realtime_engine.objects import Json
 from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find
-
-Table: TypeAlias = Mapping[str, Json]
 
 OWN: Final[Mapping[str, type]] = {"serve": ServeOptions, "limits": LimitOptions}
 """The tables of the command itself."""
@@ -57,11 +55,8 @@ def from_environment(options: type, *, leave_out: Collection[str] = ()) -> dict[
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(Tables):
     """An ``engine.toml``; by default an empty one."""
-
-    name: str = "engine.toml"
-    tables: Table = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "ConfigFile":
@@ -87,35 +82,6 @@ class ConfigFile:
             for key, value in self.known(known, *path).items()
         }
 
-    def known(self, known: Collection[str], *path: str) -> Table:
-        """A table that has only keys that are known.
-
-        Raises:
-            UsageError: It has others.
-        """
-        found = self.table(*path)
-        for key in found:
-            if key not in known:
-                raise UsageError(f"{self.where(key, *path)}: {_unknown('key', key, known)}")
-        return found
-
-    def table(self, *path: str) -> Table:
-        """A table, such as ``("transport", "ws")``; one that is not there is empty.
-
-        Raises:
-            UsageError: What stands there is no table.
-        """
-        found: Json = dict(self.tables)
-        for part in path:
-            found = found.get(part, {}) if isinstance(found, dict) else found
-        if not isinstance(found, dict):
-            raise UsageError(f"{self.name}: {'.'.join(path)} must be a table: [{'.'.join(path)}]")
-        return found
-
-    def where(self, key: str, *path: str) -> str:
-        """The place of a key, for the person: file, table, key."""
-        return f"{self.name}: [{'.'.join(path)}] {key}"
-
     def check(self) -> None:
         """Read every table.
 
@@ -129,13 +95,11 @@ class ConfigFile:
                 for plugin in self.table(name):
                     self._check_plugin(name, plugin)
             elif name == "prices":
-                from cli.prices import read_prices
-
                 read_prices(self)
             elif name in FREE:
                 self.table(name)
             else:
-                raise UsageError(f"{self.name}: [{name}]: {_unknown('table', name, [*OWN, *FREE, *PLUGINS])}")
+                raise UsageError(f"{self.name}: [{name}]: {unknown('table', name, [*OWN, *FREE, *PLUGINS])}")
 
     def _check_plugin(self, kind: str, name: str) -> None:
         try:
@@ -143,11 +107,3 @@ class ConfigFile:
         except UsageError as error:
             raise UsageError(f"{self.name}: [{kind}.{name}]: {error}") from error
         self.values(plugin.Options, kind, name)
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """That a name is unknown, what may have been meant, and what there is."""
-    names = sorted(known)
-    for close in get_close_matches(name, names, n=1):
-        return f"unknown {what}; did you mean {close}? Known: {', '.join(names)}"
-    return f"unknown {what}; known: {', '.join(names)}"

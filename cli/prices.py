@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from cli.given import ConfigFile
+from cli.tables import Tables
 from realtime_engine.errors import UsageError
 from realtime_engine.objects import Json
 from realtime_engine.prices import Price, Prices
@@ -11,7 +11,7 @@ from realtime_engine.prices import Price, Prices
 _KEYS: Final = ("source", "currency", "models")
 
 
-def read_prices(config: ConfigFile) -> Prices | None:
+def read_prices(config: Tables) -> Prices | None:
     """The price table; None: there is none.
 
     Raises:
@@ -27,14 +27,14 @@ def read_prices(config: ConfigFile) -> Prices | None:
     return Prices(models=models, **texts)
 
 
-def _text(config: ConfigFile, key: str, table: Mapping[str, Json]) -> str:
+def _text(config: Tables, key: str, table: Mapping[str, Json]) -> str:
     text = table[key]
     if not isinstance(text, str):
         raise UsageError(f"{config.where(key, 'prices')} must be a text")
     return text
 
 
-def _price(config: ConfigFile, model: str) -> Price:
+def _price(config: Tables, model: str) -> Price:
     path = ("prices", "models", model)
     figures: dict[str, float] = {}
     for key, figure in config.known(Price.__struct_fields__, *path).items():

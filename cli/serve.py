@@ -19,7 +19,8 @@ from cli.flags import arguments_of, flag_of, make, value_of
 from cli.given import ConfigFile, from_environment, variable_of
 from cli.options import LimitOptions, ServeOptions
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import Server, Upstream, is_supervisor
+from realtime_engine.plugins import Upstream
+from realtime_engine.servers import Server, is_supervisor
 
 if TYPE_CHECKING:
     from realtime_engine.options import Limits

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import trio
 
-from realtime_engine.plugins import Server
+from realtime_engine.servers import Server
 from realtime_engine.service import Service
 
 OpenService: TypeAlias = Callable[[], AbstractAsyncContextManager[Service]]

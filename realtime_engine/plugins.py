@@ -19,13 +19,10 @@ if TYPE_CHECKING:  # the flags of a plug-in are wanted long before a conversatio
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
-    from trio import TaskStatus
-
     from realtime_engine.link import Link
     from realtime_engine.machine import Machine
     from realtime_engine.network import Network
     from realtime_engine.options import SessionOptions
-    from realtime_engine.service import Service
     from realtime_engine.show import Show
 
 TRANSPORTS = "realtime_engine.transports"
@@ -79,51 +76,6 @@ class MachineFront(Protocol):
         """
 
 
-class Server(Protocol):
-    """A transport that holds many conversations at a time.
-
-    Attributes:
-        example: Its flags in a typical call, for the help.
-    """
-
-    Options: ClassVar[type]
-    name: ClassVar[str]
-    example: ClassVar[str]
-
-    @property
-    def local(self) -> bool:
-        """Whether only this computer can reach it."""
-
-    @property
-    def access(self) -> str:
-        """Who may come in, in half a sentence."""
-
-    @property
-    def secrets(self) -> Sequence[str]:
-        """What no log may show."""
-
-    async def serve(self, service: Service, *, task_status: TaskStatus[Sequence[str]]) -> None:
-        """Serve until it is drained. ``started`` gives the addresses to announce, once somebody could connect.
-
-        Raises:
-            UsageError: It cannot begin: its port is taken, for instance.
-        """
-
-    def drain(self) -> None:
-        """Let nobody else in, and ask all conversations to end; then `serve` ends."""
-
-
-class Supervisor(Protocol):
-    """A `Server` that looks after other processes, which serve; each of them runs the command that this one runs."""
-
-    def supervise(self, announce: Callable[[Sequence[str]], None]) -> int:
-        """Serve until a signal comes, and give the exit status. ``announce`` is told the addresses.
-
-        Raises:
-            UsageError: It cannot begin.
-        """
-
-
 class MachineUpstream(Protocol):
     """An upstream without I/O; it runs on the real clock and on the virtual one."""
 
@@ -167,16 +119,6 @@ def for_conversation(upstream: Upstream) -> Upstream:
     """The upstream as another conversation has it: one that plays its connections in their order has ``anew``."""
     anew: Callable[[], Upstream] | None = getattr(upstream, "anew", None)
     return upstream if anew is None else anew()
-
-
-def is_server(transport: type[Any]) -> bool:
-    """Whether a transport holds many conversations, and not one."""
-    return hasattr(transport, "serve")
-
-
-def is_supervisor(server: object) -> TypeGuard[Supervisor]:
-    """Whether a server, with its options, serves by other processes."""
-    return bool(getattr(server, "supervises", False))
 
 
 def find(group: str, name: str, *, points: Sequence[EntryPoint] | None = None) -> type[Any]:

@@ -40,7 +40,7 @@ MAY: Final[dict[str, set[str]]] = {
     # links without sockets
     "machine_link.py": {"trio"},
     "memory.py": {"trio"},
-    "plugins.py": {"trio"},
+    "servers.py": {"trio"},
     # conversations of a server: their names, and where they are recorded
     "service.py": {"secrets", "trio"},
     # the log

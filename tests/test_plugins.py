@@ -17,8 +17,6 @@ from realtime_engine.plugins import (
     find,
     installed,
     is_machine,
-    is_server,
-    is_supervisor,
 )
 
 
@@ -44,12 +42,6 @@ class Wire:
         raise NotImplementedError
 
 
-class Serving:
-    """A stranger's server."""
-
-    async def serve(self) -> None: ...
-
-
 def points(group: str, **values: str) -> list[EntryPoint]:
     return [EntryPoint(name, value, group) for name, value in values.items()]
 
@@ -64,11 +56,6 @@ def test_a_plug_in_is_found_by_the_name_of_its_entry_point() -> None:
 def test_only_a_machine_can_be_simulated() -> None:
     assert is_machine(Parrot())
     assert not is_machine(Wire())
-
-
-def test_a_transport_that_serves_is_told_from_one_that_holds_one_conversation() -> None:
-    assert is_server(Serving)
-    assert not is_server(Parrot)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
@@ -101,11 +88,3 @@ def test_ours_are_registered_as_a_strangers_are(group: str, known: Mapping[str, 
     found = {name: point.value for name, point in installed(group).items()}
 
     assert found.items() >= known.items()
-
-
-def test_a_server_may_leave_the_serving_to_other_processes() -> None:
-    class Supervises:
-        supervises = True
-
-    assert is_supervisor(Supervises())
-    assert not is_supervisor(object())

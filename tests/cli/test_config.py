@@ -9,7 +9,8 @@ from cli.example import example
 from cli.flags import default_of
 from cli.given import OWN, ConfigFile, settable
 from cli.prices import read_prices
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find, installed, is_server
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find, installed
+from realtime_engine.servers import is_server
 from tests.cli.fake import engine
 
 SERVERS = [f"transport.{name}" for name in installed(TRANSPORTS) if is_server(find(TRANSPORTS, name))]

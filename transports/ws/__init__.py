@@ -81,7 +81,7 @@ MOST_WORKERS = 256
 
 
 class Ws:
-    """The plug-in: see `realtime_engine.plugins.Server`.
+    """The plug-in: see `realtime_engine.servers.Server`.
 
     Raises:
         UsageError: An option is out of range, or does not go with another; or strangers could come in.

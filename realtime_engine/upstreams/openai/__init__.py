@@ -98,8 +98,10 @@ def _key(options: OpenAIOptions) -> tuple[str, str]:
     where = f"--key-file {options.key_file}"
     try:
         key = options.key_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{where} cannot be read: {error}") from None
+    except OSError as error:
+        raise UsageError(f"{where} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{where} cannot be read: it is no text") from None
     if not key:
         raise UsageError(f"{where} is empty: write the key into it")
     return key, where
