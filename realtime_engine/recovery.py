@@ -6,7 +6,7 @@ made a turn of, the turns that nobody has written down, and what the server has 
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -36,6 +36,9 @@ _ANSWERS: Final = frozenset(
 )
 """What a server says to what it was told."""
 
+_Answer: TypeAlias = tuple[type[ev.Event], str]
+"""What a server says of an item: which event, and the item's id."""
+
 _ADDED: Final = ev.ConversationItemAdded
 _DONE: Final = ev.ConversationItemDone
 _DELETED: Final = ev.ConversationItemDeleted
@@ -58,9 +61,7 @@ class Recovery:
         self._unanswered = Unanswered(most_bytes=self._most_bytes)
         self._restoring: ev.SessionUpdate | None = None  # not answered yet
         self._seeding: dict[str, str] = {}  # the item that each event was about
-        self._expected: Counter[tuple[type[ev.Event], str]] = (
-            Counter()
-        )  # what the server will say to them, of which item
+        self._expected: Counter[_Answer] = Counter()  # what the server will say to them
         self._seeded: list[str] = []  # items, in order
         self._spoken: dict[str, bytes] = {}  # turns that nobody has written down
         self._dealt_with = 0.0  # milliseconds of microphone audio of which the server has made turns, or nothing
@@ -101,7 +102,7 @@ class Recovery:
     def _answers_seeding(self, event: ev.Event) -> bool:
         match event:
             case ev.ConversationItemAdded(item=item) | ev.ConversationItemCreated(item=item):
-                answer: tuple[type[ev.Event], str] = _ADDED, text(item.id)
+                answer: _Answer = _ADDED, text(item.id)
             case ev.ConversationItemDone(item=item):
                 answer = _DONE, text(item.id)
             case ev.ConversationItemDeleted(item_id=item_id):
