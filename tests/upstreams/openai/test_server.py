@@ -161,8 +161,11 @@ def test_the_key_may_lie_in_a_file(tmp_path: Path) -> None:
     file.write_text("\n", "utf-8")
     with pytest.raises(UsageError, match="is empty"):
         OpenAI(OpenAIOptions(key_file=file))
-    with pytest.raises(UsageError, match="nothing cannot be read"):
+    with pytest.raises(UsageError, match=r"nothing cannot be read: No such file or directory$"):
         OpenAI(OpenAIOptions(key_file=tmp_path / "nothing"))
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match=r"cannot be read: it is no text$"):
+        OpenAI(OpenAIOptions(key_file=file))
 
 
 @pytest.mark.parametrize(
