@@ -151,8 +151,8 @@ class Service:
         talk = partial(
             converse,
             Session(options),
-            open_front=_Counted(Side.FRONT, open_front, watch),
-            open_upstream=_Counted(Side.UPSTREAM, open_upstream, watch),
+            open_front=partial(_Counted, Side.FRONT, open_front, watch),
+            open_upstream=partial(_Counted, Side.UPSTREAM, open_upstream, watch),
             run_tool=self.tools.anew().run_in_time if options.tools and self.tools is not None else None,
             stop=stop,
             note=log.note,
@@ -194,21 +194,17 @@ def new_id() -> str:
 
 
 class _Counted:
-    """Opens connections like another, and counts what goes over them, if they count."""
+    """One connection, and what goes over it counted, if it counts. It may still be closing when the next one opens."""
 
-    __slots__ = ("_open", "_opened", "_side", "_traffic", "_watch")
+    __slots__ = ("_link", "_side", "_traffic", "_watch")
 
-    def __init__(self, side: Side, open_link: OpenLink, watch: Watch) -> None:
+    def __init__(self, side: Side, open_link: OpenLink, watch: Watch, clock: Clock) -> None:
         self._side = side
-        self._open = open_link
+        self._link = open_link(clock)
         self._watch = watch
 
-    def __call__(self, clock: Clock) -> "_Counted":
-        self._opened = self._open(clock)
-        return self
-
     async def __aenter__(self) -> Link:
-        link = await self._opened.__aenter__()
+        link = await self._link.__aenter__()
         self._traffic = self._watch.traffic(self._side, link) if counts(link) else nullcontext()
         self._traffic.__enter__()
         return link
@@ -217,4 +213,4 @@ class _Counted:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         self._traffic.__exit__(None, None, None)
-        return await self._opened.__aexit__(kind, error, trace)
+        return await self._link.__aexit__(kind, error, trace)

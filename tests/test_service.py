@@ -13,15 +13,15 @@ import trio.testing
 from msgspec import Raw
 from structlog.testing import capture_logs
 
-from realtime_engine.driving import Run
+from realtime_engine.driving import REPLACED, Run
 from realtime_engine.inputs import Side, Stop
 from realtime_engine.link import Link
-from realtime_engine.machine import Close, Machine
+from realtime_engine.machine import Close, Disconnected, Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.memory import memory_pair
 from realtime_engine.metrics import Metrics, Mode
 from realtime_engine.network import Network, open_network
-from realtime_engine.options import Policy
+from realtime_engine.options import Policy, Reconnect
 from realtime_engine.plugins import ANYTHING, Wanted
 from realtime_engine.recording.keep import open_recordings
 from realtime_engine.recording.reader import Recording
@@ -65,6 +65,23 @@ class Linked:
     async def open(self, clock: Clock, network: Network, wanted: Wanted = ANYTHING) -> AsyncIterator[Link]:
         link, _ = memory_pair(Side.UPSTREAM)
         yield link
+
+
+class Slow:
+    """An upstream that takes its time to connect."""
+
+    Options: ClassVar[type] = object
+    name = "slow"
+
+    def __init__(self, *scripts: Script) -> None:
+        self.waiting = list(scripts)
+
+    @asynccontextmanager
+    async def open(self, clock: Clock, network: Network, wanted: Wanted = ANYTHING) -> AsyncIterator[Link]:
+        script = self.waiting.pop(0)
+        await trio.sleep(0.05)
+        async with open_machine(Side.UPSTREAM, script, clock) as link:
+            yield link
 
 
 def weather(city: str) -> str:
@@ -276,6 +293,36 @@ async def test_a_link_that_does_not_count_is_not_counted() -> None:
 
     assert end.code == 1000
     assert "front in" not in service.metrics.totals().messages
+
+
+async def test_a_conversation_outlives_its_connection_which_is_made_anew_when_it_is_old(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    old, new = greeting(), greeting()
+    model = Model(old, new)
+
+    end = await hold(model, Script().at(5.0, Close()), mode="managed", reconnect=Reconnect(renew_after=3.0))
+
+    assert (end.code, end.reason) == (1000, "the front has left")
+    assert old.ended == Disconnected(1000, REPLACED)
+    assert new.ended == Disconnected(1000, "the front has left")
+
+
+async def test_an_old_connection_is_closed_while_the_new_one_is_still_being_made(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    old, new = greeting(), greeting()
+    metrics = Metrics()
+    model = Slow(old, new)
+
+    end = await hold(
+        model, Script().at(5.0, Close()), mode="managed", reconnect=Reconnect(renew_after=3.0), metrics=metrics
+    )
+
+    assert (end.code, end.reason) == (1000, "the front has left")
+    assert [old.ended, new.ended] == [Disconnected(1000, REPLACED), Disconnected(1000, "the front has left")]
+    assert metrics.totals().messages["upstream in"] == 2
+    assert metrics.totals().ended == {"1000": 1}
 
 
 async def test_whether_conversations_are_recorded_can_be_asked(tmp_path: Path) -> None:

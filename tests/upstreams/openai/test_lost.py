@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from realtime_engine.machine_link import open_machine
 from realtime_engine.network import Network, open_network
 from realtime_engine.options import Reconnect, SessionOptions, ToolSchema
 from realtime_engine.recording.replay import replay
+from realtime_engine.service import Service
 from realtime_engine.session import Session
 from realtime_engine.upstreams.openai import OpenAI, OpenAIOptions
 from tests.faults import FaultProxy, open_proxy
@@ -308,6 +310,24 @@ async def test_a_session_that_expires_while_it_answers_is_gone_on_with() -> None
 
     assert held.end.code == 1000
     assert held.errors()[0] == "session_expired"
+
+
+async def test_a_connection_is_made_anew_before_its_time_is_over() -> None:
+    async with spoilt() as engine:
+        url = f"ws://127.0.0.1:{engine.proxy.port}/v1/realtime"
+        service = Service(
+            upstream=OpenAI(OpenAIOptions(url=url)), network=engine.network, reconnect=Reconnect(renew_after=0.2)
+        )
+        front = Script().on("response.done", leaves_after_the_last_answer)
+        goodbye = ask("item_goodbye", "goodbye")
+        front.on("engine.upstream", lambda event: goodbye if event["state"] == "connected" else [])
+        with trio.fail_after(PATIENCE):
+            end = await service.hold(partial(open_machine, Side.FRONT, front), front="test", mode="managed")
+
+    assert (end.code, end.reason) == (1000, "the front has left")
+    assert engine.proxy.connections > 1
+    assert answers(front) == ["You said: goodbye"]
+    assert service.metrics.totals().ended == {"1000": 1}
 
 
 async def test_a_reset_in_the_middle_of_the_users_speech_loses_no_word(tmp_path: Path) -> None:
