@@ -52,12 +52,12 @@ async def test_a_conversation_is_written_while_it_lasts_and_complete_when_it_is_
 
 
 async def test_one_thread_writes_many_recordings_each_to_its_own_end(tmp_path: Path) -> None:
-    def writing() -> int:
-        return sum(thread.name == "recorder" for thread in threading.enumerate())
+    def writing() -> list[threading.Thread]:  # without those of other tests, which end when they like
+        return [each for each in threading.enumerate() if each.name == "recorder" and each not in before]
 
-    before, steps = writing(), steps_of(TALK)
+    before, steps = threading.enumerate(), steps_of(TALK)
     with Writer() as writer:
-        assert writing() == before + 1
+        assert len(writing()) == 1
 
         folders: list[Path] = []
 
@@ -69,14 +69,14 @@ async def test_one_thread_writes_many_recordings_each_to_its_own_end(tmp_path: P
                 for step in steps:
                     recorder.record(step)
                 await trio.sleep(seconds)
-                assert writing() == before + 1
+                assert len(writing()) == 1
                 recorder.end(seconds, "over")
 
         async with trio.open_nursery() as nursery:
             for n in range(5):
                 nursery.start_soon(talk, n / 10)
     with trio.fail_after(10):
-        while writing() > before:  # noqa: ASYNC110 - a thread says nothing when it is gone
+        while writing():  # noqa: ASYNC110 - a thread says nothing when it is gone
             await trio.sleep(0.01)
 
     recordings = [Recording(folder) for folder in folders]
