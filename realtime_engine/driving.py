@@ -41,19 +41,19 @@ def steps(session: Session, now: float, given: Input | None, record: Record) -> 
     """All that happens at ``now``: the timers that are due, then the input, if there is one.
 
     Each step is recorded before it is given; the caller carries out its commands. To a session that has hung up
-    nothing happens any more, and what a timer has made too late (see `too_late`) does not happen.
+    nothing happens any more, and what a timer has made too late does not happen either.
     """
     for at, commands in session.advance(now):
         step = Step(at, None, commands)
         record(step)
         yield step
-    if given is not None and not session.over and not too_late(session, given):
+    if given is not None and not session.over and not _too_late(session, given):
         step = Step(now, given, session.step(now, given))
         record(step)
         yield step
 
 
-def too_late(session: Session, given: Input) -> bool:
+def _too_late(session: Session, given: Input) -> bool:
     """Whether a timer has just given up the connection over which this came."""
     return session.deaf and isinstance(given, Message) and given.side is Side.UPSTREAM
 

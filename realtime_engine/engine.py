@@ -15,11 +15,11 @@ import trio
 
 from realtime_engine.audio import microseconds, whole_microseconds_after
 from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, HangUp, Note, RunTool, Send, Step
-from realtime_engine.driving import REPLACED, Record, Run, ignore, too_late
+from realtime_engine.driving import REPLACED, Record, Run, ignore, steps
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.link import Link, listen
-from realtime_engine.session import FAILED, NORMAL, POLICY, TRY_LATER, Session
+from realtime_engine.session import FAILED, NORMAL, PASSED_ON, POLICY, TRY_LATER, Session
 from realtime_engine.stopping import Stopping
 from realtime_engine.sweep import Sweep
 
@@ -219,15 +219,18 @@ class _Conversation:
         """
         if side is _UPSTREAM and number != self._connection:
             return False
-        now, session = self.now(), self._session
-        for message in batch:
-            if session.over or session.due(now):
-                self._apply(now, message)
-            else:
-                self._carry_out_all(Step(now, message, session.step(now, message)))
+        now, session, other = self.now(), self._session, side.other
+        passed = 0 if session.due(now) else session.passes(now, batch)
+        if passed:  # nearly always all of them
+            link = self._touched[other] = self._links[other]
+            for message in batch[:passed] if passed < len(batch) else batch:
+                self._record(Step(now, message, PASSED_ON))
+                link.write(message.raw, message.kind)
+        for message in batch[passed:]:
+            self._apply(now, message)
         self._flush()
-        other = self._links.get(side.other)
-        return other is None or not other.queued
+        there = self._links.get(other)
+        return there is None or not there.queued
 
     async def _watch_the_clock(self) -> None:
         while True:
@@ -281,26 +284,13 @@ class _Conversation:
         self._flush()
 
     def _apply(self, now: float, given: Input | None) -> None:
-        """As `realtime_engine.driving.steps`, and carry each step out."""
-        session = self._session
-        if session.due(now):
-            for at, commands in session.advance(now):
-                self._carry_out_all(Step(at, None, commands))
-            if given is not None and too_late(session, given):
-                return
-        if given is not None and not session.over:
-            self._carry_out_all(Step(now, given, session.step(now, given)))
-
-    def _carry_out_all(self, step: Step) -> None:
-        self._record(step)
-        _, given, commands = step
-        for command in commands:
-            if command is FORWARD and isinstance(given, Message):  # nearly always
-                side = given.side.other
-                link = self._touched[side] = self._links[side]
-                link.write(given.raw, given.kind)
-            else:
-                self._carry_out(command, step)
+        """As `steps`, and carry each out."""
+        for step in steps(self._session, now, given, self._record):
+            for command in step.commands:
+                if command is FORWARD and isinstance(step.input, Message):  # nearly always
+                    self._write(step.input.side.other, step.input.raw, step.input.kind)
+                else:
+                    self._carry_out(command, step)
 
     def _flush(self) -> None:
         """One send for all that was written since the last; then see who has been left too far behind."""

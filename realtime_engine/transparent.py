@@ -72,19 +72,26 @@ class Transparent:
     def advance(self, now: float) -> None:
         """Nothing is ever due."""
 
-    def relay(self, now: float, message: Message) -> bool:
-        """Whether a frame goes on as it came and says nothing that matters here: nearly all do, and show it at once."""
-        if message.kind is not _TEXT or self._out.upstream is not _OPEN:
-            return False
-        if message.side is _UPSTREAM:
-            if not message.raw.startswith(_UNREAD_STARTS):
-                return False
+    def passes(self, now: float, batch: Sequence[Message]) -> int:
+        """How many of the first of one side's messages go on as they came, and say nothing that matters here.
+
+        Nearly all do, and show it at once.
+        """
+        if self._out.upstream is not _OPEN:
+            return 0
+        from_upstream = batch[0].side is _UPSTREAM
+        passed = 0
+        for message in batch:
+            raw = message.raw
+            plain = raw.startswith(_UNREAD_STARTS) if from_upstream else is_plain_append(raw)
+            if not plain or message.kind is not _TEXT:
+                break
+            passed += 1
+        if passed and from_upstream:
             self.complaint = None
-            return True
-        if not is_plain_append(message.raw):
-            return False
-        self._meter.heard_from_front(now)
-        return True
+        elif passed:
+            self._meter.heard_from_front(now)
+        return passed
 
     def front_said(self, now: float, message: Message) -> None:
         """A client's frame, as far as the policy lets it through."""

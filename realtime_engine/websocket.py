@@ -254,9 +254,14 @@ class WebSocket:
 
     def _take_in(self) -> None:
         """Read what there is, and give it on."""
-        reader = self._reader
+        reader, shared = self._reader, self._shared
         try:
-            count, messages = self._receive()
+            if reader.kept or self._tls or self._over:
+                count, messages = self._receive()
+            else:  # nearly always
+                count = self.wire.sock.recv_into(shared.buffer)
+                self.bytes_in += count
+                messages = reader.read(shared.view[:count])
         except _BLOCKED:
             return
         except OSError:
@@ -394,7 +399,7 @@ class WebSocket:
                 self.sent += count
                 self.queued -= count
                 self._rest = memoryview(data)[count:] if count < len(data) else b""
-                if not self.queued and not self._send_pong():
+                if not self.queued and (self._pong is None or not self._send_pong()):
                     break
         except (BlockingIOError, ssl.SSLWantWriteError):
             blocked = WRITE
@@ -409,11 +414,10 @@ class WebSocket:
             self._tell()
 
     def _send_pong(self) -> bool:
-        """Queue the pong that has waited for room, if there is one."""
-        if self._pong is None:
-            return False
+        """Queue the pong that has waited for room; whether it can be sent now."""
         pong, self._pong = self._pong, None
-        self._queue_frame(PONG, pong)
+        if pong is not None:
+            self._queue_frame(PONG, pong)
         return bool(self.queued)
 
     def _drop_queue(self) -> None:

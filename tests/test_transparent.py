@@ -178,15 +178,24 @@ DELTA: Final = b'{"type":"response.output_audio.delta","delta":"AAAA"}'
 
 def test_nearly_every_frame_is_passed_on_by_its_form_alone() -> None:
     watched = Watched()
-    relay = watched.session.relay
 
-    assert relay(1.0, message(Side.FRONT, APPEND, Kind.TEXT))
-    assert relay(1.0, message(Side.UPSTREAM, DELTA, Kind.TEXT))
-    assert not relay(1.0, message(Side.FRONT, APPEND, Kind.BINARY))
-    assert not relay(1.0, message(Side.FRONT, APPEND + b" ", Kind.TEXT))
-    assert not relay(1.0, message(Side.FRONT, DELTA, Kind.TEXT))
-    assert not relay(1.0, message(Side.UPSTREAM, APPEND, Kind.TEXT))
-    assert not Watched(upstream_open=False).session.relay(1.0, message(Side.FRONT, APPEND, Kind.TEXT))
+    def passed(side: Side, raw: bytes, kind: Kind = Kind.TEXT, relay: Transparent = watched.session) -> int:
+        return relay.passes(1.0, (message(side, raw, kind),))
+
+    assert passed(Side.FRONT, APPEND)
+    assert passed(Side.UPSTREAM, DELTA)
+    assert not passed(Side.FRONT, APPEND, Kind.BINARY)
+    assert not passed(Side.FRONT, APPEND + b" ")
+    assert not passed(Side.FRONT, DELTA)
+    assert not passed(Side.UPSTREAM, APPEND)
+    assert not passed(Side.FRONT, APPEND, relay=Watched(upstream_open=False).session)
+
+
+def test_a_batch_is_passed_on_up_to_the_first_frame_that_must_be_read() -> None:
+    session = Watched().session
+    deltas = [message(Side.UPSTREAM, DELTA, Kind.TEXT)] * 2
+
+    assert session.passes(1.0, [*deltas, message(Side.UPSTREAM, b'{"type":"response.done"}', Kind.TEXT), *deltas]) == 2
 
 
 def test_a_frame_that_is_passed_on_by_its_form_counts_as_a_word_of_the_client() -> None:
