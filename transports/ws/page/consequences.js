@@ -10,15 +10,14 @@ export const consequences = {
     page.settings.lock(pinned ?? {}, may_set ?? "all");
   },
   "engine.upstream": (page, { state, retry_in, reason }) => {
-    page.error = null;
-    if (state === "connected") page.upstreamBack();
+    if (state === "connected") page.trouble.upstreamBack();
     else page.upstreamLost(upstreamMessage(retry_in ?? 0, reason ?? ""));
   },
   "session.created": (page, { session }) => {
     page.session = true;
     page.sessionIs(session);
     page.settings.begin(session);
-    page.sendText();
+    page.writing.send();
   },
   "session.updated": (page, { session }) => {
     page.sessionIs(session);
@@ -27,34 +26,31 @@ export const consequences = {
   "input_audio_buffer.speech_started": (page, { item_id, audio_start_ms }) => {
     page.voice.begins(item_id, audio_start_ms);
     page.figures.speaks();
-    page.expecting = false;
-    page.know({ hearing: true });
+    page.answering.expected = false;
+    page.stage.know({ hearing: true });
   },
   "input_audio_buffer.speech_stopped": (page, { item_id, audio_end_ms }) => {
     page.keep(item_id, page.voice.ends(item_id, audio_end_ms));
     page.figures.spoke();
-    page.expecting = true;
-    page.know({ hearing: false });
+    page.answering.expected = true;
+    page.stage.know({ hearing: false });
   },
   "input_audio_buffer.committed": (page, { item_id }) => {
     if (!page.conversation.get(item_id)?.ms) page.keep(item_id, page.voice.ends(item_id));
-    page.know({ hearing: false });
+    page.stage.know({ hearing: false });
   },
   "conversation.item.deleted": (page, { item_id }) => page.gone(item_id),
   "response.created": (page, { response }) => {
     page.messages.hide("error");
-    page.expecting = false;
-    page.responses.add(response.id);
-    page.know({});
+    page.answering.begins(response.id);
+    page.stage.know();
   },
   "response.done": (page, { response }) => {
-    page.responses.delete(response.id);
-    const calls = response.output?.some((/** @type {any} */ item) => item.type === "function_call");
-    page.expecting = response.status === "completed" && calls; // what they give will be answered
+    page.answering.ends(response);
     page.figures.used(response.usage);
     const again = () => page.ask();
     if (response.status === "failed") page.messages.show("error", errorMessage(response.status_details?.error ?? {}, again, "Ask again"));
-    page.know({});
+    page.stage.know();
   },
   "response.output_audio.delta": (page, { item_id, content_index, response_id, delta }) => {
     if (page.mute) return;
