@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from cli.out import Out, abandon, flush
-from realtime_engine.errors import EngineError, UsageError
+from realtime_engine.errors import EngineError, UsageError, first
 
 INTERRUPTED: Final = 130
 """The exit status of what Ctrl-C has ended (128 + SIGINT)."""
@@ -61,25 +61,23 @@ def main(tokens: Sequence[str] | None = None) -> int:
 
 def _end(error: BaseException, *, verbose: bool) -> int:
     """Say what went wrong, and give the exit status."""
-    first = error
-    while isinstance(first, BaseExceptionGroup):  # from a nursery: the first tells
-        first = first.exceptions[0]
-    if isinstance(first, KeyboardInterrupt):
+    problem = first(error)
+    if isinstance(problem, KeyboardInterrupt):
         return INTERRUPTED
-    if isinstance(first, BrokenPipeError):
+    if isinstance(problem, BrokenPipeError):
         abandon(sys.stdout)
         return UNREAD
-    if isinstance(first, CycloptsError):
-        return _say(_plain(first), UsageError.exit_status)
+    if isinstance(problem, CycloptsError):
+        return _say(_plain(problem), UsageError.exit_status)
     if verbose:
         with suppress(OSError):
             traceback.print_exception(error)
-    if isinstance(first, EngineError):
-        return _say(str(first), first.exit_status)
-    if isinstance(first, OSError) and first.errno == ENOSPC:
+    if isinstance(problem, EngineError):
+        return _say(str(problem), problem.exit_status)
+    if isinstance(problem, OSError) and problem.errno == ENOSPC:
         abandon(sys.stdout)
-        return _say(f"standard output cannot be written: {first.strerror}", UsageError.exit_status)
-    return _say(f"a fault in the engine: {type(first).__name__}: {first} (-v shows where)", FAULT)
+        return _say(f"standard output cannot be written: {problem.strerror}", UsageError.exit_status)
+    return _say(f"a fault in the engine: {type(problem).__name__}: {problem} (-v shows where)", FAULT)
 
 
 def _plain(error: CycloptsError) -> str:

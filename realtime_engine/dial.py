@@ -18,7 +18,7 @@ import h11
 import msgspec
 import trio
 
-from realtime_engine.errors import UpstreamError
+from realtime_engine.errors import UpstreamError, first
 from realtime_engine.websocket import accept_value
 from realtime_engine.wire import Wire
 
@@ -243,8 +243,6 @@ def _why(error: OSError) -> str:
     """The system's own words, of the first of several attempts."""
     cause: BaseException = error
     while not getattr(cause, "strerror", None) and cause.__cause__ is not None:
-        cause = cause.__cause__
-        while isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
+        cause = first(cause.__cause__)
     said = str(getattr(cause, "strerror", None) or error)
     return said.rpartition(": ")[2] if said.startswith("Error connecting to") else said

@@ -16,7 +16,7 @@ import trio
 from realtime_engine.audio import microseconds, whole_microseconds_after
 from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, HangUp, Note, RunTool, Send, Step
 from realtime_engine.driving import REPLACED, Record, Run, ignore, steps
-from realtime_engine.errors import RemoteProtocolError, UpstreamError
+from realtime_engine.errors import RemoteProtocolError, UpstreamError, first
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.link import Link, listen
 from realtime_engine.session import FAILED, NORMAL, PASSED_ON, POLICY, TRY_LATER, Session
@@ -183,7 +183,7 @@ class _Conversation:
                     with trio.move_on_after(GRACE):
                         await link.close(NORMAL, REPLACED)
         except* UpstreamError as errors:
-            failure = _first(errors)
+            failure = first(errors)
         if failure is not None and not ended:
             code = POLICY if failure.final else FAILED
             self._step(Closed(Side.UPSTREAM, connection, code, str(failure)))
@@ -365,11 +365,3 @@ class _Conversation:
 
 async def _raise(error: BaseException) -> None:
     raise error
-
-
-def _first(errors: BaseExceptionGroup[UpstreamError]) -> UpstreamError:
-    """The first of the errors."""
-    error: UpstreamError | BaseExceptionGroup[UpstreamError] = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -11,10 +11,12 @@ They are caught in two places: the edge of one conversation, and the command lin
 one line and an exit status (`EngineError.exit_status`).
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, overload
 
 if TYPE_CHECKING:  # the command line needs its errors before it needs anything else
     from realtime_engine.inputs import Side
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
 class EngineError(Exception):
@@ -75,3 +77,27 @@ class UpstreamError(EngineError):
 
 class Stalled(EngineError):  # noqa: N818 - it names a state, as trio's own Cancelled does
     """A simulation in which time cannot move on; the message says who waits for what."""
+
+
+_FRAMES: Final = 8  # of a fault, the innermost
+
+
+@overload
+def first(error: BaseExceptionGroup[ErrorT]) -> ErrorT: ...
+@overload
+def first(error: BaseException) -> BaseException: ...
+def first(error: BaseException) -> BaseException:
+    """The error itself, or the first of a group, as nurseries raise them: it tells what went wrong."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def place(error: BaseException) -> str:
+    """The innermost frames of a fault, outermost first: modules and lines, and nothing that was in them."""
+    frames: list[str] = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return " > ".join(frames[-_FRAMES:])

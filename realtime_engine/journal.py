@@ -7,14 +7,12 @@ Where the lines go is for whoever sets structlog up (`cli.logs`).
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import structlog
 
 from realtime_engine.driving import Run
+from realtime_engine.errors import first, place
 from realtime_engine.watch import FAILED, Watch
-
-_FRAMES: Final = 8  # of a fault, the innermost
 
 
 def log() -> structlog.typing.FilteringBoundLogger:
@@ -66,16 +64,5 @@ def conversation(session: str, watch: Watch, **facts: str) -> Iterator[Journal]:
 
 def fault(what: str, error: BaseException) -> None:
     """A fault of the engine's own, at an edge where it ends."""
-    while isinstance(error, BaseExceptionGroup):  # from a nursery: the first tells
-        error = error.exceptions[0]
-    log().error(what, error=type(error).__name__, where=_where(error))
-
-
-def _where(error: BaseException) -> str:
-    """The innermost frames of a fault, outermost first."""
-    frames: list[str] = []
-    trace = error.__traceback__
-    while trace is not None:
-        frames.append(f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return " > ".join(frames[-_FRAMES:])
+    error = first(error)
+    log().error(what, error=type(error).__name__, where=place(error))

@@ -7,6 +7,8 @@ from realtime_engine.errors import (
     Stalled,
     UpstreamError,
     UsageError,
+    first,
+    place,
 )
 from realtime_engine.inputs import Side
 
@@ -47,3 +49,26 @@ def test_an_error_of_a_peer_names_the_peer_and_the_close_code() -> None:
 def test_a_refusal_is_final_if_the_network_is_not_to_blame(status: int | None, final: bool) -> None:
     assert UpstreamError("no", status=status).final == final
     assert UpstreamError("no", status=status, final=True).final
+
+
+def test_the_first_error_of_a_group_tells_and_an_error_tells_itself() -> None:
+    error = UsageError("first")
+    inner = BaseExceptionGroup("from a nursery", [error, KeyboardInterrupt()])
+
+    assert first(BaseExceptionGroup("from the one around it", [inner, ValueError("second")])) is error
+    assert first(error) is error
+
+
+def test_the_place_of_a_fault_is_modules_and_lines_and_not_what_was_in_them() -> None:
+    def dig(depth: int) -> None:
+        if depth == 0:
+            raise ValueError("sk-secret")
+        dig(depth - 1)
+
+    with pytest.raises(ValueError, match="sk-secret") as caught:
+        dig(20)
+
+    frames = place(caught.value).split(" > ")
+    assert len(frames) == 8
+    assert all(frame.startswith("tests.test_errors:") for frame in frames)
+    assert place(ValueError("raised by nobody")) == ""
