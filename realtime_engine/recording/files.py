@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+_CLOSED: Final = -1  # no file has this number
 
 
 class GrowingFile:
@@ -59,8 +62,10 @@ class GrowingFile:
         lock(self._file)
 
     def close(self) -> None:
-        """Close it."""
-        os.close(self._file)
+        """Close it; once, whatever comes of it, for by the next time its number may be another file's."""
+        file, self._file = self._file, _CLOSED
+        if file != _CLOSED:
+            os.close(file)
 
 
 def lock(file: int, *, alone: bool = False) -> None:

@@ -2,13 +2,13 @@
 
 One thread writes all recordings of a process. It wakes every `PERIOD` while there are any, so that ``kill -9`` loses no
 more than the last 200 ms. The event loop never touches the disk, and a disk that hangs holds up nothing but the end of
-the block, for `GRACE`.
+the block, for `GRACE`. What goes wrong with one recording ends that one, and no other.
 """
 
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -16,6 +16,7 @@ from typing import Final, Self
 import trio
 
 from realtime_engine.commands import Send, Step
+from realtime_engine.errors import place
 from realtime_engine.inputs import Message, ToolResult
 from realtime_engine.options import SessionOptions
 from realtime_engine.recording.writer import Recorder, Warn, create_recording
@@ -102,13 +103,12 @@ async def open_recorder(
         finally:
             live.close()
             shared.hurry()
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(live.wait)
+            await live.wait()
             live.tell()
 
 
 class LiveRecorder:
-    """Takes the steps of one conversation. Only the event loop's thread calls it, but for `write` and `wait`.
+    """Takes the steps of one conversation. Only the event loop's thread calls it, but for `write`.
 
     Attributes:
         folder: Where the recording is.
@@ -126,13 +126,15 @@ class LiveRecorder:
         self._overrun = False
         self._end: tuple[float, str] | None = None
         self._closed = False
-        self._whole = threading.Event()
+        self._failed = False  # set by the thread only
+        self._over = trio.Event()  # the thread has done with it
+        self._trio = trio.lowlevel.current_trio_token()
 
     def record(self, step: Step) -> None:
         """Take a step, to be written within `PERIOD`. What a link may use again is copied."""
         if self._problems:
             self.tell()
-        if self._overrun:
+        if self._overrun or self._failed:
             return
         given, size = step.input, _OVERHEAD
         if isinstance(given, Message):
@@ -155,10 +157,12 @@ class LiveRecorder:
         """Nothing more will come."""
         self._closed = True
 
-    def wait(self) -> None:
-        """Wait until all is written, for `GRACE` at most. It blocks."""
-        if not self._whole.wait(GRACE):
-            self._problems.append(f"the recording {self.folder} is not all written: the disk does not answer")
+    async def wait(self) -> None:
+        """Wait until all is written, for `GRACE` at most."""
+        with trio.move_on_after(GRACE, shield=True):
+            await self._over.wait()
+            return
+        self._problems.append(f"the recording {self.folder} is not all written: the disk does not answer")
 
     def tell(self) -> None:
         """Pass on the warnings."""
@@ -166,8 +170,22 @@ class LiveRecorder:
             self._warn(self._problems.popleft())
 
     def write(self) -> bool:
-        """Write what is queued; whether that was all. The writer's thread calls it."""
-        closed, overrun = self._closed, self._overrun
+        """Write what is queued; whether that was the last of it. The writer's thread calls it, and it never raises."""
+        closed = self._closed
+        try:
+            self._write()
+            if closed:
+                self._finish()
+        except Exception as error:  # noqa: BLE001 - the thread writes other recordings too
+            self._failed = closed = True
+            self._give_up(f"a fault in the engine: {type(error).__name__} in {place(error)}")
+        if closed:
+            with suppress(trio.RunFinishedError):  # nobody waits any more
+                self._trio.run_sync_soon(self._over.set)
+        return closed
+
+    def _write(self) -> None:
+        overrun = self._overrun
         if self._steps:
             batch = [self._steps.popleft() for _ in range(len(self._steps))]
             self._recorder.record_all([step for step, _ in batch], headers=self._writes % HEADER_EVERY == 0)
@@ -175,9 +193,17 @@ class LiveRecorder:
             self._written += sum(size for _, size in batch)
         if overrun:
             self._recorder.stop(f"the disk is {MOST_BEHIND >> 20} MiB behind")
-        if closed:
-            if self._end is not None:
-                self._recorder.end(*self._end)
+
+    def _finish(self) -> None:
+        if self._end is not None:
+            self._recorder.end(*self._end)
+        self._recorder.close()
+
+    def _give_up(self, reason: str) -> None:
+        """Close what is there, as far as that can still be done."""
+        if not self._recorder.recording:
+            self._problems.append(f"the recording {self.folder} is not all written: {reason}")
+        with suppress(Exception):
+            self._recorder.stop(reason)
+        with suppress(Exception):
             self._recorder.close()
-            self._whole.set()
-        return closed

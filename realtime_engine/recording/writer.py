@@ -171,8 +171,8 @@ class Recorder:
     def stop(self, reason: str) -> None:
         """The recording ends here, though the conversation may go on."""
         if self.recording:
-            self._say_how_it_ends(complete=False, reason=reason)
             self._warn(f"the recording {self.folder} ends at {self._last.at:.3f} s: {reason}")
+            self._say_how_it_ends(complete=False, reason=reason)
 
     def close(self) -> None:
         """Close the files."""

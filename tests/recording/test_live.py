@@ -4,10 +4,13 @@ import errno
 import os
 import threading
 import wave
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from realtime_engine.commands import Note, Send, Step
 from realtime_engine.errors import UsageError
@@ -18,6 +21,7 @@ from realtime_engine.recording.about import read_about
 from realtime_engine.recording.files import GrowingFile
 from realtime_engine.recording.live import MOST_BEHIND, LiveRecorder, Writer, open_recorder
 from realtime_engine.recording.reader import Recording
+from realtime_engine.recording.writer import Recorder, Warn
 from tests.recording.parrot import TALK, speech, steps_of, unwarned
 
 SECOND = 1.0
@@ -240,4 +244,111 @@ async def test_a_disk_that_never_answers_holds_up_the_end_for_a_stated_time_only
 
     assert warnings == [f"the recording {recorder.folder} is not all written: the disk does not answer"]
     disk.go()
-    await trio.to_thread.run_sync(recorder.wait)
+    await until_written(recorder, 1)
+
+
+async def test_to_wait_for_a_disk_takes_no_thread_from_anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Stuck(monkeypatch)
+    left = trio.Event()
+
+    async def talk() -> None:
+        async with open_recorder(tmp_path, SessionOptions(), front="wav", upstream="local", warn=unwarned) as recorder:
+            disk.stick()
+            recorder.record(steps_of(TALK)[0])
+            left.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(talk)
+        await left.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
+        assert nursery.child_tasks
+        disk.go()
+
+
+def test_a_disk_that_answers_when_the_loop_is_gone_stops_no_other_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Stuck(monkeypatch)
+
+    async def talk(writer: Writer, warn: Warn, *, stick: bool) -> Path:
+        async with open_recorder(
+            tmp_path, SessionOptions(), front="ws", upstream="local", warn=warn, writer=writer
+        ) as recorder:
+            if stick:
+                disk.stick()
+            recorder.record(steps_of(TALK)[0])
+            recorder.end(0.0, "over")
+        return recorder.folder
+
+    warnings: list[str] = []
+    with Writer() as writer:
+        with monkeypatch.context() as patch:
+            patch.setattr(live, "GRACE", 0.01)
+            given_up = trio.run(partial(talk, writer, warnings.append, stick=True))
+        disk.go()
+        later = trio.run(partial(talk, writer, unwarned, stick=False))
+
+    assert len(warnings) == 1
+    assert [Recording(folder).cut for folder in (given_up, later)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("broken", "warning"),
+    [
+        ("record_all", "ends at 0.000 s"),
+        ("end", "ends at 0.000 s"),
+        ("close", "is not all written"),
+    ],
+)
+async def test_a_fault_in_one_recording_ends_that_one_and_no_other(
+    broken: str, warning: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    sound = getattr(Recorder, broken)
+
+    def fail(recorder: Recorder, *args: object, **options: object) -> None:
+        if recorder.folder == unlucky.folder:
+            raise ZeroDivisionError
+        sound(recorder, *args, **options)
+
+    with Writer() as writer:
+        recording = partial(open_recorder, tmp_path, SessionOptions(), front="ws", upstream="local", writer=writer)
+        async with recording(warn=unwarned) as lucky:
+            async with recording(warn=warnings.append) as unlucky:
+                monkeypatch.setattr(Recorder, broken, fail)
+                unlucky.record(steps_of(TALK)[0])
+                unlucky.end(0.0, "over")
+            lucky.record(steps_of(TALK)[0])
+            lucky.end(0.0, "over")
+
+    (told,) = warnings
+    assert told.startswith(f"the recording {unlucky.folder} {warning}: a fault in the engine: ZeroDivisionError in ")
+    assert Recording(lucky.folder).cut is None
+    assert len(read(lucky.folder)) == 1
+
+
+async def test_a_fault_is_told_while_the_conversation_goes_on_unrecorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(recorder: Recorder, steps: Iterable[Step], *, headers: bool) -> None:
+        raise ZeroDivisionError
+
+    warnings: list[str] = []
+    async with open_recorder(
+        tmp_path, SessionOptions(), front="wav", upstream="local", warn=warnings.append
+    ) as recorder:
+        recorder.record(steps_of(TALK)[0])
+        await until_written(recorder, 1)
+        monkeypatch.setattr(Recorder, "record_all", fail)
+        with trio.fail_after(10):
+            while not warnings:
+                recorder.record(steps_of(TALK)[1])
+                await trio.sleep(0.01)
+        recorder.record(steps_of(TALK)[2])
+        recorder.end(3.0, "over")
+
+    assert len(warnings) == 1
+    with Recording(recorder.folder) as recording:
+        assert recording.cut is not None
+        assert recording.cut.startswith("ended early: a fault in the engine: ZeroDivisionError")

@@ -335,6 +335,25 @@ def test_files_are_never_written_over(tmp_path: Path) -> None:
         GrowingFile(tmp_path / "file")
 
 
+def test_a_file_is_closed_once_whoever_has_its_number_by_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[int] = []
+    file = GrowingFile(tmp_path / "file")
+    close = os.close
+
+    def fail(number: int) -> None:
+        closed.append(number)
+        close(number)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", fail)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            file.close()
+        file.close()
+
+    assert len(closed) == 1
+
+
 def test_about_survives_being_written(tmp_path: Path) -> None:
     told = read_about((record(tmp_path / "talk") / "recording.json").read_bytes(), "talk")
 
