@@ -147,10 +147,11 @@ class WebServer:
     async def _answer_requests(self, wire: Wire, peer: str, local: str) -> None:
         http = HttpConnection(wire)
         deadline = trio.current_time() + self._options.handshake_timeout
+        going_on = self._tls is None
         if self._tls is not None:
             with self._room.wait(deadline):
                 await wire.handshake()
-        going_on = trio.current_time() < deadline
+                going_on = True
         while going_on:
             try:
                 request = await self._await_request(http, deadline)
@@ -178,7 +179,7 @@ class WebServer:
             deadline = trio.current_time() + self._options.keep_alive
 
     async def _await_request(self, http: HttpConnection, deadline: float) -> Request | None:
-        """The next request; None: there is none.
+        """The next request; None: there is none, or the place is needed: to say so would take one from somebody else.
 
         Raises:
             HttpError: It is malformed, or has begun and does not end.
@@ -188,7 +189,7 @@ class WebServer:
                 return None
             scope.deadline = min(scope.deadline, trio.current_time() + self._options.handshake_timeout)
             return await http.request()
-        if http.begun:
+        if http.begun and trio.current_time() >= scope.deadline:
             raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "The request has taken too long.")
         return None
 

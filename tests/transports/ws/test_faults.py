@@ -2,10 +2,12 @@
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -13,6 +15,7 @@ import trio
 from structlog.testing import capture_logs
 
 from realtime_engine.wire import Wire
+from tests.certs import make_certificate
 from tests.rude import BINARY, CLOSE, EVENTS, PING, PONG, TEXT, Fuzz, Rude, frame, handshake, open_rude
 from tests.script import Script, created, done, speech
 from tests.servers import PATIENCE, Client, Scripted, Served, eventually, model, open_client, open_server
@@ -198,6 +201,42 @@ async def test_of_very_many_that_never_begin_the_longest_waiting_go_first(monkey
         async with open_client(f"{server.ws_url}/v1/realtime") as newcomer:
             await ask(newcomer)
         nursery.cancel_scope.cancel()
+
+
+async def is_answered(stream: trio.abc.Stream, rest: bytes) -> bool:
+    """Whether the server still listens, and answers a request that ends like this."""
+    with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
+        await stream.send_all(rest)
+        return (await stream.receive_some()).startswith(b"HTTP/1.1 200 ")
+    return False
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_whoever_comes_where_all_places_are_taken_costs_one_of_them_only(
+    tls: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("transports.ws.server.MOST_WAITING", 5)
+    made = make_certificate(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(made.chain))
+    options = WsOptions(tls_cert=made.chain, tls_key=made.key) if tls else WsOptions()
+    asking = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    begun, rest = (b"", asking) if tls else (asking[:30], asking[30:])
+
+    def whole(client: Rude) -> trio.abc.Stream:
+        return trio.SSLStream(client.stream, trusting, server_hostname="localhost") if tls else client.stream
+
+    async with open_server(options, upstream=Scripted()) as server, AsyncExitStack() as stack:
+        waiting = []
+        for _ in range(5):
+            waiting.append(await stack.enter_async_context(open_rude(server)))
+            await waiting[-1].send(begun)
+        await eventually(lambda: server.ws._server is not None and server.ws._server._room.full)
+        for _ in range(3):
+            newcomer = await stack.enter_async_context(open_rude(server))
+            assert await is_answered(whole(newcomer), asking)
+        heard = [await is_answered(whole(each), rest) for each in waiting]
+
+    assert heard.count(True) == 2
 
 
 async def test_whoever_does_not_read_the_answer_to_his_handshake_gets_no_place_for_long(
