@@ -54,13 +54,15 @@ class Meter:
         usage = response.usage
         if isinstance(usage, Usage):
             price = self._price_of(self._model)
-            self._count(usage.total_tokens, price.of(usage) if price is not None else 0.0)
+            tokens = max(usage.total_tokens, usage.input_tokens + usage.output_tokens)
+            self._count(tokens, price.of(usage) if price is not None else 0.0)
 
     def transcribed(self, usage: object) -> None:
         """A turn has been written down, and says what that took."""
         if isinstance(usage, TranscriptionUsage):
             price = self._price_of(self._transcriber)
-            self._count(usage.total_tokens or 0, price.of_transcript(usage) if price is not None else 0.0)
+            tokens = max(usage.total_tokens or 0, (usage.input_tokens or 0) + (usage.output_tokens or 0))
+            self._count(tokens, price.of_transcript(usage) if price is not None else 0.0)
 
     def exceeded(self, now: float) -> str | None:
         """Which limit is reached, as a sentence; None: none is."""

@@ -33,37 +33,45 @@ class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def of(self, usage: Usage) -> float:
         """What a response costs; what is not told in detail costs as much as it can."""
         heard = self._input(usage.input_token_details, usage.input_tokens)
-        return heard + self._output(usage.output_token_details, usage.output_tokens)
+        said = self._output(usage.output_token_details, usage.output_tokens)
+        untold = max(usage.total_tokens - usage.input_tokens - usage.output_tokens, 0)
+        return (heard + said + untold * max(self._dearest_in, self._dearest_out)) / _MILLION
 
     def of_transcript(self, usage: TranscriptionUsage) -> float:
-        """What a transcript costs."""
+        """What a transcript, which is text, costs; what is not told in detail costs as much as it can."""
         if usage.seconds is not UNSET:
-            return usage.seconds / 60 * self.minute
-        details = usage.input_token_details if isinstance(usage.input_token_details, InputTokens) else None
-        heard = self._input(details, usage.input_tokens or 0)
-        return heard + (usage.output_tokens or 0) * self.text_out / _MILLION
+            return max(usage.seconds, 0.0) / 60 * self.minute
+        given, written = usage.input_tokens or 0, usage.output_tokens or 0
+        heard = self._input(usage.input_token_details or None, given)
+        untold = max((usage.total_tokens or 0) - given - written, 0)
+        return (heard + written * self.text_out + untold * max(self._dearest_in, self.text_out)) / _MILLION
+
+    @property
+    def _dearest_in(self) -> float:
+        return max(self.text_in, self.audio_in, self.image_in)
+
+    @property
+    def _dearest_out(self) -> float:
+        return max(self.text_out, self.audio_out)
 
     def _input(self, details: InputTokens | None, tokens: int) -> float:
-        if details is None:
-            return tokens * max(self.text_in, self.audio_in, self.image_in) / _MILLION
-        cached = details.cached_tokens_details or CachedTokens()
+        told = details or InputTokens()
+        cached = told.cached_tokens_details or CachedTokens()
         kinds = (
-            (details.text_tokens, cached.text_tokens, self.text_in, self.cached_text_in),
-            (details.audio_tokens, cached.audio_tokens, self.audio_in, self.cached_audio_in),
-            (details.image_tokens, cached.image_tokens, self.image_in, self.cached_image_in),
+            (told.text_tokens, cached.text_tokens, self.text_in, self.cached_text_in),
+            (told.audio_tokens, cached.audio_tokens, self.audio_in, self.cached_audio_in),
+            (told.image_tokens, cached.image_tokens, self.image_in, self.cached_image_in),
         )
-        return (
-            sum(
-                (all_of_them - again) * price + again * (price if less is None else less)
-                for all_of_them, again, price, less in kinds
-            )
-            / _MILLION
+        untold = max(tokens - told.text_tokens - told.audio_tokens - told.image_tokens, 0)
+        return untold * self._dearest_in + sum(
+            max(all_of_them - again, 0) * price + again * (price if less is None else less)
+            for all_of_them, again, price, less in kinds
         )
 
     def _output(self, details: OutputTokens | None, tokens: int) -> float:
-        if details is None:
-            return tokens * max(self.text_out, self.audio_out) / _MILLION
-        return (details.text_tokens * self.text_out + details.audio_tokens * self.audio_out) / _MILLION
+        told = details or OutputTokens()
+        untold = max(tokens - told.text_tokens - told.audio_tokens, 0)
+        return told.text_tokens * self.text_out + told.audio_tokens * self.audio_out + untold * self._dearest_out
 
 
 class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -81,6 +81,17 @@ def test_tokens_of_all_responses_are_counted_together() -> None:
     assert meter.deadline == inf  # it is over at once, and not at a time
 
 
+def test_tokens_count_by_the_larger_of_two_figures_where_they_differ() -> None:
+    meter = started()
+
+    meter.responded(Response(usage=Usage(input_tokens=60, output_tokens=40)))
+    meter.responded(Response(usage=Usage(total_tokens=10, input_tokens=1)))
+    meter.transcribed(TranscriptionUsage(type="tokens", input_tokens=3, output_tokens=4))
+    meter.transcribed(TranscriptionUsage(type="tokens", total_tokens=5, input_tokens=3))
+
+    assert meter.tokens == 100 + 10 + 7 + 5
+
+
 @pytest.mark.parametrize("response", [Response(), Response(usage=None), Response(usage=Usage())])
 def test_a_response_that_used_nothing_or_does_not_say_counts_nothing(response: Response) -> None:
     meter = started(tokens=1)

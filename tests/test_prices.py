@@ -28,6 +28,40 @@ def test_what_is_not_told_in_detail_costs_as_much_as_it_can() -> None:
     assert SPOKEN.of(Usage(total_tokens=30, input_tokens=10, output_tokens=20)) == pytest.approx((320 + 1280) / 1e6)
 
 
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        (Usage(total_tokens=30), 30 * 64),
+        (Usage(total_tokens=30, input_tokens=10), 10 * 32 + 20 * 64),
+        (Usage(input_tokens=10, input_token_details=InputTokens()), 10 * 32),
+        (Usage(input_tokens=10, input_token_details=InputTokens(text_tokens=4)), 4 * 4 + 6 * 32),
+        (Usage(output_tokens=10, output_token_details=OutputTokens(text_tokens=4)), 4 * 16 + 6 * 64),
+        (Usage(input_tokens=1, input_token_details=InputTokens(text_tokens=4)), 4 * 4),
+    ],
+)
+def test_as_much_as_the_details_leave_out_costs_as_much_as_it_can(usage: Usage, cost: float) -> None:
+    assert SPOKEN.of(usage) == pytest.approx(cost / 1e6)
+
+
+def test_nothing_that_a_server_says_makes_a_conversation_cost_less_than_nothing() -> None:
+    cached = InputTokens(text_tokens=1, cached_tokens_details=CachedTokens(text_tokens=1000))
+
+    assert SPOKEN.of(Usage(input_token_details=cached)) == pytest.approx(1000 / 1e6)
+    assert Price(minute=1).of_transcript(TranscriptionUsage(type="duration", seconds=-60)) == 0
+
+
+def test_a_transcript_costs_as_much_as_it_can_where_it_is_not_told_in_detail() -> None:
+    price = Price(text_in=2, audio_in=6, text_out=10)
+    details = InputTokens(text_tokens=4)
+
+    for usage, cost in (
+        (TranscriptionUsage(type="tokens", total_tokens=15), 15 * 10),
+        (TranscriptionUsage(type="tokens", input_tokens=10, input_token_details=details), 4 * 2 + 6 * 6),
+        (TranscriptionUsage(type="tokens", input_tokens=10, input_token_details=None), 10 * 6),
+    ):
+        assert price.of_transcript(usage) == pytest.approx(cost / 1e6)
+
+
 def test_a_transcript_costs_by_its_tokens_or_by_its_time() -> None:
     price = Price(text_in=2, audio_in=6, text_out=10, minute=0.006)
     tokens = TranscriptionUsage(type="tokens", total_tokens=15, input_tokens=10, output_tokens=5)
