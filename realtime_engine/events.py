@@ -24,6 +24,7 @@ from realtime_engine.objects import (
     Response,
     SessionConfig,
     TranscriptionUsage,
+    Usage,
 )
 
 Maybe: TypeAlias = str | UnsetType
@@ -317,6 +318,12 @@ class ResponseDone(Event, frozen=True, kw_only=True, tag="response.done"):
     """A response has ended, one way or another; always sent. Not the last event of a turn."""
 
     response: Response
+    usage: Usage | None | UnsetType = UNSET  # beside a response in which it is empty: xAI
+
+    @property
+    def used(self) -> Usage | None:
+        """What the response has used, as far as that is said."""
+        return next((said for said in (self.usage, self.response.usage) if isinstance(said, Usage)), None)
 
 
 class _OutputItemEvent(Event, frozen=True, kw_only=True):

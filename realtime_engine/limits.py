@@ -2,7 +2,7 @@
 
 from math import inf
 
-from realtime_engine.objects import Response, SessionConfig, TranscriptionUsage, Usage, text
+from realtime_engine.objects import SessionConfig, TranscriptionUsage, Usage, text
 from realtime_engine.options import Limits
 from realtime_engine.prices import Price
 
@@ -49,10 +49,9 @@ class Meter:
         if text(session.model):
             self._price_of(self._model)
 
-    def responded(self, response: Response) -> None:
-        """A response has ended, and says what it used."""
-        usage = response.usage
-        if isinstance(usage, Usage):
+    def responded(self, usage: Usage | None) -> None:
+        """A response has ended, and perhaps says what it used."""
+        if usage is not None:
             price = self._price_of(self._model)
             tokens = max(usage.total_tokens, usage.input_tokens + usage.output_tokens)
             self._count(tokens, price.of(usage) if price is not None else 0.0)

@@ -391,7 +391,7 @@ class Managed:
             self._turn_waits = False
 
     def _response_done(self, now: float, event: ev.ResponseDone) -> None:
-        self._meter.responded(event.response)
+        self._meter.responded(event.used)
         record = self._responses.done(event)
         self._sounding.done(now, record.response_id)
         self._go_on(now, record)

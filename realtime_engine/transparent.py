@@ -122,7 +122,7 @@ class Transparent:
             self._running.add(event.response.id)
         elif isinstance(event, ev.ResponseDone):
             self._running.discard(event.response.id)
-            self._meter.responded(event.response)
+            self._meter.responded(event.used)
         elif isinstance(event, ev.InputTranscriptionCompleted):
             self._meter.transcribed(event.usage)
         elif isinstance(event, ev.SessionCreated | ev.SessionUpdated):

@@ -181,8 +181,8 @@ class Watch:
             self._totals.silence.observe(max(0.0, self._sounded - self._cut))
         self._sounding = False
         self._cut = None
-        if isinstance(response.usage, Usage):
-            self._used(response.usage)
+        if event.used is not None:
+            self._used(event.used)
 
     def _written_down(self, at: float, event: ev.InputTranscriptionCompleted) -> None:
         """A transcription is paid for on its own, by tokens or by the second."""

@@ -7,7 +7,7 @@ import pytest
 from msgspec import UNSET
 
 from realtime_engine.limits import Meter
-from realtime_engine.objects import Response, SessionConfig, TranscriptionUsage, Usage
+from realtime_engine.objects import SessionConfig, TranscriptionUsage, Usage
 from realtime_engine.options import Limits
 from realtime_engine.prices import Price, Prices
 
@@ -18,8 +18,8 @@ def started(**limits: float) -> Meter:
     return meter
 
 
-def used(tokens: int) -> Response:
-    return Response(usage=Usage(total_tokens=tokens))
+def used(tokens: int) -> Usage:
+    return Usage(total_tokens=tokens)
 
 
 def test_a_conversation_without_limits_is_never_over() -> None:
@@ -84,19 +84,19 @@ def test_tokens_of_all_responses_are_counted_together() -> None:
 def test_tokens_count_by_the_larger_of_two_figures_where_they_differ() -> None:
     meter = started()
 
-    meter.responded(Response(usage=Usage(input_tokens=60, output_tokens=40)))
-    meter.responded(Response(usage=Usage(total_tokens=10, input_tokens=1)))
+    meter.responded(Usage(input_tokens=60, output_tokens=40))
+    meter.responded(Usage(total_tokens=10, input_tokens=1))
     meter.transcribed(TranscriptionUsage(type="tokens", input_tokens=3, output_tokens=4))
     meter.transcribed(TranscriptionUsage(type="tokens", total_tokens=5, input_tokens=3))
 
     assert meter.tokens == 100 + 10 + 7 + 5
 
 
-@pytest.mark.parametrize("response", [Response(), Response(usage=None), Response(usage=Usage())])
-def test_a_response_that_used_nothing_or_does_not_say_counts_nothing(response: Response) -> None:
+@pytest.mark.parametrize("usage", [None, Usage()])
+def test_a_response_that_used_nothing_or_does_not_say_counts_nothing(usage: Usage | None) -> None:
     meter = started(tokens=1)
 
-    meter.responded(response)
+    meter.responded(usage)
 
     assert meter.tokens == 0
 
@@ -115,9 +115,9 @@ def test_a_conversation_costs_no_more_than_it_may() -> None:
     meter = Meter(Limits(cost=2.5, prices=PRICES))
     meter.session(session("m-2026"))
 
-    meter.responded(Response(usage=Usage(output_tokens=2, total_tokens=2)))
+    meter.responded(Usage(output_tokens=2, total_tokens=2))
     assert meter.exceeded(0) is None
-    meter.responded(Response(usage=Usage(output_tokens=1, total_tokens=1)))
+    meter.responded(Usage(output_tokens=1, total_tokens=1))
 
     assert meter.exceeded(0) == "the conversation has cost 3.0000 of its 2.5 USD, by the prices of the list of today"
 

@@ -10,9 +10,13 @@ from realtime_engine.objects import Item, Response, SessionConfig, StatusDetails
 from tests.sessions import FOLDER, frames, read
 
 
-def responses(*vendors: str) -> list[Response]:
+def ended(*vendors: str) -> list[ResponseDone]:
     events = [decode(frame.raw) for frame in frames(*vendors)]
-    return [event.response for event in events if isinstance(event, ResponseDone)]
+    return [event for event in events if isinstance(event, ResponseDone)]
+
+
+def responses(*vendors: str) -> list[Response]:
+    return [event.response for event in ended(*vendors)]
 
 
 def test_the_session_of_the_hosted_service_is_read() -> None:
@@ -73,6 +77,12 @@ def test_the_usage_of_every_recorded_response_adds_up() -> None:
     for usage in usages:
         assert isinstance(usage, Usage)
         assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+
+
+def test_what_a_response_has_used_is_known_also_where_it_is_said_beside_the_response() -> None:
+    assert [event.response.usage for event in ended("xai")] == [Usage()] * 4
+    assert sorted(event.used.total_tokens for event in ended("xai") if event.used) == [47, 47, 341, 384]
+    assert [event.used for event in ended("openai")] == [response.usage or None for response in responses("openai")]
 
 
 def test_a_response_says_why_it_did_not_complete() -> None:

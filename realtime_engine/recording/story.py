@@ -159,8 +159,8 @@ class _Teller:
             case ev.ResponseCreated(response=response):
                 self._answers[response.id] = self._at if self._asked is None else self._asked
                 self._asked = None
-            case ev.ResponseDone(response=response):
-                self._responses.append(_ended(response, self._at))
+            case ev.ResponseDone():
+                self._responses.append(_ended(event.response, event.used or Usage(), self._at))
             case ev.ResponseOutputAudioDelta(item_id=item_id, response_id=response_id, delta=delta):
                 self._conversation.spoken(item_id, text(response_id), self._format.ms(base64_size(delta)))
             case ev.SessionCreated(session=session) | ev.SessionUpdated(session=session):
@@ -250,14 +250,13 @@ def _words(entry: Entry) -> str:
             return entry.words
 
 
-def _ended(response: Response, at: float) -> Ended:
+def _ended(response: Response, usage: Usage, at: float) -> Ended:
     details = response.status_details
     why = ""
     if isinstance(details, str):
         why = details
     elif details is not None:
         why = text(details.reason) if isinstance(details.error, UnsetType) else _problem(details.error)
-    usage = response.usage if isinstance(response.usage, Usage) else Usage()
     return Ended(response_id=response.id, at=at, status=response.status or "", why=why, tokens=_tokens(usage))
 
 
