@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, TypeAlias, cast
 from realtime_engine import events as ev
 from realtime_engine.objects import Json
 from realtime_engine.options import Policy
+from realtime_engine.settings import FIELDS
 
 _ID: Final = rb'"event_id": ?"[\w.:-]{0,512}"'
 _APPEND: Final = rb'"type": ?"input_audio_buffer\.append"'
@@ -43,16 +44,8 @@ _FORMER: Final = {
 }
 """Names from the beta that some vendors still take (protocol.md, section 2; xAI): they are the same fields."""
 
-_NAMES: Final = frozenset(
-    {
-        *("audio", "include", "instructions", "max_output_tokens", "model", "output_modalities", "parallel_tool_calls"),
-        *("prompt", "reasoning", "tool_choice", "tools", "tracing", "truncation", "temperature"),
-        *("audio.input", "audio.input.format", "audio.input.noise_reduction", "audio.input.transcription"),
-        *("audio.input.turn_detection", "audio.output", "audio.output.format", "audio.output.speed"),
-        *("audio.output.voice", "conversation", "input", "metadata"),
-    }
-)
-"""The settings of a session and of a response (protocol.md, sections 5 and 8)."""
+_NAMES: Final = FIELDS | {"conversation", "input", "metadata", "temperature"}
+"""The settings of a session and of a response (protocol.md, sections 5 and 8), and one of the beta."""
 
 _TEMPLATE: Final = "prompt"
 """A template on the server that brings instructions, tools and the like: a way around whatever is pinned."""

@@ -1,7 +1,8 @@
 """What the operator has set: what each kind of session is asked to be, and what a front may then no longer set."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Final, Literal, TypeAlias, cast
 
 from msgspec import Raw
@@ -12,13 +13,33 @@ from realtime_engine.options import NO_SETTINGS, ToolSchema
 
 MaySet: TypeAlias = Literal["all", "none"] | tuple[str, ...]
 
-FIELDS: Final = frozenset(
-    {
-        *("audio", "include", "instructions", "max_output_tokens", "model", "output_modalities"),
-        *("parallel_tool_calls", "prompt", "reasoning", "tool_choice", "tools", "tracing", "truncation"),
-    }
-)
-"""The fields of a session that may be set (protocol.md, section 5); each may be followed by a path into it."""
+_PARTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "": (
+        *("audio", "include", "instructions", "max_output_tokens", "model", "output_modalities", "parallel_tool_calls"),
+        *("prompt", "reasoning", "tool_choice", "tools", "tracing", "truncation"),
+    ),
+    "audio": ("input", "output"),
+    "audio.input": ("format", "noise_reduction", "transcription", "turn_detection"),
+    "audio.input.format": ("rate", "type"),
+    "audio.input.noise_reduction": ("strength", "type"),
+    "audio.input.transcription": ("delay", "keywords", "language", "languages", "model", "prompt"),
+    "audio.input.turn_detection": (
+        *("create_response", "eagerness", "idle_timeout_ms", "interrupt_response", "prefix_padding_ms"),
+        *("silence_duration_ms", "threshold", "type"),
+    ),
+    "audio.output": ("format", "speed", "voice"),
+    "audio.output.format": ("rate", "type"),
+    "audio.output.voice": ("id",),
+    "prompt": ("id", "variables", "version"),
+    "reasoning": ("effort",),
+    "tool_choice": ("name", "server_label", "type"),
+    "tracing": ("group_id", "metadata", "workflow_name"),
+    "truncation": ("retention_ratio", "token_limits", "type"),
+    "truncation.token_limits": ("post_instructions",),
+}
+
+FIELDS: Final = frozenset(f"{holder}.{part}".lstrip(".") for holder, parts in _PARTS.items() for part in parts)
+"""The fields of a session that may be set, and what is in them (protocol.md, section 5)."""
 
 ELSEWHERE: Final = ("audio.input.turn_detection", "audio.input.transcription", "output_modalities")
 """What people who come over a network may set, if the operator says nothing else: how they are heard, and answered."""
@@ -71,10 +92,27 @@ def may_set(text: str | None, *, local: bool) -> MaySet:
             return cast("MaySet", text)
     fields = tuple(field.strip() for field in text.split(","))
     for field in fields:
-        if field.partition(".")[0] not in FIELDS:
-            known = ", ".join(sorted(FIELDS))
-            raise UsageError(f"--client-may-set: a session has no field {field!r}; say all, none, or some of: {known}")
+        if field not in FIELDS:
+            raise UsageError(f"--client-may-set: a session has no field {field!r}; {_meant(field)}")
     return fields
+
+
+def _meant(field: str) -> str:
+    """What somebody may have meant who has named what is no field."""
+    choices = ["all", "none", *sorted(FIELDS)]
+    within = [known for known in choices if known.endswith(f".{field}")]
+    for close in within or get_close_matches(field.lower(), choices, n=1):
+        return f"did you mean {close}?"
+    return f"say all, none, or some of: {', '.join(sorted(_settings('')))}"
+
+
+def _settings(path: str) -> Iterator[str]:
+    """The settings in a group, and in the groups in it."""
+    for part in _PARTS[path.rstrip(".")]:
+        if f"{path}{part}" in _GROUPS:
+            yield from _settings(f"{path}{part}.")
+        else:
+            yield f"{path}{part}"
 
 
 def _read(settings: Raw) -> _Object:

@@ -1,18 +1,39 @@
 """What the operator has set, and what a front may then no longer set."""
 
 import json
-from typing import Any
+import re
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import pytest
 from msgspec import Raw
+from openai.types.realtime import RealtimeSessionCreateRequest
+from pydantic import BaseModel
 
 from realtime_engine.errors import UsageError
 from realtime_engine.options import NO_SETTINGS, Policy, ToolSchema
 from realtime_engine.policy import Changed, Pass, judge
-from realtime_engine.settings import BY_OPERATOR, ELSEWHERE, for_transcription, may_set, pins, with_tools
+from realtime_engine.settings import BY_OPERATOR, ELSEWHERE, FIELDS, for_transcription, may_set, pins, with_tools
 
 WEATHER = ToolSchema(name="weather", description="The weather.", parameters=Raw(b'{"type":"object"}'))
 TOLD = {"type": "function", "name": "weather", "description": "The weather.", "parameters": {"type": "object"}}
+
+
+def fields_of(model: type[BaseModel], path: str = "") -> Iterator[str]:
+    """The fields of a model of the `openai` package, and of the models in it, as paths."""
+    for name, field in model.model_fields.items():
+        yield f"{path}{name}"
+        for inner in models_in(field.annotation):
+            yield from fields_of(inner, f"{path}{name}.")
+
+
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Annotated, Union, UnionType):
+        for part in get_args(annotation):
+            yield from models_in(part)
 
 
 def raw(**settings: Any) -> Raw:
@@ -84,9 +105,29 @@ def test_what_the_operator_says_counts_wherever_people_come_from(local: bool) ->
     assert may_set("instructions, audio.output.voice", local=local) == ("instructions", "audio.output.voice")
 
 
-@pytest.mark.parametrize("text", ["", "voice", "instructions,", "instructions,bogus.audio", "ALL"])
+def test_the_fields_of_a_session_are_those_of_the_protocol() -> None:
+    assert {*fields_of(RealtimeSessionCreateRequest)} - {"type"} == FIELDS
+
+
+@pytest.mark.parametrize("text", ["", "voice", "instructions,", "instructions,bogus.audio", "ALL", "audio.", "model.x"])
 def test_what_is_no_field_of_a_session_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--client-may-set: a session has no field"):
+        may_set(text, local=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("audio.input.turn_detecton", "did you mean audio.input.turn_detection?"),
+        ("tools, audio.input.turn_detection.treshold", "did you mean audio.input.turn_detection.threshold?"),
+        ("voice", "did you mean audio.output.voice?"),
+        ("Instructions", "did you mean instructions?"),
+        ("ALL", "did you mean all?"),
+        ("bogus", "say all, none, or some of: audio.input.format, audio.input.noise_reduction, audio.input.transcript"),
+    ],
+)
+def test_for_what_is_no_field_the_one_that_was_meant_is_named(text: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(hint)):
         may_set(text, local=True)
 
 
