@@ -14,6 +14,7 @@ from realtime_engine.errors import UsageError
 from realtime_engine.objects import Json
 from realtime_engine.options import NO_SETTINGS, Reconnect, ToolSchema
 from realtime_engine.reconnection import reconnect
+from realtime_engine.settings import with_tools
 
 MOST_ATTEMPTS = 1000
 
@@ -50,10 +51,8 @@ def session_settings(
         _inner(_inner(settings, "audio"), "output")["voice"] = options.voice
     if options.instructions is not None:
         settings["instructions"] = options.instructions
-    if tools:
-        given = settings.get("tools")
-        settings["tools"] = [*(given if isinstance(given, list) else []), *map(_tool, tools)]
-    return Raw(msgspec.json.encode({"type": "realtime"} | settings)) if settings else NO_SETTINGS
+    asked = Raw(msgspec.json.encode({"type": "realtime"} | settings)) if settings else NO_SETTINGS
+    return with_tools(asked, tools)
 
 
 def reconnect_of(options: ConversationOptions) -> Reconnect | None:
@@ -89,8 +88,3 @@ def _inner(outer: _Object, name: str) -> _Object:
     if not isinstance(inner, dict):
         inner = outer[name] = {}
     return inner
-
-
-def _tool(tool: ToolSchema) -> Json:
-    parameters: Json = msgspec.json.decode(tool.parameters)
-    return {"type": "function", "name": tool.name, "description": tool.description, "parameters": parameters}
