@@ -20,7 +20,8 @@ def config(*, example: Flag = False, check: Path | None = None) -> int:
 
     Args:
         example: Print a complete engine.toml, with all defaults and what they mean.
-        check: Read a file and say whether every table, key and value in it is known.
+        check: Read a file and say whether every table, key and value in it is known. What stands in [session] is for
+            the model's server to judge.
     """
     if example == (check is not None):
         raise UsageError("say what is wanted: engine config --example, or engine config --check FILE")
@@ -31,6 +32,7 @@ def config(*, example: Flag = False, check: Path | None = None) -> int:
         return 0
     from cli.given import ConfigFile
 
-    ConfigFile.read(check)
-    lines().print(f"{check}: all of it is known")
+    judged_elsewhere = ConfigFile.read(check).table("session")
+    but = ", but for what stands in [session], which only the model's server can judge" if judged_elsewhere else ""
+    lines().print(f"{check}: all of it is known{but}")
     return 0

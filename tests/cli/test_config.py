@@ -75,6 +75,13 @@ def test_it_is_printed_and_can_be_checked(tmp_path: Path, capsys: pytest.Capture
     assert capsys.readouterr().out == f"{tmp_path / 'engine.toml'}: all of it is known\n"
 
 
+def test_what_nobody_here_can_judge_is_not_called_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "engine.toml").write_text("[session]\ninstructoins = 'Be brief.'\n")
+
+    assert engine("config", "--check", tmp_path / "engine.toml") == 0
+    assert " but for what stands in [session], which only the model's server can judge" in capsys.readouterr().out
+
+
 def test_a_wrong_file_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "engine.toml").write_text("[serve]\nupstraem = 'local'\n")
 
