@@ -22,6 +22,7 @@ from realtime_engine.network import WIRE_LIMITS, Network, open_network
 from realtime_engine.websocket import LOW_WATER, WebSocket, WireLimits
 from realtime_engine.wire import Wire
 from tests.certs import make_certificate
+from tests.servers import eventually
 from tests.wires import echo, serving, tcp_pair
 
 KEY: Final = b"\x11\x22\x33\x44"
@@ -102,8 +103,9 @@ async def connected(
     """A WebSocket of ours, and what is at its far end; ``room``: bytes of the socket's buffers, or the system's own."""
     near, far = tcp_pair()
     if room:
-        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
-        far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        for sock in (near, far):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     wire = Wire(near)
     side = Side.UPSTREAM if client else Side.FRONT
     try:
@@ -161,14 +163,16 @@ async def test_a_listener_is_called_until_it_wants_no_more_and_goes_on_where_it_
     async with connected(network) as (near, far), trio.open_nursery() as nursery:
 
         async def talk() -> None:
-            for text in (b"one", b"two", b"three"):
-                await far.say(text)
-                await trio.testing.wait_all_tasks_blocked(0.01)
+            await far.say(b"one")
+            await eventually(lambda: got == [b"one"])
+            await far.say(b"two")
+            await eventually(lambda: got == [b"one", b"two"])
+            await far.say(b"three")
 
         nursery.start_soon(talk)
         assert await near.listen(take)
-        assert got == [b"one", b"two"]
         assert texts(await near.read()) == [b"three"]
+        assert got == [b"one", b"two"]
 
 
 async def test_a_listener_is_called_in_its_own_context(network: Network) -> None:
@@ -294,6 +298,10 @@ async def test_a_ping_is_answered_whether_or_not_anything_else_comes(network: Ne
         await far.say(b"bye")
 
 
+def has_come(websocket: WebSocket, size: int) -> bool:
+    return websocket.bytes_in == size
+
+
 async def test_of_a_flood_of_pings_only_the_newest_are_answered_while_there_is_no_room(network: Network) -> None:
     async with connected(network, room=ROOM) as (near, far), trio.open_nursery() as nursery:
         near.write(bytes(1 << 20), Kind.BINARY)
@@ -301,9 +309,10 @@ async def test_of_a_flood_of_pings_only_the_newest_are_answered_while_there_is_n
         queued = near.queued
         assert queued
         nursery.start_soon(near.read)
-        for number in range(50):
-            await far.say(str(number).encode(), opcode=PING)
-            await trio.testing.wait_all_tasks_blocked()
+        pings = [frame(PING, b"%d" % number, KEY) for number in range(50)]
+        for number, ping in enumerate(pings, 1):
+            await far.send(ping)
+            await eventually(partial(has_come, near, sum(map(len, pings[:number]))))
         assert 0 < near.queued <= queued
 
         assert (await far.hear())[0] == BINARY
@@ -573,7 +582,8 @@ async def test_a_silent_peer_is_asked_whether_it_is_there_and_given_up(mock_cloc
         await pass_time(mock_clock, 21)
         assert await far.hear() == (PING, b"")
         await far.say(b"", opcode=PONG)
-        await trio.testing.wait_all_tasks_blocked(0.01)
+        while not near.bytes_in:
+            await trio.testing.wait_all_tasks_blocked(0.01)
         await pass_time(mock_clock, 21)
         assert await far.hear() == (PING, b"")
         await pass_time(mock_clock, 19)
@@ -598,7 +608,12 @@ async def test_a_peer_that_reads_nothing_is_given_up_and_one_that_reads_little_i
                     far.sock.recv(65536)
                 await trio.testing.wait_all_tasks_blocked(0.01)
         assert len(nursery.child_tasks) == 1
-        await pass_time(mock_clock, 11)
+        sent, since = near.sent, trio.current_time()
+        while nursery.child_tasks:
+            await pass_time(mock_clock, 0.5)
+            if near.sent != sent:  # the system has sent on what it had taken
+                sent, since = near.sent, trio.current_time()
+        assert 10 <= trio.current_time() - since <= 11
 
     assert near.closed == (1013, "front: too slow: nothing was read for 10 s")
     assert near.queued == 0
