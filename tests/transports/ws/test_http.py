@@ -16,7 +16,7 @@ from transports.ws import WsOptions
 from transports.ws.tokens import COOKIE
 
 TOKEN = "correct-horse-battery-staple"
-SHORT = WsOptions(handshake_timeout=0.3, keep_alive=0.3)
+SHORT = WsOptions(handshake_timeout=1.0, keep_alive=0.3)
 
 
 @asynccontextmanager

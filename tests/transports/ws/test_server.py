@@ -177,7 +177,7 @@ async def test_only_with_the_token_is_a_websocket_opened(path: str, monkeypatch:
             status, _, error = await turned_away(url, wrong)
             assert (status, error["code"]) == (401, "token_required")
 
-        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as browser:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=PATIENCE) as browser:
             await browser.post("/sign-in", data={"token": TOKEN})
             cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
         async with open_client(url, extra_headers=[("Authorization", f"Bearer {TOKEN}")]) as client:
@@ -326,7 +326,7 @@ async def test_a_conversation_that_does_not_fall_idle_is_ended_when_its_time_is_
 
 
 async def test_an_idle_server_ends_at_once_also_while_browsers_keep_their_connections() -> None:
-    async with open_server() as server, httpx.AsyncClient(trust_env=False) as browser:
+    async with open_server() as server, httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as browser:
         await browser.get(f"{server.url}/healthz")
         await server.drain()
         await server.drain()  # once more is no more
@@ -399,12 +399,12 @@ async def test_the_page_and_websockets_are_served_over_tls(tmp_path: Path) -> No
 
     async with open_server(options) as server:
         assert server.url.startswith("https://127.0.0.1:")
-        async with httpx.AsyncClient(verify=trusting, trust_env=False) as browser:
+        async with httpx.AsyncClient(verify=trusting, trust_env=False, timeout=PATIENCE) as browser:
             about = await browser.get(f"{server.url}/about")
             signed_in = await browser.post(f"{server.url}/sign-in", data={"token": ""})
         async with open_client(f"{server.ws_url}/v1/realtime", ssl_context=trusting) as client:
             answered = await client.ask()
-        async with httpx.AsyncClient(trust_env=False) as plain:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as plain:
             with pytest.raises(httpx.TransportError):
                 await plain.get(f"{server.url.replace('https', 'http')}/about")
         async with open_client(f"{server.ws_url}/ws", ssl_context=trusting) as client:
@@ -419,7 +419,7 @@ async def test_the_page_and_websockets_are_served_over_tls(tmp_path: Path) -> No
 async def test_whoever_begins_tls_and_does_not_go_on_is_given_up(said: bytes, tmp_path: Path) -> None:
     made = make_certificate(tmp_path)
     trusting = ssl.create_default_context(cafile=str(made.chain))
-    options = WsOptions(tls_cert=made.chain, tls_key=made.key, handshake_timeout=1.0)
+    options = WsOptions(tls_cert=made.chain, tls_key=made.key, handshake_timeout=2.0)
 
     with capture_logs() as logs:
         async with open_server(options) as server, await trio.open_tcp_stream("127.0.0.1", server.port) as half:

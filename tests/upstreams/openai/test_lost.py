@@ -68,7 +68,7 @@ class Spoilt:
     proxy: FaultProxy
     network: Network
 
-    async def hold(self, front: Script, *, ping: float = 0.5, **session: Any) -> Held:
+    async def hold(self, front: Script, *, ping: float = 20.0, **session: Any) -> Held:
         """A conversation through the proxy; it must replay exactly."""
         upstream = OpenAI(OpenAIOptions(url=f"ws://127.0.0.1:{self.proxy.port}/v1/realtime", upstream_ping=ping))
         options = SessionOptions(**{"reconnect": Reconnect(delays=(0.0, 0.1, 0.2)), **session})
@@ -201,7 +201,7 @@ async def test_a_server_that_hangs_for_a_while_is_waited_for() -> None:
             return ask("item_goodbye", "goodbye")
 
         front = Script().on("session.created", hangs).on("response.done", leaves_after_the_last_answer)
-        held = await engine.hold(front, ping=20.0)
+        held = await engine.hold(front)
 
     assert held.errors() == []
     assert answers(held.front) == ["You said: goodbye"]
@@ -222,7 +222,7 @@ async def test_a_server_that_hangs_for_good_is_lost_and_what_it_did_not_hear_is_
         front.on(
             "response.done", lambda event: ask("item_goodbye", "goodbye") if len(answers(front)) == 1 else [Close()]
         )
-        held = await engine.hold(front)
+        held = await engine.hold(front, ping=1.0)
 
     assert held.errors() == ["upstream_closed"]
     assert answers(held.front) == ["You said: hello", "You said: goodbye"]
