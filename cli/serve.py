@@ -19,7 +19,7 @@ from cli.flags import arguments_of, flag_of, make, value_of
 from cli.given import ConfigFile, from_environment, variable_of
 from cli.options import LimitOptions, ServeOptions
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import Upstream
+from realtime_engine.plugins import Discreet, Upstream
 from realtime_engine.servers import Server, is_supervisor
 
 if TYPE_CHECKING:
@@ -215,4 +215,4 @@ def _check_positive(values: Mapping[str, float | None]) -> None:
 
 def _secrets(server: Server, upstream: Upstream) -> Sequence[str]:
     """What the log must never show."""
-    return [*getattr(server, "secrets", ()), *getattr(upstream, "secrets", ())]
+    return [*server.secrets, *(upstream.secrets if isinstance(upstream, Discreet) else ())]

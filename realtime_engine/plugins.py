@@ -11,7 +11,7 @@ a dataclass from which the command line makes flags; both live in a module witho
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias, TypeGuard, runtime_checkable
 
 from realtime_engine.errors import UsageError
 
@@ -108,6 +108,15 @@ class LinkUpstream(Protocol):
 
 
 Upstream: TypeAlias = MachineUpstream | LinkUpstream
+
+
+@runtime_checkable
+class Discreet(Protocol):
+    """An upstream that is trusted with something: a key, most likely."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What no log may show."""
 
 
 def is_machine(upstream: Upstream) -> TypeGuard[MachineUpstream]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard, runtime_checkable
 
 if TYPE_CHECKING:  # as in `realtime_engine.plugins`
     from collections.abc import Callable, Sequence
@@ -46,8 +46,13 @@ class Server(Protocol):
         """Let nobody else in, and ask all conversations to end; then `serve` ends."""
 
 
+@runtime_checkable
 class Supervisor(Protocol):
-    """A `Server` that looks after other processes, which serve; each of them runs the command that this one runs."""
+    """A `Server` that may look after other processes, which serve; each of them runs the command that this one runs."""
+
+    @property
+    def supervises(self) -> bool:
+        """Whether it does, by its options."""
 
     def supervise(self, announce: Callable[[Sequence[str]], None]) -> int:
         """Serve until a signal comes, and give the exit status. ``announce`` is told the addresses.
@@ -64,4 +69,4 @@ def is_server(transport: type[Any]) -> bool:
 
 def is_supervisor(server: object) -> TypeGuard[Supervisor]:
     """Whether a server, with its options, serves by other processes."""
-    return bool(getattr(server, "supervises", False))
+    return isinstance(server, Supervisor) and server.supervises

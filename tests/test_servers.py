@@ -1,3 +1,5 @@
+from collections.abc import Callable, Sequence
+
 from realtime_engine.servers import is_server, is_supervisor
 
 
@@ -12,9 +14,17 @@ def test_a_transport_that_serves_is_told_from_one_that_holds_one_conversation() 
     assert not is_server(object)
 
 
-def test_a_server_may_leave_the_serving_to_other_processes() -> None:
-    class Supervises:
-        supervises = True
+class Supervising(Serving):
+    """One that leaves the serving to others, if it has any."""
 
-    assert is_supervisor(Supervises())
-    assert not is_supervisor(object())
+    def __init__(self, workers: int) -> None:
+        self.supervises = workers > 1
+
+    def supervise(self, announce: Callable[[Sequence[str]], None]) -> int:
+        raise AssertionError("it is only asked whether it would")
+
+
+def test_a_server_may_leave_the_serving_to_other_processes() -> None:
+    assert is_supervisor(Supervising(workers=2))
+    assert not is_supervisor(Supervising(workers=1))
+    assert not is_supervisor(Serving())
