@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import trio
 from trio_websocket import (
@@ -24,12 +24,13 @@ from trio_websocket import (
     wrap_client_stream,
 )
 
-from realtime_engine.errors import UpstreamError
+from realtime_engine.errors import UpstreamError, UsageError, first
 from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.plugins import ANYTHING, Wanted
 
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
+PORTS = {"ws": 80, "wss": 443}
 CONNECTING = 10.0  # seconds
 LOW_WATER = 64 * 1024  # bytes: with no more than that waiting, the front may say more
 LARGEST = 16 << 20  # bytes of one message
@@ -55,7 +56,8 @@ class TrioWebsocket:
     name: str = "trio-websocket"
 
     def __init__(self, options: TrioWebsocketOptions) -> None:
-        self._options = options
+        self._url = _read(options.url)
+        self._model = options.model_name
 
     @asynccontextmanager
     async def open(
@@ -66,16 +68,20 @@ class TrioWebsocket:
         Raises:
             UpstreamError: The server refused, or did not answer in time.
         """
-        model = wanted.model or self._options.model_name
-        query = urlencode({"intent": "transcription"} if wanted.transcription else {"model": model})
+        query = dict(parse_qsl(self._url.query, keep_blank_values=True))  # what stands in the address counts more
+        if wanted.transcription:
+            query.setdefault("intent", "transcription")
+        else:
+            query.setdefault("model", wanted.model or self._model)
+        url = self._url._replace(query=urlencode(query))
         try:
-            async with _reach(self._options.url) as stream, trio.open_nursery() as nursery:
-                link = TrioWebsocketLink(await _shake_hands(nursery, stream, f"{self._options.url}?{query}"))
+            async with _reach(url) as stream, trio.open_nursery() as nursery:
+                link = TrioWebsocketLink(await _shake_hands(nursery, stream, url))
                 nursery.start_soon(link.write_on)
                 yield link
                 nursery.cancel_scope.cancel()
         except* HandshakeError as errors:  # it comes from trio-websocket's own task
-            raise UpstreamError(f"the server refused the connection: {errors.exceptions[0]!r}") from errors
+            raise UpstreamError(f"the server refused the connection: {first(errors)!r}") from errors
 
 
 class TrioWebsocketLink:
@@ -148,18 +154,33 @@ class TrioWebsocketLink:
         await self._connection.aclose(code, reason)
 
 
+def _read(address: str) -> SplitResult:
+    """The parts of an address. What is wrong with it is told without repeating it: there may be a key in it.
+
+    Raises:
+        UsageError: It is not the whole address of a WebSocket server.
+    """
+    try:
+        url = urlsplit(address)
+        _ = url.port
+    except ValueError:
+        url = SplitResult("", "", "", "", "")
+    if url.scheme not in PORTS or not url.hostname:
+        raise UsageError("--upstream trio-websocket: the address must be a whole ws:// or wss:// URL")
+    return url
+
+
 @asynccontextmanager
-async def _reach(url: str) -> AsyncIterator[Stream]:
+async def _reach(url: SplitResult) -> AsyncIterator[Stream]:
     """A connection to the server of an address; closed at the end, which trio-websocket does not do by itself."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    host, port = url.hostname or "", url.port or PORTS[url.scheme]
     stream: Stream
     try:
         with trio.fail_after(CONNECTING):
-            if parts.scheme == "wss":
-                stream = await trio.open_ssl_over_tcp_stream(host, parts.port or 443)
+            if url.scheme == "wss":
+                stream = await trio.open_ssl_over_tcp_stream(host, port)
             else:
-                stream = await trio.open_tcp_stream(host, parts.port or 80)
+                stream = await trio.open_tcp_stream(host, port)
     except (OSError, trio.TooSlowError) as error:
         raise UpstreamError(f"{host} cannot be reached: {str(error) or 'it does not answer'}") from error
     try:
@@ -168,15 +189,14 @@ async def _reach(url: str) -> AsyncIterator[Stream]:
         await trio.aclose_forcefully(stream)
 
 
-async def _shake_hands(nursery: trio.Nursery, stream: Stream, url: str) -> WebSocketConnection:
-    parts = urlsplit(url)
+async def _shake_hands(nursery: trio.Nursery, stream: Stream, url: SplitResult) -> WebSocketConnection:
     key = os.environ.get("OPENAI_API_KEY")
     headers = [(b"authorization", f"Bearer {key}".encode())] if key else []
-    path = f"{parts.path or '/'}?{parts.query}"
+    path = f"{url.path or '/'}?{url.query}"
     try:
         with trio.fail_after(CONNECTING):
             return await wrap_client_stream(
-                nursery, stream, parts.netloc, path, extra_headers=headers, max_message_size=LARGEST
+                nursery, stream, url.netloc, path, extra_headers=headers, max_message_size=LARGEST
             )
     except trio.TooSlowError as error:
-        raise UpstreamError(f"{parts.hostname} does not speak WebSocket") from error
+        raise UpstreamError(f"{url.hostname} does not speak WebSocket") from error

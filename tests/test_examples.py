@@ -12,7 +12,7 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 
 from realtime_engine.driving import Run
 from realtime_engine.engine import converse
-from realtime_engine.errors import UpstreamError
+from realtime_engine.errors import UpstreamError, UsageError
 from realtime_engine.inputs import Kind, Side
 from realtime_engine.machine import Close
 from realtime_engine.machine_link import MachineLink, open_machine
@@ -89,15 +89,17 @@ async def test_a_conversation_through_trio_websocket() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "path"),
+    ("query", "wanted", "path"),
     [
-        (Wanted(), "/v1/realtime?model=gpt-test"),
-        (Wanted(model="a&b"), "/v1/realtime?model=a%26b"),
-        (Wanted(transcription=True), "/v1/realtime?intent=transcription"),
+        ("", Wanted(), "/v1/realtime?model=gpt-test"),
+        ("", Wanted(model="a&b"), "/v1/realtime?model=a%26b"),
+        ("", Wanted(transcription=True), "/v1/realtime?intent=transcription"),
+        ("?version=2&preview=", Wanted(), "/v1/realtime?version=2&preview=&model=gpt-test"),
+        ("?model=mine", Wanted(model="a"), "/v1/realtime?model=mine"),
     ],
 )
 async def test_it_asks_for_what_is_wanted_and_brings_the_key(
-    wanted: Wanted, path: str, monkeypatch: pytest.MonkeyPatch
+    query: str, wanted: Wanted, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     asked: list[tuple[str, object]] = []
@@ -107,7 +109,8 @@ async def test_it_asks_for_what_is_wanted_and_brings_the_key(
         await (await request.accept()).aclose(4000, "nothing here")
 
     async with trio.open_nursery() as nursery:
-        async with the_plugin(await serve(nursery, handler)).open(trio.current_time, None, wanted) as link:
+        upstream = the_plugin(await serve(nursery, handler) + query)
+        async with upstream.open(trio.current_time, None, wanted) as link:
             with trio.fail_after(10):
                 assert await link.read() == ()
             assert link.closed == (4000, "nothing here")
@@ -172,6 +175,14 @@ async def test_a_refusal_is_the_upstreams_error() -> None:
             async with upstream.open(trio.current_time, None):
                 pytest.fail("it was not refused")
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "address", ["https://127.0.0.1/", "127.0.0.1:8000", "ws://", "ws://[::1/", "ws://127.0.0.1:port/?key=sesame", ""]
+)
+def test_what_is_no_address_of_a_websocket_server_is_refused_before_anybody_calls(address: str) -> None:
+    with pytest.raises(UsageError, match=r"the address must be a whole ws:// or wss:// URL$"):
+        the_plugin(address)
 
 
 async def test_nobody_there_is_the_upstreams_error() -> None:
