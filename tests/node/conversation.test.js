@@ -118,6 +118,65 @@ test("a turn that is deleted is gone, and so is the bound it took up", () => {
   assert.equal(conversation.get("b").audio.length, 1);
 });
 
+test("late events of an item that was deleted do not bring it back; only the server's word that there is one does", () => {
+  const conversation = feed(added(message("m", "assistant", [], "in_progress"), null), added(message("u", "user"), "m"));
+  conversation.remove("m");
+
+  const late = { item_id: "m", response_id: "r", content_index: 0 };
+  for (const event of [
+    { type: "response.output_audio_transcript.delta", ...late, delta: "more" },
+    { type: "response.output_audio_transcript.done", ...late, transcript: "more of it" },
+    { type: "conversation.item.truncated", ...late, audio_end_ms: 100 },
+    { type: "conversation.item.done", item: message("m", "assistant", [{ type: "output_audio", transcript: "more of it" }]) },
+    { type: "response.output_item.done", item: message("m", "assistant") },
+  ]) assert.equal(conversation.apply(event, 1), null, event.type);
+  assert.equal(conversation.hear("m", new Int16Array(480), 1, "assistant"), null);
+  assert.deepEqual(order(conversation), ["u"]);
+
+  conversation.apply(added(message("m", "assistant"), "u"), 2);
+  assert.deepEqual(order(conversation), ["u", "m"]);
+});
+
+test("with a new connection an id may come again, whatever was deleted before", () => {
+  const conversation = feed(added(message("a", "user"), null));
+  conversation.remove("a");
+  conversation.begin();
+  conversation.apply({ type: "input_audio_buffer.speech_started", item_id: "a" }, 1);
+
+  assert.deepEqual(order(conversation), ["a"]);
+});
+
+test("a call stands for its output too, and what comes of a deleted one is nobody's", () => {
+  const call = (id, call_id) => ({ type: "function_call", id, call_id, name: "weather", arguments: "{}", status: "completed" });
+  const output = (id, call_id) => ({ type: "function_call_output", id, call_id, output: "sunny" });
+  const conversation = feed(added(call("f", "c"), null), added(output("o", "c"), "f"), added(call("g", "d"), "o"));
+  assert.deepEqual(conversation.itemsOf(conversation.get("f")), ["o", "f"]);
+  assert.deepEqual(conversation.itemsOf(conversation.get("g")), ["g"]);
+
+  conversation.remove("g");
+
+  assert.equal(conversation.isOrphan(output("p", "d")), true);
+  assert.equal(conversation.isOrphan(output("o", "c")), false);
+  assert.equal(conversation.apply(added(output("p", "d"), "g"), 1), null);
+  assert.deepEqual(order(conversation), ["f"]);
+});
+
+test("without transcription a spoken turn is complete when it is committed; with it, when it is written down", () => {
+  const spoken = [
+    { type: "input_audio_buffer.speech_started", item_id: "u" },
+    { type: "input_audio_buffer.committed", item_id: "u", previous_item_id: null },
+    added(message("u", "user", [{ type: "input_audio", transcript: null }]), null),
+  ];
+  assert.equal(feed(...spoken).get("u").final, true);
+
+  const written = new Conversation();
+  written.transcribes = true;
+  for (const event of spoken) written.apply(event, 0);
+  assert.equal(written.get("u").final, false);
+  written.apply({ type: "conversation.item.input_audio_transcription.failed", item_id: "u" }, 1);
+  assert.equal(written.get("u").final, true);
+});
+
 test("no more turns are kept than the engine keeps; the oldest go first", () => {
   const conversation = new Conversation();
   let previous = null;

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, WebSocketRoute, sync_playwright
 
 ROOT: Final = Path(__file__).parent.parent.parent
 AXE: Final = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
@@ -226,6 +226,10 @@ class Visit:
     def all_sent(self, kind: str) -> list[Event]:
         return [event for _, event in self.sent if event["type"] == kind]
 
+    def painted(self) -> None:
+        """Wait until all that has come is on the screen."""
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def write(self, text: str) -> None:
         self.page.fill("#text", text)
         self.page.press("#text", "Enter")
@@ -242,6 +246,43 @@ class Visit:
         """The speech that came for an item."""
         deltas = [event for event in self.all("response.output_audio.delta") if event["item_id"] == item_id]
         return pcm(b"".join(base64.b64decode(event["delta"]) for event in deltas))
+
+
+class Scripted:
+    """A server in the engine's place, which says what the test says.
+
+    Attributes:
+        sockets: The connections that the page made, oldest first.
+        heard: What the page said on them all.
+    """
+
+    def __init__(self, visit: Visit) -> None:
+        self.visit = visit
+        self.sockets: list[WebSocketRoute] = []
+        self.heard: list[Event] = []
+        visit.page.route_web_socket("**/ws", self._take)
+        visit.page.reload()
+        self.connect()
+
+    def _take(self, socket: WebSocketRoute) -> None:
+        socket.on_message(lambda said: self.heard.append(json.loads(said)) if isinstance(said, str) else None)
+        self.sockets.append(socket)
+
+    def connect(self) -> None:
+        """Let the page connect, once more if it has before."""
+        self.visit.page.click("#talk")
+        self.visit.shows("#live-word", "live")
+
+    def say(self, kind: str, **event: object) -> None:
+        self.sockets[-1].send(json.dumps({"event_id": "event_1", "type": kind, **event}))
+
+    def hears(self, kind: str, count: int = 1) -> Event:
+        """Wait for the nth event of a type."""
+        self.visit.until(lambda: len(self.all(kind)) >= count, f"{kind} has not gone {count} times")
+        return self.all(kind)[count - 1]
+
+    def all(self, kind: str) -> list[Event]:
+        return [event for event in self.heard if event["type"] == kind]
 
 
 def pcm(audio: bytes) -> Sound:

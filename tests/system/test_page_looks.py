@@ -11,6 +11,24 @@ from tests.system.chatterbox import Chatterbox, tasks, tone
 
 SIZES: Final = {"desktop": DESKTOP, "phone": PHONE}
 TURNS: Final = 500
+REPLIES: Final = """
+[[reply]]
+text = "weather"
+call = { name = "get_weather", arguments = { city = "Paris" } }
+
+[[reply]]
+after = "get_weather"
+say = "It is sunny in Paris, and it will be so for the rest of the week, with some clouds in the evening, a light wind \
+from the west that nobody minds, and hardly a drop of rain before the end of the month, as far as anybody can say now."
+"""
+TOOLS: Final = '''
+"""Tools."""
+
+
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return f"sunny in {city}"
+'''
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +38,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving() as started:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Its model calls a tool where the weather is spoken of."""
+    folder = tmp_path_factory.mktemp("server")
+    script, tools = folder / "replies.toml", folder / "looks_tools.py"
+    script.write_text(REPLIES, "utf-8")
+    tools.write_text(TOOLS, "utf-8")
+    with serving("--script", str(script), "--tools", str(tools)) as started:
         yield started
 
 
@@ -46,8 +69,9 @@ def test_the_page_is_accessible_before_during_and_after_a_conversation(
         visit.shows("#message-what")
         judge(visit)
         visit.page.click("#message-hide")
-        visit.write("How are you today?")
+        visit.write("How is the weather?")
         visit.state("speaking")
+        visit.page.click(".turn.tool summary")
         judge(visit)
         visit.page.keyboard.press("Escape")
         visit.comes("conversation.item.truncated")
@@ -63,6 +87,12 @@ def test_the_page_is_accessible_before_during_and_after_a_conversation(
         visit.page.click("#end")
         visit.state("off")
         judge(visit)
+        if size == "phone":
+            visit.page.click("#tab-talk")
+        visit.write("How is the weather now?")
+        visit.shows(".divider", "does not remember")
+        visit.state("speaking")
+        judge(visit)
 
 
 def test_the_sign_in_form_is_accessible(browser: Browser, server: Server) -> None:
@@ -75,18 +105,33 @@ def test_the_sign_in_form_is_accessible(browser: Browser, server: Server) -> Non
 
 def test_everything_on_a_phone_is_large_enough_for_a_finger(browser: Browser, server: Server) -> None:
     with visiting(browser, server.url, size=PHONE, has_touch=True) as visit:
-        visit.write("How are you today?")
-        visit.comes("response.done")
+        visit.write("How is the weather?")
+        visit.shows(".turn.assistant .text", "It is sunny")
         small: list[str] = []
         for tab in ("events", "settings", "talk"):
             visit.page.click(f"#tab-{tab}")
-            small += visit.page.evaluate(
-                """() => [...document.querySelectorAll("button, summary, select, textarea, input")]
-                  .map((each) => each.closest("label") ?? each)
-                  .filter((each) => each.checkVisibility() && each.getBoundingClientRect().height < 43.9)
-                  .map((each) => each.outerHTML.slice(0, 100))"""
-            )
+            small += too_small(visit)
         assert not small
+
+
+def test_everything_on_a_tablet_is_large_enough_for_a_finger(browser: Browser, server: Server) -> None:
+    with visiting(browser, server.url, size=DESKTOP, has_touch=True, is_mobile=True) as visit:
+        visit.write("How is the weather?")
+        visit.shows(".turn.assistant .text", "It is sunny")
+        visit.shows(".row", "session.created")
+
+        assert not too_small(visit)
+
+
+def too_small(visit: Visit) -> list[str]:
+    """What is less high than a finger is wide."""
+    small: list[str] = visit.page.evaluate(
+        """() => [...document.querySelectorAll("button, summary, select, textarea, input")]
+          .map((each) => each.closest("label") ?? each)
+          .filter((each) => each.checkVisibility() && each.getBoundingClientRect().height < 43.9)
+          .map((each) => each.outerHTML.slice(0, 100))"""
+    )
+    return small
 
 
 def test_finished_turns_are_said_to_screen_readers_and_partial_words_are_not(browser: Browser, server: Server) -> None:
@@ -95,7 +140,7 @@ def test_finished_turns_are_said_to_screen_readers_and_partial_words_are_not(bro
             """() => {
               window.said = [];
               const spoken = document.getElementById("spoken");
-              new MutationObserver(() => said.push(spoken.textContent)).observe(spoken, { childList: true });
+              new MutationObserver(() => said.push(spoken.lastChild.textContent)).observe(spoken, { childList: true });
             }"""
         )
         visit.write("One two three four five six seven")

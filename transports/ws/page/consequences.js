@@ -1,9 +1,9 @@
 // @ts-check
-/** What follows from an event of the engine, beside what it does to the conversation: one entry for each. */
+/** What follows from an event of the engine, beside what it does to the conversation. */
 import { errorMessage, upstreamMessage } from "./messages.js";
 import { decode } from "./sound.js";
 
-/** What follows from an event, beside what it does to the conversation. @type {Record<string, (page: import("./main.js").Page, event: any) => void>} */
+/** One entry for each. @type {Record<string, (page: import("./main.js").Page, event: any) => void>} */
 export const consequences = {
   "engine.session": (page, { upstream, pinned, may_set }) => {
     if (upstream) page.entrance.answers(upstream);
@@ -32,13 +32,14 @@ export const consequences = {
   "input_audio_buffer.speech_stopped": (page, { item_id, audio_end_ms }) => {
     page.keep(item_id, page.voice.ends(item_id, audio_end_ms));
     page.figures.spoke();
-    page.answering.expected = true;
+    page.answering.expected = page.responds;
     page.stage.know({ hearing: false });
   },
   "input_audio_buffer.committed": (page, { item_id }) => {
     if (!page.conversation.get(item_id)?.ms) page.keep(item_id, page.voice.ends(item_id));
     page.stage.know({ hearing: false });
   },
+  "conversation.item.added": (page, { item }) => page.conversation.isOrphan(item) && page.forget(item.id),
   "conversation.item.deleted": (page, { item_id }) => page.gone(item_id),
   "response.created": (page, { response }) => {
     page.messages.hide("error");

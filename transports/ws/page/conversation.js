@@ -29,13 +29,16 @@ const CHARACTER = 62; // milliseconds of speech, about; for answers that were cu
 
 /** @typedef {{id: string, name: string, arguments: string, output: string | null, asked: number, took: number | null}} Call */
 
+const OUTPUT = "output "; // before the id of what a call gave, where calls are known by theirs
 const TRANSCRIPT = "conversation.item.input_audio_transcription.";
 
 export class Conversation {
   /** @type {Turn[]} */ turns = [];
   /** @type {Map<string, Turn>} */ #byId = new Map();
   /** @type {Map<string, Turn>} */ #byCall = new Map();
+  /** @type {Set<string>} */ #deleted = new Set(); // ids, and `call …` for those of calls
   #kept = 0;
+  transcribes = false; // whether what is spoken is written down
 
   /** @param {string} id */
   get(id) {
@@ -56,6 +59,7 @@ export class Conversation {
     for (const turn of last) turn.old = true;
     this.#byId.clear();
     this.#byCall.clear();
+    this.#deleted.clear();
     return last;
   }
 
@@ -65,11 +69,12 @@ export class Conversation {
    * @returns {Turn | null} the turn it changed
    */
   apply(event, at) {
+    if (this.#isLate(event)) return null;
     switch (event.type) {
       case "input_audio_buffer.speech_started":
         return this.#turn(event.item_id, { who: "user", spoken: true, at });
       case "input_audio_buffer.committed":
-        return this.#place(this.#turn(event.item_id, { who: "user", spoken: true, at }), event.previous_item_id);
+        return this.#place(this.#committed(event.item_id, at), event.previous_item_id);
       case "conversation.item.added":
       case "conversation.item.created":
         return this.#added(event.item, event.previous_item_id, at);
@@ -100,9 +105,29 @@ export class Conversation {
     }
   }
 
-  /** Take a turn out. @param {string} id @param {Turn} [turn] if several have had this id @returns {Turn | null} */
+  /** Take a turn out, for good. @param {string} id @param {Turn} [turn] if several have had this id @returns {Turn | null} */
   remove(id, turn = this.#byId.get(id) ?? this.turns.find((each) => each.id === id)) {
     if (!turn) return null;
+    if (!turn.old) {
+      this.#deleted.add(id);
+      if (turn.call) this.#deleted.add(`call ${turn.call.id}`);
+    }
+    return this.#take(id, turn);
+  }
+
+  /** The items that a turn stands for: a call and what it gave are one turn; what it gave comes first. @param {Turn} turn @returns {string[]} */
+  itemsOf(turn) {
+    const outputs = [...this.#byCall].filter(([key, each]) => each === turn && key.startsWith(OUTPUT)).map(([key]) => key.slice(OUTPUT.length));
+    return [...outputs.filter((id) => id !== turn.id), turn.id];
+  }
+
+  /** Whether an item is what a call gave that was deleted before. @param {any} item */
+  isOrphan(item) {
+    return item.type === "function_call_output" && this.#deleted.has(`call ${item.call_id}`);
+  }
+
+  /** @param {string} id @param {Turn} turn */
+  #take(id, turn) {
     this.turns.splice(this.turns.indexOf(turn), 1);
     if (this.#byId.get(id) === turn) this.#byId.delete(id);
     for (const [call, each] of this.#byCall) if (each === turn) this.#byCall.delete(call);
@@ -113,12 +138,17 @@ export class Conversation {
   /** Let go of the oldest turns that are too many. @returns {Turn[]} */
   surplus() {
     const gone = this.turns.slice(0, Math.max(0, this.turns.length - MOST_TURNS));
-    for (const turn of gone) this.remove(turn.id, turn);
+    for (const turn of gone) this.#take(turn.id, turn);
     return gone;
   }
 
-  /** Keep sound of a turn. @param {string} id @param {Int16Array} samples @param {number} at @param {"user" | "assistant"} who */
+  /**
+   * Keep sound of a turn.
+   * @param {string} id @param {Int16Array} samples @param {number} at @param {"user" | "assistant"} who
+   * @returns {Turn | null} null: it was deleted
+   */
   hear(id, samples, at, who) {
+    if (this.#deleted.has(id)) return null;
     const turn = this.#turn(id, { who, spoken: true, at });
     turn.spoken = true;
     addPeaks(turn.peaks, Math.round(turn.ms * 24), samples);
@@ -140,6 +170,14 @@ export class Conversation {
     return turn;
   }
 
+  /** Whether an event is about an item that was deleted; a server that adds it has it all the same. @param {any} event */
+  #isLate({ type, item, item_id }) {
+    if (!item) return this.#deleted.has(item_id);
+    if (this.isOrphan(item)) return true;
+    if (type === "conversation.item.added" || type === "conversation.item.created") this.#deleted.delete(item.id);
+    return this.#deleted.has(item.id);
+  }
+
   /** @param {string} id @param {Partial<Turn>} made how it is if it is new @returns {Turn} */
   #turn(id, made) {
     let turn = this.#byId.get(id);
@@ -151,6 +189,13 @@ export class Conversation {
       this.#byId.set(id, turn);
       this.turns.push(turn);
     }
+    return turn;
+  }
+
+  /** What was said is complete; its words may follow. @param {string} id @param {number} at */
+  #committed(id, at) {
+    const turn = this.#turn(id, { who: "user", spoken: true, at });
+    turn.final ||= !this.transcribes;
     return turn;
   }
 
@@ -169,7 +214,7 @@ export class Conversation {
 
   /** @param {string} id */
   #before(id) {
-    return this.#byId.get(id) ?? this.#byCall.get(`output ${id}`);
+    return this.#byId.get(id) ?? this.#byCall.get(OUTPUT + id);
   }
 
   /** @param {any} item @param {string | null | undefined} previous @param {number} at */
@@ -192,7 +237,7 @@ export class Conversation {
     turn.spoken ||= parts.some((/** @type {any} */ part) => part.type?.endsWith("audio"));
     const text = parts.map((/** @type {any} */ part) => part.text ?? part.transcript ?? "").join(" ").trim();
     const isDone = item.status !== "in_progress" && parts.length > 0;
-    if (isDone && (item.role === "assistant" || !turn.spoken)) turn.final = true;
+    if (isDone && (item.role === "assistant" || !turn.spoken || !this.transcribes)) turn.final = true;
     if (text && turn.heard === null) turn.text = text;
     if (item.status === "completed" || item.status === "incomplete") turn.done = true;
     return turn;
@@ -243,7 +288,7 @@ export class Conversation {
       this.#byCall.set(item.call_id, turn);
     }
     const call = /** @type {Call} */ (turn.call);
-    this.#byCall.set(`output ${item.id}`, turn);
+    this.#byCall.set(OUTPUT + item.id, turn);
     if (call.output === null) call.took = at - call.asked;
     call.output = item.output ?? "";
     turn.done = true;

@@ -1,7 +1,7 @@
 // @ts-check
 /** The inspector: everything that the page and the engine say to each other, in rows that open. */
 import { Follower } from "./follow.js";
-import { copy, get, make, painter, roomIn, say, short, size } from "./page.js";
+import { copy, get, make, painter, roomIn, say, short, size, takeOut } from "./page.js";
 import { MOST, Runs, lines, shown } from "./runs.js";
 
 /** @typedef {import("./runs.js").Row} Row */
@@ -46,10 +46,8 @@ export class Inspector {
   /** @param {any} node */
   #remove(node) {
     if (!node) return;
-    const chunk = node.parentElement;
     const held = node.firstChild.tabIndex === 0;
-    node.remove();
-    if (chunk.childElementCount === 0) chunk.remove();
+    takeOut(node);
     if (held) this.#rove(this.list.querySelector("li:not([hidden]) > .row"));
   }
 

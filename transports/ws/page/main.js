@@ -23,6 +23,9 @@ import { Writing } from "./writing.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
 
+const DELETE = "page_delete_"; // before the id of an item, names the event that asks for it to be deleted
+const UNKNOWN = "item_delete_invalid_item_id"; // it was deleted before
+
 export class Page {
   view = new View();
   figures = new Figures();
@@ -32,6 +35,7 @@ export class Page {
   answering = new Answering();
   stage = new Stage(this.view, this.answering);
   trouble = new Trouble(this.messages);
+  responds = true; // whether the model answers when somebody pauses
   mute = false; // whether speech is in a format that is not the page's
   session = false; // whether the model is there
 
@@ -232,13 +236,20 @@ export class Page {
   /** @param {Turn} turn */
   remove(turn) {
     if (turn.old || !this.stage.facts.connected) this.gone(turn.id, turn);
-    else this.connection.send({ type: "conversation.item.delete", item_id: turn.id });
+    else for (const item of this.conversation.itemsOf(turn)) this.forget(item);
+  }
+
+  /** The model is to forget an item. @param {string} item_id */
+  forget(item_id) {
+    this.connection.send({ type: "conversation.item.delete", event_id: DELETE + item_id, item_id });
   }
 
   /** @param {string} id @param {Turn} [turn] if several have had this id */
   gone(id, turn) {
     const removed = this.conversation.remove(id, turn);
-    if (removed) this.turns.removed(removed);
+    if (!removed) return;
+    if (this.replay.turn === removed) this.speaker.stopReplay();
+    this.turns.removed(removed);
   }
 
   // --- what the engine says ------------------------------------------------------------------------------------
@@ -269,6 +280,8 @@ export class Page {
 
   /** The session is so now. @param {any} session */
   sessionIs({ audio }) {
+    this.conversation.transcribes = Boolean(audio?.input?.transcription);
+    this.responds = audio?.input?.turn_detection?.create_response !== false;
     const formats = [audio?.input?.format?.type, audio?.output?.format?.type];
     const other = formats.find((format) => format && format !== "audio/pcm");
     if (other && !this.mute) this.messages.show("format", formatMessage(other));
@@ -280,6 +293,7 @@ export class Page {
   failedWith(error) {
     this.answering.expected = false;
     this.stage.know();
+    if (error.code === UNKNOWN && error.event_id?.startsWith(DELETE)) this.gone(error.event_id.slice(DELETE.length));
     if (!this.settings.refused(error.event_id, error.message)) this.trouble.error(error);
   }
 }

@@ -53,6 +53,13 @@ export function roomIn(lists, most) {
   return lists.appendChild(make("ol"));
 }
 
+/** Take one of many out, and its list with the last. @param {any} node */
+export function takeOut(node) {
+  const list = node.parentElement;
+  node.remove();
+  if (list.childElementCount === 0) list.remove();
+}
+
 /** @type {Set<() => void | (() => void)>} */
 const paints = new Set();
 

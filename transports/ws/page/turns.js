@@ -2,7 +2,7 @@
 /** The conversation on the screen: a list item for each turn, drawn again when something about it has changed. */
 import { BUCKET, heardText } from "./conversation.js";
 import { Follower } from "./follow.js";
-import { clock, get, icon, make, painter, roomIn, say } from "./page.js";
+import { clock, get, icon, make, painter, roomIn, say, takeOut } from "./page.js";
 import { drawSmall, showPlayed, smallWaveform } from "./waveform.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
@@ -11,6 +11,7 @@ const NAMES = { user: "You", assistant: "Model", system: "System", tool: "Tool" 
 const SPEAKERS = { user: "you", assistant: "the model", system: "the system", tool: "the tool" };
 const CHUNK = 20; // turns that are laid out together, or not at all
 const REDRAW = 250; // milliseconds between two drawings of a growing sound
+const TOLD = 5; // turns that a screen reader may still be about to say
 
 /**
  * @typedef {object} View
@@ -59,19 +60,27 @@ export class Turns {
     this.#views.delete(turn);
     this.#changed.delete(turn);
     if (!node) return;
-    const chunk = node.parentElement;
     const next = node.nextElementSibling ?? node.previousElementSibling;
     const isFocused = node.contains(document.activeElement);
-    node.remove();
-    if (chunk.childElementCount === 0) chunk.remove();
+    takeOut(node);
+    this.#tidy();
     if (isFocused) (next?.querySelector(".delete") ?? get("text")).focus(); // whoever deletes goes on from there
   }
 
   /** A line between what the model remembers and what it does not. */
   divide() {
+    this.#paint();
     const last = this.list.lastElementChild?.lastElementChild;
     if (!last || last.className === "divider") return;
     last.after(make("li", { className: "divider" }, "A new conversation. The model does not remember what is above."));
+  }
+
+  /** A line with nothing above it divides nothing. */
+  #tidy() {
+    for (const divider of this.list.querySelectorAll(".divider")) {
+      const above = previous(divider);
+      if (!above || above.className === "divider") takeOut(divider);
+    }
   }
 
   /** @param {Turn | null} turn that is played again @param {number} ms */
@@ -92,30 +101,32 @@ export class Turns {
 
   #paint() {
     for (const turn of this.#changed) {
+      const at = this.conversation.turns.lastIndexOf(turn);
+      if (at < 0) continue; // deleted meanwhile
       let view = this.#views.get(turn);
       if (!view) this.#views.set(turn, (view = this.#make(turn)));
-      this.#put(turn, view.node);
+      this.#put(turn, at, view.node);
       this.#show(turn, view);
     }
     this.#changed.clear();
     return () => this.follower.grown();
   }
 
-  /** @param {Turn} turn @param {any} node */
-  #put(turn, node) {
+  /** @param {Turn} turn @param {number} at its place @param {any} node */
+  #put(turn, at, node) {
     const { turns } = this.conversation;
-    let at = turns.lastIndexOf(turn) - 1;
-    while (at >= 0 && !this.#views.has(turns[at])) at--; // those come in between in a moment
-    const before = this.#views.get(turns[at])?.node ?? null;
+    let last = at - 1;
+    while (last >= 0 && !this.#views.has(turns[last])) last--; // those come in between in a moment
+    const before = this.#views.get(turns[last])?.node ?? null;
     if (node.isConnected && neighbour(node) === before) return;
     if (!before) {
       (this.list.firstElementChild ?? roomIn(this.list, CHUNK)).prepend(node);
       return;
     }
     const divider = before.nextElementSibling?.className === "divider" && !turn.old ? before.nextElementSibling : null;
-    const last = divider ?? before;
-    if (last === this.list.lastElementChild.lastElementChild) roomIn(this.list, CHUNK).append(node);
-    else last.after(node);
+    const above = divider ?? before;
+    if (above === this.list.lastElementChild.lastElementChild) roomIn(this.list, CHUNK).append(node);
+    else above.after(node);
   }
 
   /** @param {Turn} turn @returns {View} */
@@ -148,8 +159,8 @@ export class Turns {
     } else {
       const words = heardText(turn);
       const isSettled = turn.final || turn.heard !== null;
-      say(view.text, isSettled ? words || wordless(turn) : "");
-      say(view.rest, isSettled ? "" : words || "…");
+      say(view.text, isSettled ? words : "");
+      say(view.rest, isSettled ? (words ? "" : wordless(turn)) : words || "…");
     }
     view.node.classList.toggle("old", turn.old);
     view.cut.hidden = turn.heard === null;
@@ -180,19 +191,27 @@ export class Turns {
     if (view.told || turn.old || !(turn.final || turn.heard !== null) || !turn.done) return;
     view.told = true;
     const words = turn.call ? `${turn.call.name} gave ${turn.call.output}` : heardText(turn) || wordless(turn);
-    get("spoken").replaceChildren(make("p", {}, `${NAMES[turn.who]}: ${words}${turn.heard === null ? "" : " (interrupted)"}`));
+    const spoken = get("spoken");
+    spoken.append(make("p", {}, `${NAMES[turn.who]}: ${words}${turn.heard === null ? "" : " (interrupted)"}`));
+    if (spoken.childElementCount > TOLD) spoken.firstElementChild.remove();
   }
 }
 
-/** The turn above, over dividers and the ends of lists. @param {any} node @returns {any} */
+/** What stands above, over the ends of lists. @param {any} node @returns {any} */
+function previous(node) {
+  return node.previousElementSibling ?? node.parentElement.previousElementSibling?.lastElementChild ?? null;
+}
+
+/** The turn above. @param {any} node @returns {any} */
 function neighbour(node) {
-  const above = node.previousElementSibling ?? node.parentElement.previousElementSibling?.lastElementChild ?? null;
+  const above = previous(node);
   return above?.className === "divider" ? neighbour(above) : above;
 }
 
 /** @param {Turn} turn */
 function wordless(turn) {
-  return turn.spoken ? (turn.who === "user" ? "(spoken)" : "…") : "";
+  if (!turn.spoken) return "";
+  return turn.who === "user" ? "Spoken, without a transcript" : "…";
 }
 
 /** @param {number} ms */
@@ -204,7 +223,7 @@ function makeTool() {
   const summary = make("summary", {}, make("code"), make("span", { className: "took" }));
   const given = make("pre");
   const got = make("pre");
-  const node = make("details", { className: "tool" }, summary, make("h3", {}, "Arguments"), given, make("h3", {}, "Result"), got);
+  const node = make("details", { className: "tool" }, summary, make("p", { className: "part-of" }, "Arguments"), given, make("p", { className: "part-of" }, "Result"), got);
   return { node, name: summary.firstChild, took: summary.lastChild, given, got };
 }
 
