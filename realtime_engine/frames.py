@@ -260,13 +260,6 @@ def header(opcode: int, size: int, masked: int) -> bytes:
     return _pack_long(FIN | opcode, masked | 127, size)
 
 
-def frame(opcode: int, payload: bytes, key: bytes | None = None) -> bytes:
-    """A whole frame; with a key, masked by it."""
-    if key is None:
-        return header(opcode, len(payload), 0) + payload
-    return header(opcode, len(payload), MASKED) + key + apply_mask(payload, key)
-
-
 def close_payload(code: int, reason: str) -> bytes:
     """What a close frame holds: the reason is cut to what there is room for, between two characters."""
     if not may_be_sent(code):

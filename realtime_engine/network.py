@@ -82,7 +82,7 @@ class Network:
         tls: ssl.SSLContext | None = None,
         limits: WireLimits = WIRE_LIMITS,
     ) -> AsyncIterator[WebSocket]:
-        """Connect to a WebSocket server as a client, for as long as the block lasts.
+        """Connect to a WebSocket server as a client, for as long as the block lasts: there for the upstreams of others.
 
         Args:
             url: ``ws://…`` or ``wss://…``.

@@ -25,11 +25,11 @@ from realtime_engine.frames import (
     FrameReader,
     PeerClose,
     close_payload,
-    frame,
     header,
     may_be_sent,
 )
 from realtime_engine.inputs import Kind, Message, Side
+from tests.framing import frame
 
 KEY = b"\x01\x82\x13\xf4"
 MAX = 1 << 20

@@ -16,12 +16,13 @@ from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from realtime_engine.errors import RemoteProtocolError
-from realtime_engine.frames import BINARY, CLOSE, FIN, MOST_FRAMES, PING, PONG, TEXT, FrameReader, close_payload, frame
+from realtime_engine.frames import BINARY, CLOSE, FIN, MOST_FRAMES, PING, PONG, TEXT, FrameReader, close_payload
 from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.network import WIRE_LIMITS, Network, open_network
 from realtime_engine.websocket import LOW_WATER, WebSocket, WireLimits
 from realtime_engine.wire import Wire
 from tests.certs import make_certificate
+from tests.framing import frame
 from tests.servers import eventually
 from tests.wires import echo, serving, tcp_pair
 
