@@ -15,17 +15,15 @@ STEADY: Final = 30.0
 PATIENCE: Final = 1.0
 """Seconds until it is asked again whether the moment is a quiet one."""
 
-
-LONGEST: Final = 8.0
-"""Seconds between two attempts, at most."""
+USUAL: Final = Reconnect().delays
+"""Seconds before each of the first attempts; later ones wait as long as the last of these."""
 
 
 def reconnect(attempts: int, renew_after: float) -> Reconnect | None:
-    """How a session comes back in so many attempts, each after twice as long as the one before; None: it does not."""
+    """How a session comes back in so many attempts; None: it does not."""
     if attempts == 0:
         return None
-    growing = (min(0.5 * 2**n, LONGEST) for n in range(min(attempts - 1, 5)))
-    return Reconnect(delays=(0.0, *growing, *[LONGEST] * (attempts - 6)), renew_after=renew_after)
+    return Reconnect(delays=USUAL[:attempts] + USUAL[-1:] * (attempts - len(USUAL)), renew_after=renew_after)
 
 
 class Attempt(NamedTuple):
