@@ -30,6 +30,8 @@ _UNREAD: Final = frozenset(
 _UNREAD_STARTS: Final = tuple(b'{"type":"%b"' % name.encode() for name in _UNREAD)
 """The same as every known server writes it."""
 
+_MOST_RUNNING: Final = 256  # responses at a time; of more, the oldest have ended without a word
+
 _TEXT, _UPSTREAM, _OPEN = Kind.TEXT, Side.UPSTREAM, Upstream.OPEN  # looking up an enum's member costs as much as a step
 
 
@@ -46,7 +48,7 @@ class Transparent:
         self._policy = options.policy
         self._out = out
         self._meter = meter
-        self._running: set[str] = set()
+        self._running: dict[str, None] = {}  # responses, in the order of their beginnings
         self.conversation = Conversation(keep=options.keep_items)
         self.complaint: tuple[float, ev.Error] | None = None
 
@@ -119,9 +121,11 @@ class Transparent:
             self._out.note(f"{event.type} in an unknown shape, passed on: {event.problem}")
         self.conversation.apply(event)
         if isinstance(event, ev.ResponseCreated):
-            self._running.add(event.response.id)
+            self._running[event.response.id] = None
+            if len(self._running) > _MOST_RUNNING:
+                del self._running[next(iter(self._running))]
         elif isinstance(event, ev.ResponseDone):
-            self._running.discard(event.response.id)
+            self._running.pop(event.response.id, None)
             self._meter.responded(event.used)
         elif isinstance(event, ev.InputTranscriptionCompleted):
             self._meter.transcribed(event.usage)

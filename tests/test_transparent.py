@@ -155,6 +155,19 @@ def test_when_the_upstream_has_left_no_response_is_under_way() -> None:
     assert watched.session.idle(1.0)
 
 
+def test_of_responses_that_never_end_only_so_many_are_waited_for() -> None:
+    watched = Watched()
+    ids = [f"resp_{n}" for n in range(257)]
+    for each in ids:
+        watched.upstream(created(each))
+
+    for each in ids[1:]:
+        assert not watched.session.idle(0.0)
+        watched.upstream(done(each))
+
+    assert watched.session.idle(0.0)
+
+
 def test_nothing_is_ever_due_or_unheard_or_run() -> None:
     watched = Watched()
     watched.upstream(created())
