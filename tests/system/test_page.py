@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, cast
@@ -329,6 +330,34 @@ def test_a_server_that_restarts_is_found_again(browser: Browser, arguments: tupl
         assert "does not remember" in visit.page.inner_text(".divider")
 
 
+def test_a_network_that_is_gone_is_missed_and_the_page_goes_on_when_it_is_back(visit: Visit) -> None:
+    visit.write("Hello")
+    visit.comes("session.created")
+    visit.page.context.set_offline(True)
+    visit.shows("#message-what", "The server does not answer")
+    visit.page.context.set_offline(False)
+
+    visit.comes("session.created", 2)
+
+
+def test_whoever_gives_up_while_the_page_connects_is_not_connected_after_all(
+    browser: Browser, arguments: tuple[str, ...]
+) -> None:
+    with serving(*arguments) as server, visiting(browser, server.url) as visit:
+        assert server.process is not None
+        server.process.send_signal(signal.SIGSTOP)
+        visit.page.click("#talk")
+        visit.state("connecting")
+        visit.page.click("#talk")
+        visit.state("off")
+        server.process.send_signal(signal.SIGCONT)
+        visit.write("Now I want to talk")
+
+        visit.comes("response.created")
+        assert len(visit.all("session.created")) == 1
+        assert not visit.page.is_visible("#message")
+
+
 def test_a_key_that_is_refused_upstream_is_explained(visit: Visit) -> None:
     visit.write("key")
     visit.shows("#message-what", "The model's server refused the key")
@@ -419,6 +448,12 @@ def test_a_model_that_is_lost_and_comes_back_is_no_more_than_a_message(visit: Vi
     visit.page.wait_for_selector("#message", state="hidden", timeout=WAIT)
 
 
+def sign_in(visit: Visit, token: Path) -> None:
+    visit.page.fill("#token", token.read_text("utf-8").strip())
+    visit.page.click("#sign-in button")
+    visit.page.wait_for_selector("#sign-in", state="hidden", timeout=WAIT)
+
+
 def test_an_address_with_a_token_asks_for_it_and_keeps_it_out_of_reach(
     browser: Browser, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -431,15 +466,33 @@ def test_an_address_with_a_token_asks_for_it_and_keeps_it_out_of_reach(
         visit.shows("#sign-in-problem")
         assert visit.page.inner_text("#sign-in-problem")
 
-        visit.page.fill("#token", token.read_text("utf-8").strip())
-        visit.page.click("#sign-in button")
-        visit.page.wait_for_selector("#sign-in", state="hidden", timeout=WAIT)
+        sign_in(visit, token)
         visit.write("Hello")
 
         visit.comes("session.created")
         cookies = visit.page.context.cookies()
         assert [(cookie["httpOnly"], cookie["sameSite"]) for cookie in cookies] == [(True, "Strict")]
         assert visit.page.evaluate("() => document.cookie + JSON.stringify(localStorage)") == "{}"
+
+
+def test_a_cookie_that_is_no_longer_good_brings_the_sign_in_form_back_and_loses_nothing(
+    browser: Browser, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-token-that-is-long-enough-for-anybody\n", "utf-8")
+    with serving(*arguments, "--token-file", str(token)) as server, visiting(browser, server.url) as visit:
+        sign_in(visit, token)
+        visit.write("Hello")
+        visit.shows(".turn.assistant .text", "You said: Hello")
+        visit.page.click("#end")
+        visit.page.context.clear_cookies()
+        visit.write("Are you still there?")
+        visit.shows("#sign-in")
+        assert visit.page.locator(".turn .text").all_inner_texts() == ["Hello", "You said: Hello"]
+
+        sign_in(visit, token)
+
+        visit.shows(".turn.assistant .text", "You said: Are you still there?")
 
 
 def test_a_conversation_that_is_recorded_says_so_before_it_begins(

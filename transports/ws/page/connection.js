@@ -2,12 +2,17 @@
 /**
  * The connection to the engine: one WebSocket to `/ws`, made anew when it is lost, and why when it is not.
  *
- * A browser does not say why a WebSocket failed; a plain GET of the same address does.
+ * A browser does not say why a WebSocket failed, nor does it notice when a server is gone without a word; a plain GET
+ * tells both. No document in this file, so that Node can test it.
  */
 
 const RETRY = 3; // seconds
+const PATIENCE = 10; // seconds for a connection to come about
+const SILENCE = 10; // seconds without a word, after which the server is asked whether it is there
+const ANSWER = 5; // seconds for its answer
 const MOST_UNSENT = 1 << 20; // bytes of microphone audio: 20 s
 
+const SLOW = 4000;
 const RESTART = 1012;
 
 /** Closes after which another try is worth while. */
@@ -28,20 +33,23 @@ const LOST = new Set([1001, 1005, 1006, RESTART]);
 
 export class Connection {
   /** @type {WebSocket | null} */ #socket = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer; // until another try
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #deadline; // of a connection that is to come about, or to say something
   #wanted = false;
+  #said = 0; // messages
 
   /**
    * @param {object} on
    * @param {() => void} on.connecting
    * @param {() => void} on.opened
    * @param {(text: string) => void} on.said
-   * @param {(text: string | null, bytes: number) => void} on.sent null: microphone audio
+   * @param {(event: object, bytes: number) => void} on.sent
    * @param {(code: number, reason: string) => void} on.ended for good
    * @param {(failure: Failure, seconds: number) => void} on.failed another try follows in so many seconds; 0: none
    */
   constructor(on) {
     this.on = on;
+    addEventListener("offline", () => void this.#ask());
   }
 
   get open() {
@@ -53,14 +61,30 @@ export class Connection {
     this.#wanted = true;
     if (this.#socket) return;
     const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws`);
-    let opened = false;
     this.#socket = socket;
+    this.#deadline = setTimeout(() => {
+      this.#drop();
+      void this.#failed();
+    }, PATIENCE * 1000);
+    let opened = false;
     socket.onopen = () => {
+      if (socket !== this.#socket) return;
       opened = true;
+      this.#listen();
       this.on.opened();
     };
-    socket.onmessage = ({ data }) => this.on.said(data);
-    socket.onclose = ({ code, reason }) => this.#closed(socket, opened, code, reason);
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.#socket) return; // somebody has parted from it
+      this.#said++;
+      this.#listen();
+      this.on.said(data);
+    };
+    socket.onclose = ({ code, reason }) => {
+      if (socket !== this.#socket) return;
+      this.#drop();
+      if (opened) this.#closed(code, reason);
+      else void this.#failed();
+    };
     this.on.connecting();
   }
 
@@ -68,9 +92,7 @@ export class Connection {
   disconnect() {
     clearTimeout(this.#timer);
     this.#wanted = false;
-    const socket = this.#socket;
-    this.#socket = null;
-    socket?.close(1000);
+    this.#drop(1000);
   }
 
   /** @param {object} event */
@@ -78,32 +100,57 @@ export class Connection {
     if (!this.open) return;
     const text = JSON.stringify(event);
     this.#socket?.send(text);
-    this.on.sent(text, text.length);
+    this.on.sent(event, text.length);
   }
 
   /** @param {Int16Array<ArrayBuffer>} samples */
   sendAudio(samples) {
     if (!this.open || !this.#socket) return;
     if (this.#socket.bufferedAmount > MOST_UNSENT) {
-      this.#socket.close(4000, "this connection is too slow for the microphone");
+      this.#drop(SLOW, "this connection is too slow for the microphone");
+      this.on.ended(SLOW, "");
       return;
     }
     this.#socket.send(samples);
-    this.on.sent(null, samples.byteLength);
+    this.on.sent({ type: "microphone audio" }, samples.byteLength);
   }
 
-  /** @param {WebSocket} socket @param {boolean} opened @param {number} code @param {string} reason */
-  async #closed(socket, opened, code, reason) {
-    if (socket !== this.#socket) return;
+  /** Nothing of this connection counts any more; what the other side says to that is not waited for. @param {number} [code] @param {string} [reason] */
+  #drop(code, reason) {
+    clearTimeout(this.#deadline);
+    const socket = this.#socket;
     this.#socket = null;
-    if (opened && !LOST.has(code)) {
-      this.on.ended(code, reason);
+    socket?.close(code, reason);
+  }
+
+  /** From now on it must say something, or be asked. */
+  #listen() {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => void this.#ask(), SILENCE * 1000);
+  }
+
+  /** Ask a server that is silent whether it is there. */
+  async #ask() {
+    const [socket, said] = [this.#socket, this.#said];
+    if (!this.open) return;
+    const isThere = await answers();
+    if (socket !== this.#socket) return;
+    if (isThere || said !== this.#said) {
+      this.#listen();
       return;
     }
-    if (opened) {
-      this.#retry({ kind: code === RESTART ? "draining" : "gone", text: reason });
-      return;
-    }
+    this.#drop();
+    this.#retry({ kind: "gone", text: "" });
+  }
+
+  /** @param {number} code @param {string} reason */
+  #closed(code, reason) {
+    if (LOST.has(code)) this.#retry({ kind: code === RESTART ? "draining" : "gone", text: reason });
+    else this.on.ended(code, reason);
+  }
+
+  /** It has not come about. */
+  async #failed() {
     const failure = await whyNot();
     if (this.#socket || !this.#wanted) return; // somebody was quicker
     if (failure.kind === "gone" || failure.kind === "draining") this.#retry(failure);
@@ -117,10 +164,25 @@ export class Connection {
   }
 }
 
+/** Ask for something, for no longer than one should wait. @param {string} path @param {RequestInit} [more] */
+function ask(path, more) {
+  return fetch(path, { cache: "no-store", signal: AbortSignal.timeout(ANSWER * 1000), ...more });
+}
+
+/** Whether anybody is there, whatever they say. */
+async function answers() {
+  try {
+    await ask("/about");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** What the page is told before it connects. @returns {Promise<About | null>} null: the server is gone */
 export async function about() {
   try {
-    const answer = await fetch("/about", { cache: "no-store" });
+    const answer = await ask("/about");
     return answer.ok ? await answer.json() : null;
   } catch {
     return null;
@@ -130,7 +192,7 @@ export async function about() {
 /** @param {string} token @returns {Promise<string>} what is wrong; empty: nothing */
 export async function signIn(token) {
   try {
-    const answer = await fetch("/sign-in", { method: "POST", body: new URLSearchParams({ token }) });
+    const answer = await ask("/sign-in", { method: "POST", body: new URLSearchParams({ token }) });
     return answer.ok ? "" : (await complaint(answer)).message;
   } catch {
     return "The server does not answer. Is it running?";
@@ -140,7 +202,7 @@ export async function signIn(token) {
 /** @returns {Promise<Failure>} */
 async function whyNot() {
   try {
-    const answer = await fetch("/ws", { cache: "no-store" });
+    const answer = await ask("/ws");
     const { code, message: text } = await complaint(answer);
     if (answer.status === 401) return { kind: "sign-in", text };
     if (answer.status === 426) return { kind: "gone", text: "" }; // by now it would be let in

@@ -7,9 +7,13 @@ export class Entrance {
   /** Whether the server lets nobody in without its token. */
   locked = false;
 
-  /** @param {(server: import("./connection.js").About) => void} known called when the server has said who it is */
-  constructor(known) {
-    this.known = known;
+  /**
+   * @param {object} on
+   * @param {(server: import("./connection.js").About) => void} on.known the server has said who it is
+   * @param {() => void} on.signedIn somebody is let in who was not
+   */
+  constructor(on) {
+    this.on = on;
     get("sign-in").addEventListener("submit", (/** @type {Event} */ event) => void this.#signIn(event));
   }
 
@@ -24,7 +28,7 @@ export class Entrance {
     if (server.version) say(get("version"), `Realtime engine ${server.version}`);
     get("recorded").hidden = !server.recorded;
     if (server.upstream) this.answers(server.upstream);
-    this.known(server);
+    this.on.known(server);
   }
 
   /** Somebody wants to talk, and must sign in first. */
@@ -53,5 +57,6 @@ export class Entrance {
     get("token").value = "";
     await this.learn();
     get("talk").focus();
+    this.on.signedIn();
   }
 }

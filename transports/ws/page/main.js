@@ -44,7 +44,7 @@ export class Page {
       connecting: () => this.stage.know({ connecting: true }),
       opened: () => this.opened(),
       said: (text) => this.said(text),
-      sent: (text, bytes) => this.inspector.add(this.figures.now(), "up", text === null ? { type: "microphone audio" } : JSON.parse(text), bytes),
+      sent: (event, bytes) => this.inspector.add(this.figures.now(), "up", event, bytes),
       ended: (code, reason) => this.ended(code, reason),
       failed: (failure, seconds) => void this.failed(failure, seconds),
     });
@@ -71,7 +71,10 @@ export class Page {
     });
     this.turns = new Turns(this.conversation, { play: (turn) => void this.replay.toggle(turn), remove: (turn) => this.remove(turn) });
     this.replay = new Replay(this.speaker, { sounding: () => this.stage.facts.sounding, played: (turn, ms) => this.replayed(turn, ms) });
-    this.entrance = new Entrance(({ pinned, may_set }) => this.settings.lock(pinned ?? {}, may_set ?? "all"));
+    this.entrance = new Entrance({
+      known: ({ pinned, may_set }) => this.settings.lock(pinned ?? {}, may_set ?? "all"),
+      signedIn: () => (this.writing.waits || this.voice.wanted) && this.connect(), // what was begun before goes on
+    });
     this.writing = new Writing({ locked: () => this.entrance.locked, written: () => this.written(), send: (text) => this.tell(text) });
     this.wire();
     this.settings.ready();
@@ -136,12 +139,9 @@ export class Page {
   /** @param {import("./connection.js").Failure} failure @param {number} seconds until another try; 0: there is none */
   async failed(failure, seconds) {
     this.parted();
-    if (failure.kind === "sign-in") {
-      await this.entrance.learn();
-      this.entrance.ask();
-      return;
-    }
-    this.messages.show(failure.kind, failureMessage(failure, seconds, () => this.connect(), () => this.end()));
+    if (failure.kind === "sign-in") await this.entrance.learn();
+    if (this.entrance.locked) this.entrance.ask();
+    else this.messages.show(failure.kind, failureMessage(failure, seconds, () => this.connect(), () => this.end()));
   }
 
   /** Nothing is under way any more. */

@@ -115,6 +115,7 @@ export function failureMessage({ kind, text, seconds: wait = 0 }, seconds, again
     }
     case "draining":
       return { what: "The server restarts", why: "It takes no new conversations. This page tries again by itself.", act: "Try now", do: again, seconds, stop };
+    case "sign-in":
     case "refused":
       return { what: "The server refused this page", why: `${sentence(text)} Open the page at the address that the server printed when it started.`, act: "Try again", do: again };
     default:

@@ -16,6 +16,11 @@ export class Writing {
     get("compose").addEventListener("submit", (/** @type {Event} */ event) => this.#submit(event));
   }
 
+  /** Whether something was written that is still to be sent. */
+  get waits() {
+    return this.#unsent.length > 0;
+  }
+
   /** The model is there. */
   send() {
     for (const text of this.#unsent.splice(0)) this.on.send(text);
