@@ -327,10 +327,10 @@ class WebSocket:
         """Whoever listens hears this, and listens no more."""
         task, self._task, self._take = self._task, None, None
         self._watch()
-        if task is None:
-            self._result = result
-        else:
+        if task is not None:
             trio.lowlevel.reschedule(task, result)
+        elif self._result is None:
+            self._result = result
 
     def _hear_the_end(self) -> None:
         """The peer has closed, or broken the protocol."""
@@ -399,7 +399,7 @@ class WebSocket:
                 self.sent += count
                 self.queued -= count
                 self._rest = memoryview(data)[count:] if count < len(data) else b""
-                if not self.queued and (self._pong is None or not self._send_pong()):
+                if not self.queued and ((pong := self._pong) is None or not self._send_pong(pong)):
                     break
         except (BlockingIOError, ssl.SSLWantWriteError):
             blocked = WRITE
@@ -413,11 +413,10 @@ class WebSocket:
         if self._news is not None and self.queued <= LOW_WATER:
             self._tell()
 
-    def _send_pong(self) -> bool:
+    def _send_pong(self, pong: bytes) -> bool:
         """Queue the pong that has waited for room; whether it can be sent now."""
-        pong, self._pong = self._pong, None
-        if pong is not None:
-            self._queue_frame(PONG, pong)
+        self._pong = None
+        self._queue_frame(PONG, pong)
         return bool(self.queued)
 
     def _drop_queue(self) -> None:

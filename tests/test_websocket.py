@@ -107,7 +107,7 @@ async def connected(
         for sock in (near, far):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
-    wire = Wire(near)
+    wire = Wire(near, network.readiness)
     side = Side.UPSTREAM if client else Side.FRONT
     try:
         yield Pair(
@@ -252,6 +252,18 @@ class Poison(trio.abc.Instrument):
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         self._buffer[:] = b"\xdb" * len(self._buffer)
+
+
+@pytest.mark.parametrize("end", [frame(CLOSE, b"", KEY), b"\xff\xff"])
+async def test_what_goes_wrong_with_a_message_is_not_lost_when_the_end_has_come_with_it(
+    network: Network, end: bytes
+) -> None:
+    def take(batch: Sequence[Message]) -> bool:
+        raise ValueError(batch[0].raw)
+
+    async with connected(network, received=frame(TEXT, b"x", KEY) + end) as (near, _):
+        with pytest.raises(ValueError, match="x"):
+            await near.listen(take)
 
 
 @pytest.mark.parametrize("size", [10, 5000, 65530, 65540, 200_000, 1_000_000])
