@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
@@ -28,6 +29,9 @@ LONGEST: Final = 500
 
 MOST_WAITING: Final = 10_000
 """Lines that may wait to be read; what comes then is counted, and its number is said."""
+
+GATHER: Final = 0.02
+"""Seconds in which lines are gathered before they are written: to wake a thread for each takes as long as making it."""
 
 GOODBYE: Final = 1.0
 """Seconds that the last lines have to be read."""
@@ -169,7 +173,8 @@ class _Behind:
             self._lines.append(line)
         else:
             self._lost += 1
-        self._news.set()
+        if not self._news.is_set():
+            self._news.set()
 
     log = debug = info = warning = error = critical = exception = msg
 
@@ -185,6 +190,8 @@ class _Behind:
         """The thread."""
         while not self._over or self._lines:
             self._news.wait()
+            if not self._over:
+                time.sleep(GATHER)
             self._news.clear()
             while self._lines:
                 self._put(self._lines.popleft())
