@@ -8,8 +8,8 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Sequence
-from contextlib import suppress
-from errno import EINPROGRESS
+from contextlib import closing, suppress
+from errno import EALREADY, EINPROGRESS, EISCONN
 from os import strerror
 from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ import msgspec
 import trio
 
 from realtime_engine.errors import UpstreamError, first
+from realtime_engine.readiness import WRITE, Readiness, Waiter
 from realtime_engine.websocket import accept_value
 from realtime_engine.wire import Wire
 
@@ -30,6 +31,7 @@ MOST_BODY: Final = 64 * 1024
 
 _MOST_SAID: Final = 500  # characters of a refusal that are told
 _SHORTEST_SECRET: Final = 6  # characters; less is found in any sentence
+_CONNECTED: Final = frozenset({0, EISCONN})
 _PORTS: Final = {"ws": 80, "wss": 443}
 
 Headers = Sequence[tuple[str, str]]
@@ -46,7 +48,7 @@ class _Address(NamedTuple):
 
 
 async def dial(
-    url: str, *, headers: Headers, subprotocols: Sequence[str], tls: ssl.SSLContext | None
+    url: str, readiness: Readiness, *, headers: Headers, subprotocols: Sequence[str], tls: ssl.SSLContext | None
 ) -> tuple[Wire, bytes]:
     """Connect, and agree on a WebSocket.
 
@@ -57,9 +59,9 @@ async def dial(
         UpstreamError: It could not be done.
     """
     address = _read_url(url)
-    sock = await _reach(address)
+    sock = await _reach(address, readiness)
     try:
-        wire = Wire(sock, tls=tls if address.secure else None, server_hostname=address.host)
+        wire = Wire(sock, readiness, tls=tls if address.secure else None, server_hostname=address.host)
     except OSError as error:
         sock.close()
         raise UpstreamError(f"cannot speak TLS with {address.host}: {_why(error)}") from error
@@ -86,11 +88,11 @@ def _read_url(url: str) -> _Address:
     return _Address(parts.scheme == "wss", host, port, authority, target)
 
 
-async def _reach(address: _Address) -> socket.socket:
+async def _reach(address: _Address, readiness: Readiness) -> socket.socket:
     """Try all addresses of the host, the next when one is slow (RFC 8305)."""
     try:
         if (family := _family(address.host)) is not None:
-            return await _connect(family, address)
+            return await _connect(family, address, readiness)
         stream = await trio.open_tcp_stream(address.host, address.port)
     except socket.gaierror as error:
         raise UpstreamError(f"cannot find {address.host}: {error.strerror}") from error
@@ -110,16 +112,20 @@ def _family(host: str) -> socket.AddressFamily | None:
     return None
 
 
-async def _connect(family: socket.AddressFamily, address: _Address) -> socket.socket:
+async def _connect(family: socket.AddressFamily, address: _Address, readiness: Readiness) -> socket.socket:
     """Connect to the one address there is."""
+    there = (address.host, address.port)
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)  # noqa: FBT003 - the standard library's own
-        problem = sock.connect_ex((address.host, address.port))
+        problem = sock.connect_ex(there)
         if problem == EINPROGRESS:
-            await trio.lowlevel.wait_writable(sock)
-            problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if problem:
+            problem = sock.connect_ex(there)  # within a computer it is done by now
+        with closing(Waiter(readiness, sock)) as waiter:
+            while problem == EALREADY:
+                await waiter.wait(WRITE)
+                problem = sock.connect_ex(there)
+        if problem not in _CONNECTED:
             raise OSError(problem, strerror(problem))
     except BaseException:
         sock.close()

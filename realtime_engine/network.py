@@ -8,7 +8,7 @@ import secrets
 import select
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Final
 
 import trio
@@ -96,7 +96,7 @@ class Network:
         """
         if tls is None and url.startswith("wss:"):
             tls = self._tls = self._tls or ssl.create_default_context()
-        wire, received = await dial(url, headers=headers, subprotocols=subprotocols, tls=tls)
+        wire, received = await dial(url, self.readiness, headers=headers, subprotocols=subprotocols, tls=tls)
         try:
             yield self.websocket(wire, Side.UPSTREAM, client=True, limits=limits, received=received)
         finally:
@@ -106,12 +106,14 @@ class Network:
 @asynccontextmanager
 async def open_network(*, epoll: bool = hasattr(select, "epoll")) -> AsyncIterator[Network]:
     """Have a network for as long as the block lasts. ``epoll``: whether the kernel's own set of sockets is used."""
-    async with trio.open_nursery() as nursery:
-        network = Network(nursery, Epoll() if epoll else Tasks(nursery))
-        nursery.start_soon(network.readiness.run)
-        nursery.start_soon(network.sweep.run)
-        yield network
-        nursery.cancel_scope.cancel()
+    with ExitStack() as stack:
+        async with trio.open_nursery() as nursery:
+            network = Network(nursery, Epoll() if epoll else Tasks(nursery))
+            stack.callback(network.readiness.close)  # when all who have sockets have let them go
+            nursery.start_soon(network.readiness.run)
+            nursery.start_soon(network.sweep.run)
+            yield network
+            nursery.cancel_scope.cancel()
 
 
 async def _call(call: Callable[[], None]) -> None:

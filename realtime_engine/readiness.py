@@ -9,10 +9,22 @@ import select
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import perf_counter
 from typing import Final, Protocol, TypeAlias
 
 import trio
-from trio.lowlevel import notify_closing, wait_readable, wait_writable
+from trio.lowlevel import (
+    Abort,
+    Task,
+    current_statistics,
+    current_task,
+    enable_ki_protection,
+    notify_closing,
+    reschedule,
+    wait_readable,
+    wait_task_rescheduled,
+    wait_writable,
+)
 
 READ: Final = 1
 WRITE: Final = 4
@@ -23,11 +35,15 @@ Ready: TypeAlias = Callable[[int], None]
 
 _BUSY: Final = 2  # sockets that are ready at once
 
-_TURNS: Final = 4
-"""Looks at the sockets in a row, as long as there is something to see, before all other tasks have their turn: to come
-back by way of Trio costs twenty times as much as a look in vain."""
+LINGER: Final = 0.004
+"""Seconds that the network's task goes on looking at the sockets, as long as no other task has anything to do: to come
+back by way of Trio costs as much as to pass on a message. What others wait for comes later by this much at most."""
+
+_MOST_IN_VAIN: Final = 64
+"""Times that nobody lingers after doing so in vain again and again."""
 
 _MOST_EVENTS: Final = 64
+_ONCE: Final = select.EPOLLONESHOT if hasattr(select, "EPOLLONESHOT") else 0
 
 
 class Readiness(Protocol):
@@ -42,11 +58,17 @@ class Readiness(Protocol):
     def watch(self, sock: socket.socket, bits: int, ready: Ready) -> None:
         """Call ``ready`` whenever the socket is ready for one of these; 0: for nothing, but an end may be told."""
 
+    def once(self, sock: socket.socket, bits: int, ready: Ready) -> None:
+        """Call ``ready`` the next time that the socket is ready for one of these."""
+
     def forget(self, sock: socket.socket) -> None:
         """Watch a socket no more; before it is closed."""
 
     async def run(self) -> None:
         """Watch, for ever."""
+
+    def close(self) -> None:
+        """Watch nothing any more."""
 
 
 class Epoll:
@@ -57,6 +79,7 @@ class Epoll:
         self._epoll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._bits: dict[int, int] = {}
+        self._in_vain = self._hurried = 0  # how often nobody lingers after the last time in vain, and did not since
 
     def watch(self, sock: socket.socket, bits: int, ready: Ready) -> None:
         """Call ``ready`` whenever the socket is ready for one of these."""
@@ -68,6 +91,16 @@ class Epoll:
         self._bits[number] = bits
         self._ready[number] = ready
 
+    def once(self, sock: socket.socket, bits: int, ready: Ready) -> None:
+        """Call ``ready`` the next time that the socket is ready for one of these."""
+        number = sock.fileno()
+        if number in self._ready:
+            self._epoll.modify(number, bits | _ONCE)
+        else:
+            self._epoll.register(number, bits | _ONCE)
+        self._bits[number] = bits | _ONCE
+        self._ready[number] = ready
+
     def forget(self, sock: socket.socket) -> None:
         """Watch a socket no more."""
         number = sock.fileno()
@@ -77,23 +110,45 @@ class Epoll:
 
     async def run(self) -> None:
         """Watch, for ever."""
-        try:
-            while True:
-                await wait_readable(self._epoll.fileno())
-                self._look()
-        finally:
-            self._epoll.close()
+        while True:
+            await wait_readable(self._epoll.fileno())
+            self._look()
 
+    def close(self) -> None:
+        """Watch nothing any more: sockets may be closed later."""
+        self._ready.clear()
+        self._epoll.close()
+
+    @enable_ki_protection
     def _look(self) -> None:
-        ready = self._ready
-        for _ in range(_TURNS):
-            events = self._epoll.poll(0, _MOST_EVENTS)
+        """Tell of all that is ready, and linger."""
+        ready, until, seconds = self._ready, perf_counter() + LINGER, 0.0
+        while seconds >= 0:
+            events = self._epoll.poll(seconds, _MOST_EVENTS)
             self.busy = len(events) >= _BUSY
             for number, bits in events:
                 if (tell := ready.get(number)) is not None:  # one may have closed another
                     tell(bits)
-            if not events:
-                return
+            seconds = self._linger(until, seconds, there=bool(events))
+
+    def _linger(self, until: float, before: float, *, there: bool) -> float:
+        """How long to wait for more; less than nothing: no other task is to be kept waiting, or nothing will come.
+
+        Who has waited in vain once does not the next time, and who has again, not for twice as many times.
+        """
+        if not there:
+            if before:
+                self._in_vain = self._hurried = min(2 * self._in_vain or 1, _MOST_IN_VAIN)
+            return -1
+        if before:
+            self._in_vain = 0
+        elif self._hurried:
+            self._hurried -= 1
+            return -1
+        others = current_statistics()
+        if others.tasks_runnable or others.run_sync_soon_queue_size:
+            return -1
+        return min(until - perf_counter(), others.seconds_to_next_deadline)
 
 
 class _Watched:
@@ -131,6 +186,15 @@ class Tasks:
                 watched.waiting |= bit
                 self._nursery.start_soon(self._wait, watched, sock, bit, wait)
 
+    def once(self, sock: socket.socket, bits: int, ready: Ready) -> None:
+        """Call ``ready`` the next time that the socket is ready for one of these."""
+
+        def tell(bits: int) -> None:
+            self.watch(sock, 0, _ignore)
+            ready(bits)
+
+        self.watch(sock, bits, tell)
+
     def forget(self, sock: socket.socket) -> None:
         """Watch a socket no more."""
         watched = self._watched.pop(sock.fileno(), None)
@@ -142,6 +206,9 @@ class Tasks:
         """Watch, for ever: the tasks do."""
         await trio.sleep_forever()
 
+    def close(self) -> None:
+        """Watch nothing any more; the tasks have ended with their nursery."""
+
     async def _wait(
         self, watched: _Watched, sock: socket.socket, bit: int, wait: Callable[[socket.socket], Awaitable[None]]
     ) -> None:
@@ -151,3 +218,33 @@ class Tasks:
                 if watched.bits & bit:
                     watched.ready(bit)
         watched.waiting &= ~bit
+
+
+class Waiter:
+    """A task that waits for a socket, rather than a callback; one at a time."""
+
+    __slots__ = ("_readiness", "_sock", "_task")
+
+    def __init__(self, readiness: Readiness, sock: socket.socket) -> None:
+        self._readiness = readiness
+        self._sock = sock
+        self._task: Task | None = None
+
+    async def wait(self, bits: int) -> None:
+        """Wait until the socket is ready for one of these, or broken."""
+        self._task = current_task()
+        self._readiness.once(self._sock, bits, self._wake)
+        await wait_task_rescheduled(self._stop)
+
+    def close(self) -> None:
+        """Before the socket is closed."""
+        self._readiness.forget(self._sock)
+
+    def _wake(self, _: int) -> None:
+        task, self._task = self._task, None
+        if task is not None:
+            reschedule(task)
+
+    def _stop(self, _: object) -> Abort:
+        self._task = None
+        return Abort.SUCCEEDED

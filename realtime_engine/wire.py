@@ -6,11 +6,13 @@ the socket itself.
 
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from trio.lowlevel import checkpoint_if_cancelled, wait_readable, wait_writable
+from trio.lowlevel import checkpoint_if_cancelled
+
+from realtime_engine.readiness import READ, WRITE, Readiness, Waiter
 
 CHUNK: Final = 64 * 1024
 
@@ -26,15 +28,21 @@ class Wire:
         closing: Called once before the socket is closed.
     """
 
-    __slots__ = ("closing", "peer", "sock")
+    __slots__ = ("_waiter", "closing", "peer", "sock")
 
     def __init__(
-        self, sock: socket.socket, *, tls: ssl.SSLContext | None = None, server_hostname: str | None = None
+        self,
+        sock: socket.socket,
+        readiness: Readiness,
+        *,
+        tls: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
     ) -> None:
         """Take over a connected socket.
 
         Args:
             sock: The socket.
+            readiness: Watches it.
             tls: What TLS is spoken with; None: none is.
             server_hostname: Who the server must be, on the client's end; None on the server's.
         """
@@ -51,6 +59,7 @@ class Wire:
                 server_hostname=server_hostname,
                 do_handshake_on_connect=False,
             )
+        self._waiter = Waiter(readiness, self.sock)
 
     async def handshake(self) -> None:
         """Agree on TLS; nothing is to be done on a plain connection.
@@ -59,7 +68,7 @@ class Wire:
             OSError: It failed; most often an `ssl.SSLError`.
         """
         if isinstance(self.sock, ssl.SSLSocket):
-            await self._wait_for(self.sock.do_handshake, wait_readable)
+            await self._wait_for(self.sock.do_handshake, READ)
 
     async def receive(self) -> bytes:
         """Some bytes; ``b""`` at the end.
@@ -67,7 +76,7 @@ class Wire:
         Raises:
             OSError: The connection is lost.
         """
-        return await self._wait_for(lambda: self.sock.recv(CHUNK), wait_readable)
+        return await self._wait_for(lambda: self.sock.recv(CHUNK), READ)
 
     async def send_all(self, data: bytes) -> None:
         """Send all of this.
@@ -77,27 +86,29 @@ class Wire:
         """
         rest = memoryview(data)
         while rest:
-            rest = rest[await self._wait_for(partial(self.sock.send, rest), wait_writable) :]
+            rest = rest[await self._wait_for(partial(self.sock.send, rest), WRITE) :]
 
     def close(self) -> None:
         """End the connection at once."""
         if self.closing is not None:
             self.closing()
             self.closing = None
+        self._waiter.close()
         self.sock.close()
 
-    async def _wait_for(self, attempt: Callable[[], T], wait: Callable[[socket.socket], Awaitable[None]]) -> T:
+    async def _wait_for(self, attempt: Callable[[], T], bits: int) -> T:
         """Try until it can be done; TLS may have to read before it can write, and the other way round."""
         await checkpoint_if_cancelled()
         while True:
             try:
                 return attempt()
             except ssl.SSLWantReadError:
-                await wait_readable(self.sock)
+                wanted = READ
             except ssl.SSLWantWriteError:
-                await wait_writable(self.sock)
+                wanted = WRITE
             except BlockingIOError:
-                await wait(self.sock)
+                wanted = bits
+            await self._waiter.wait(wanted)
 
 
 def _peer(sock: socket.socket) -> str:

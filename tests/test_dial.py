@@ -160,6 +160,20 @@ async def test_an_address_that_cannot_be_reached_is_named_with_the_reason(networ
     assert said.startswith("cannot connect to 255.255.255.255:80: ")
 
 
+async def test_a_connection_that_is_under_way_is_waited_for(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, said = socket.socket.connect_ex, [errno.EALREADY, errno.EINPROGRESS]
+
+    def slow(self: socket.socket, address: tuple[str, int]) -> int:
+        if len(said) == 2:
+            connect(self, address)
+        return said.pop() if said else connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect_ex", slow)
+    async with serving(network, echo) as url, network.connect(url) as websocket:
+        assert said == []
+        await websocket.close(1000, "")
+
+
 async def test_a_name_beyond_ascii_is_looked_up_as_dns_writes_it(network: Network) -> None:
     class Names(trio.abc.HostnameResolver):
         async def getaddrinfo(self, host: object, *args: object, **more: object) -> list[object]:  # type: ignore[override]

@@ -33,7 +33,7 @@ MAY: Final[dict[str, set[str]]] = {
     # sockets
     "dial.py": {"h11", "os", "secrets", "socket", "ssl", "trio", "urllib"},
     "network.py": {"secrets", "select", "ssl", "trio"},
-    "readiness.py": {"select", "socket", "trio"},
+    "readiness.py": {"select", "socket", "time", "trio"},
     "sweep.py": {"trio"},
     "websocket.py": {"socket", "ssl", "trio"},
     "wire.py": {"socket", "ssl", "trio"},

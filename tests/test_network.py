@@ -33,3 +33,12 @@ async def test_both_ends_close(network: Network) -> None:
 
         assert websocket.closed == (1000, "")
         assert await websocket.read() == []
+
+
+async def test_a_network_that_is_cancelled_ends_when_all_its_sockets_are_let_go() -> None:
+    with trio.CancelScope() as scope:
+        async with open_network() as network, serving(network, echo) as url, network.connect(url) as websocket:
+            scope.cancel()
+            await websocket.read()
+
+    assert scope.cancelled_caught

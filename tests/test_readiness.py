@@ -1,13 +1,15 @@
 """Who is told when a socket can be read or written: with epoll, and without."""
 
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import closing
 
 import pytest
 import trio
 import trio.testing
 
-from realtime_engine.readiness import READ, WRITE, Epoll, Readiness, Tasks
+import realtime_engine.readiness as readiness_module
+from realtime_engine.readiness import LINGER, READ, WRITE, Epoll, Readiness, Tasks, Waiter
 from tests.servers import eventually
 from tests.wires import tcp_pair
 
@@ -19,6 +21,7 @@ async def readiness(request: pytest.FixtureRequest) -> AsyncIterator[Readiness]:
         nursery.start_soon(readiness.run)
         yield readiness
         nursery.cancel_scope.cancel()
+    readiness.close()
 
 
 async def settle() -> None:
@@ -130,3 +133,121 @@ async def test_many_that_are_always_ready_let_other_tasks_have_their_turn(readin
         readiness.forget(near)
         near.close()
         far.close()
+
+
+# --- one who waits ------------------------------------------------------------------------------------------------
+
+
+async def test_a_task_waits_for_a_socket_and_is_woken_once(readiness: Readiness, ends: Ends) -> None:
+    near, far = ends
+    with closing(Waiter(readiness, near)) as waiter:
+        await waiter.wait(WRITE)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(waiter.wait, READ)
+            await settle()
+            far.send(b"x")
+        await settle()  # there is still something to read, and nobody to tell
+
+        assert near.recv(100) == b"x"
+        with trio.move_on_after(0) as scope:
+            await waiter.wait(READ)
+        far.send(b"y")  # nobody waits any more
+        await settle()
+
+        assert scope.cancelled_caught
+        await waiter.wait(READ)
+
+
+# --- to linger ----------------------------------------------------------------------------------------------------
+
+
+class Poll:
+    """Stands in for the kernel's set of sockets: what is ready at each look, and how long each has waited."""
+
+    def __init__(self, *looks: bool) -> None:
+        self.waited: list[float] = []
+        self._looks = list(looks)
+
+    def poll(self, seconds: float, most: int) -> list[tuple[int, int]]:
+        self.waited.append(seconds)
+        return [(7, READ)] if self._looks.pop(0) else []
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+async def look(poll: Poll, tell: Callable[[], object] = lambda: None, *, times: int = 1) -> Sequence[bool]:
+    """Wake the network's task so many times; whether it lingered in each look."""
+    readiness = Epoll()
+    readiness.close()
+    readiness._epoll = poll  # type: ignore[assignment]
+
+    def told(_: int) -> None:
+        tell()
+
+    readiness._ready[7] = told
+    for _ in range(times):
+        readiness._look()
+    return [seconds > 0 for seconds in poll.waited]
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes."""
+    monkeypatch.setattr(readiness_module, "perf_counter", lambda: 100.0)
+
+
+@pytest.mark.usefixtures("slow")
+async def test_where_nobody_else_has_anything_to_do_the_next_message_is_awaited_on_the_spot() -> None:
+    assert await look(Poll(True, True, True, False)) == [False, True, True, True]
+
+
+async def test_nobody_lingers_for_longer_than_others_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((0.0, 0.25 * LINGER, 0.75 * LINGER, 1.25 * LINGER))
+    monkeypatch.setattr(readiness_module, "perf_counter", lambda: next(times))
+    poll = Poll(True, True, True)
+
+    await look(poll)
+
+    assert poll.waited == pytest.approx([0.0, 0.75 * LINGER, 0.25 * LINGER])
+
+
+@pytest.mark.usefixtures("slow")
+async def test_nobody_lingers_past_another_tasks_deadline() -> None:
+    poll = Poll(True, False)
+
+    with trio.CancelScope(deadline=trio.current_time() + LINGER / 2):
+        await look(poll)
+
+    assert 0 < poll.waited[1] <= LINGER / 2
+
+
+@pytest.mark.usefixtures("slow")
+async def test_other_tasks_and_threads_are_not_kept_waiting() -> None:
+    event, token = trio.Event(), trio.lowlevel.current_trio_token()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(event.wait)
+        await settle()
+        assert await look(Poll(True), event.set) == [False]
+    assert await look(Poll(True), lambda: token.run_sync_soon(lambda: None)) == [False]
+
+
+@pytest.mark.usefixtures("slow")
+async def test_who_has_waited_in_vain_waits_the_less_often_the_more_often_that_was() -> None:
+    vain, unhurried = (True, False), (True,)
+
+    looks = Poll(*vain, *unhurried, *vain, *unhurried * 2, *vain, *unhurried * 4, True, True, False, *unhurried, *vain)
+
+    lingered = await look(looks, times=13)
+    assert lingered == [
+        *(False, True),
+        *(False,),
+        *(False, True),
+        *(False, False),
+        *(False, True),
+        *(False,) * 4,
+        *(False, True, True),  # not in vain, before it was
+        *(False,),
+        *(False, True),
+    ]

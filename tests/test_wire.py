@@ -2,16 +2,32 @@
 
 import socket
 import ssl
+from collections.abc import AsyncIterator
 
+import pytest
 import trio
 import trio.testing
 
+from realtime_engine.network import open_network
+from realtime_engine.readiness import Readiness
 from realtime_engine.wire import Wire, _peer
 from tests.wires import tcp_pair
 
 
-async def test_bytes_go_there_and_back_and_the_end_is_seen() -> None:
-    near, far = map(Wire, tcp_pair())
+@pytest.fixture(params=["epoll", "tasks"])
+async def readiness(request: pytest.FixtureRequest) -> AsyncIterator[Readiness]:
+    async with open_network(epoll=request.param == "epoll") as network:
+        yield network.readiness
+
+
+def wires(readiness: Readiness) -> tuple[Wire, Wire]:
+    """Two ends."""
+    near, far = tcp_pair()
+    return Wire(near, readiness), Wire(far, readiness)
+
+
+async def test_bytes_go_there_and_back_and_the_end_is_seen(readiness: Readiness) -> None:
+    near, far = wires(readiness)
     data = bytes(range(256)) * 40_000
     got = b""
 
@@ -27,8 +43,8 @@ async def test_bytes_go_there_and_back_and_the_end_is_seen() -> None:
     far.close()
 
 
-async def test_receiving_can_be_cancelled_also_when_there_is_something() -> None:
-    near, far = map(Wire, tcp_pair())
+async def test_receiving_can_be_cancelled_also_when_there_is_something(readiness: Readiness) -> None:
+    near, far = wires(readiness)
     await far.send_all(b"x")
 
     with trio.CancelScope() as scope:
@@ -40,25 +56,25 @@ async def test_receiving_can_be_cancelled_also_when_there_is_something() -> None
     far.close()
 
 
-def test_a_peer_is_known_by_its_address_whatever_kind_of_socket_brought_it() -> None:
+async def test_a_peer_is_known_by_its_address_whatever_kind_of_socket_brought_it(readiness: Readiness) -> None:
     ends = tcp_pair()
-    assert Wire(ends[0]).peer == "127.0.0.1"
+    assert Wire(ends[0], readiness).peer == "127.0.0.1"
     for end in ends:
         end.close()
     assert _peer(ends[0]) == ""
 
     unix = socket.socketpair()
-    assert Wire(unix[0]).peer == ""
+    assert Wire(unix[0], readiness).peer == ""
     for end in unix:
         end.close()
 
 
-def test_an_ipv4_peer_of_an_ipv6_socket_is_known_by_its_ipv4_address() -> None:
+async def test_an_ipv4_peer_of_an_ipv6_socket_is_known_by_its_ipv4_address(readiness: Readiness) -> None:
     with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
         far = socket.create_connection(("127.0.0.1", listener.getsockname()[1]))
         near, _ = listener.accept()
 
-    wire = Wire(near)
+    wire = Wire(near, readiness)
     assert wire.peer == "127.0.0.1"
     wire.close()
     far.close()
@@ -80,13 +96,14 @@ class Blocked:
         return self._sock.fileno()
 
 
-async def test_what_tls_waits_for_is_waited_for() -> None:
-    near, far = map(Wire, tcp_pair())
+async def test_what_tls_waits_for_is_waited_for(readiness: Readiness) -> None:
+    near, far = wires(readiness)
     sock = near.sock
     near.sock = Blocked(sock)  # type: ignore[assignment]  # it stands in for one
     await far.send_all(b"x")
 
     assert await near.receive() == b"x"
 
-    sock.close()
+    near.sock = sock
+    near.close()
     far.close()

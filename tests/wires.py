@@ -47,7 +47,7 @@ async def serving(
     """A server on loopback that does this with each client; the block gets its URL."""
 
     async def handle(stream: trio.SocketStream) -> None:
-        wire = Wire(socket.socket(fileno=stream.socket.detach()), tls=tls)
+        wire = Wire(socket.socket(fileno=stream.socket.detach()), network.readiness, tls=tls)
         try:
             await wire.handshake()
             received = await accept(wire)

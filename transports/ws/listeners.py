@@ -4,15 +4,20 @@ import errno
 import resource
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any, Final, TypeAlias
 
 import trio
 
 from realtime_engine.errors import UsageError
 from realtime_engine.journal import log
+from realtime_engine.readiness import READ, Readiness, Waiter
 
 BACKLOG: Final = 1024
 """Connections that may wait to be taken in: a burst, not a state."""
+
+AT_ONCE: Final = 16
+"""Connections that are taken in before all other tasks have their turn."""
 
 BACK_OFF: Final = 0.1
 """Seconds until the next try where there is no room for another connection."""
@@ -52,25 +57,27 @@ def bind(host: str, port: int) -> list[socket.socket]:
     raise UsageError(f"--host {host}: no port is free at all of its addresses")
 
 
-async def accept_all(listener: socket.socket, take: Take, make_room: Callable[[], bool]) -> None:
+async def accept_all(listener: socket.socket, readiness: Readiness, take: Take, make_room: Callable[[], bool]) -> None:
     """Take in all that come, for ever. ``make_room`` is asked for some where there are no descriptors left."""
     full = False
-    while True:
-        await trio.lowlevel.wait_readable(listener)
-        try:
-            connection, address = listener.accept()
-        except BlockingIOError:
-            continue  # another process was faster
-        except OSError as error:
-            if error.errno in _FULL:
-                if not full:
-                    log().warning("there is no room for another connection", why=error.strerror)
-                full = True
-                await trio.sleep(0 if make_room() else BACK_OFF)
-            continue  # or this client has gone already
-        full = False
-        connection.setblocking(False)  # noqa: FBT003 - its name in the library
-        take(connection, address[0])
+    with closing(Waiter(readiness, listener)) as waiter:
+        while True:
+            await waiter.wait(READ)
+            try:
+                for _ in range(AT_ONCE):
+                    connection, address = listener.accept()
+                    connection.setblocking(False)  # noqa: FBT003 - its name in the library
+                    full = False
+                    take(connection, address[0])
+            except BlockingIOError:
+                pass  # that was all, or another process was faster
+            except OSError as error:
+                if error.errno in _FULL:
+                    if not full:
+                        log().warning("there is no room for another connection", why=error.strerror)
+                    full = True
+                    await trio.sleep(0 if make_room() else BACK_OFF)
+                # or this client has gone already
 
 
 def raise_descriptor_limit() -> int:

@@ -90,10 +90,11 @@ class WebServer:
         self._room.most = min(MOST_WAITING, raise_descriptor_limit() // 2)
         opened = bind(self._options.host, self._options.port) if listeners is None else listeners
         try:
+            readiness = self._service.network.readiness
             async with trio.open_nursery() as nursery:
                 for listener in opened:
                     take = partial(self._take, nursery)
-                    nursery.start_soon(accept_all, listener, take, self._room.make_room)
+                    nursery.start_soon(accept_all, listener, readiness, take, self._room.make_room)
                 urls = self._urls(opened)
                 task_status.started(urls)
                 await self._draining.wait()
@@ -134,7 +135,7 @@ class WebServer:
         with connection:
             try:
                 local = connection.getsockname()[0]
-                wire = Wire(connection, tls=self._tls)
+                wire = Wire(connection, self._service.network.readiness, tls=self._tls)
                 try:
                     await self._answer_requests(wire, peer, local)
                 finally:

@@ -42,7 +42,7 @@ async def connect(
     """
     ping = options.upstream_ping
     limits = WireLimits(max_message=options.max_message_upstream, ping_every=ping, ping_wait=ping)
-    wire, received = await _reach(server, options, tls, wanted)
+    wire, received = await _reach(server, options, network, tls, wanted)
     try:
         yield Guarded(wire, network, server, options.greet_within, limits, received)
     finally:
@@ -50,11 +50,12 @@ async def connect(
 
 
 async def _reach(
-    server: Server, options: OpenAIOptions, tls: ssl.SSLContext | None, wanted: Wanted
+    server: Server, options: OpenAIOptions, network: Network, tls: ssl.SSLContext | None, wanted: Wanted
 ) -> tuple[Wire, bytes]:
     with trio.move_on_after(options.connect_within):
         try:
-            return await dial(server.address(wanted), headers=server.headers, subprotocols=(), tls=tls)
+            address, headers = server.address(wanted), server.headers
+            return await dial(address, network.readiness, headers=headers, subprotocols=(), tls=tls)
         except UpstreamError as error:
             raise UpstreamError(server.explain(error), status=error.status) from None
     raise UpstreamError(f"{server.host} was not reached within {options.connect_within:g} s: is it there?")

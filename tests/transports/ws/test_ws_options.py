@@ -14,6 +14,7 @@ import trio
 from structlog.testing import capture_logs
 
 from realtime_engine.errors import UsageError
+from realtime_engine.network import open_network
 from tests.certs import make_certificate
 from tests.servers import open_server
 from transports.ws import Ws, WsOptions
@@ -171,10 +172,13 @@ async def test_where_there_are_no_descriptors_left_room_is_made_and_the_next_is_
         made += 1
         return made == 1
 
+    def take(connection: socket.socket, _: str) -> None:
+        taken.send_nowait(connection)
+
     monkeypatch.setattr(socket.socket, "accept", failing)
     with listener, capture_logs() as logs, trio.fail_after(10):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(accept_all, listener, lambda connection, _: taken.send_nowait(connection), make_room)
+        async with open_network() as network, trio.open_nursery() as nursery:
+            nursery.start_soon(accept_all, listener, network.readiness, take, make_room)
             async with await trio.open_tcp_stream(*listener.getsockname()):
                 (await takes.receive()).close()
             nursery.cancel_scope.cancel()
