@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { reasonFor } from "./settings.js";
 import { stateOf, wordFor } from "./talk.js";
 
-const quiet = { connecting: false, connected: true, microphone: true, manual: false, held: false, hearing: false, answering: false, sounding: false };
+const quiet = { connecting: false, connected: true, microphone: true, asking: false, manual: false, held: false, hearing: false, answering: false, sounding: false };
 const off = { ...quiet, connected: false, microphone: false };
 
 for (const [facts, state] of [
@@ -17,6 +17,11 @@ for (const [facts, state] of [
   [{ ...quiet, sounding: true }, "speaking"],
   [{ ...quiet, manual: true, microphone: false }, "listening"],
   [{ ...quiet, manual: true, held: true }, "hearing"],
+  [{ ...quiet, manual: true, held: true, microphone: false }, "listening"],
+  [{ ...quiet, manual: true, held: true, microphone: false, asking: true }, "connecting"],
+  [{ ...quiet, manual: true, microphone: false, asking: true }, "listening"],
+  [{ ...quiet, microphone: false, asking: true }, "connecting"],
+  [{ ...quiet, microphone: false, asking: true, sounding: true }, "speaking"],
 ]) {
   test(`the state is ${state} for ${JSON.stringify(facts)}`, () => assert.equal(stateOf(facts), state));
 }

@@ -49,7 +49,7 @@ registerProcessor("ear", Ear);
 _LISTEN: Final = """
 (() => {
   const connect = AudioNode.prototype.connect;
-  const ear = (window.ear = { pieces: [], cleared: [], played: [], context: null, tracks: [] });
+  const ear = (window.ear = { pieces: [], cleared: [], played: [], context: null, asked: [], tracks: [] });
   const listen = async (node) => {
     ear.context = node.context;
     await node.context.audioWorklet.addModule(URL.createObjectURL(new Blob([EAR], { type: "text/javascript" })));
@@ -78,6 +78,7 @@ _LISTEN: Final = """
   if (!navigator.mediaDevices) return;
   const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = async (wanted) => {
+    ear.asked.push(wanted.audio);
     const stream = await ask(wanted);
     ear.tracks.push(...stream.getTracks());
     return stream;

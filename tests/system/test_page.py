@@ -296,6 +296,23 @@ def test_without_a_microphone_the_page_says_so_and_one_can_write(visit: Visit) -
     visit.shows(".turn.assistant .text", "You said: Hello")
 
 
+def test_the_button_hears_nobody_while_there_is_no_microphone(visit: Visit) -> None:
+    visit.page.click("#show-settings")
+    visit.page.check("input[name=turns][value=none]")
+    visit.page.keyboard.press("Escape")
+    visit.write("Hello")
+    visit.comes("output_audio_buffer.stopped")
+    visit.page.evaluate("() => document.activeElement.blur()")
+    visit.remember_states()
+    visit.page.keyboard.down("Space")
+    visit.shows("#message-what", "There is no microphone")
+    visit.page.keyboard.up("Space")
+
+    visit.goes("input_audio_buffer.clear")
+    assert "hearing" not in visit.states()
+    assert not visit.all_sent("input_audio_buffer.commit")
+
+
 def test_a_full_server_says_when_to_try_again(browser: Browser, arguments: tuple[str, ...]) -> None:
     with serving(*arguments, "--max-sessions", "1") as server, visiting(browser, server.url) as first:
         first.write("Hello")

@@ -24,7 +24,7 @@ def node(*arguments: str, cwd: Path) -> str:
 @pytest.fixture
 def modules(tmp_path: Path) -> Path:
     """The page's modules and their tests side by side, for a Node that must be told that they are modules."""
-    for source in (*PAGE.glob("*.js"), *TESTS.glob("*.test.js")):
+    for source in (*PAGE.glob("*.js"), *TESTS.glob("*.js")):
         shutil.copy(source, tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     return tmp_path

@@ -116,9 +116,9 @@ export class Page {
     for (const turn of this.conversation.begin()) this.turns.changed(turn);
     this.speaker.forget();
     this.speaker.open().catch(() => {}); // without a loudspeaker there are still words
-    this.stage.know({ connecting: false, connected: true });
     if (isSecureContext) this.voice.begin();
-    else this.messages.show("microphone", microphoneMessage("insecure", () => {}));
+    this.stage.know({ connecting: false, connected: true });
+    if (!isSecureContext) this.messages.show("microphone", microphoneMessage("insecure", () => {}));
   }
 
   /** The person ends it. */
@@ -184,21 +184,16 @@ export class Page {
 
   hold() {
     if (this.mute) return;
-    this.silence();
+    this.interrupt();
     void this.voice.hold();
   }
 
-  /** The person cuts the answer short. */
+  /** The person cuts the answer short: the loudspeaker is silent at once, and the engine hears of it. */
   interrupt() {
-    if (!this.stage.facts.sounding && !this.stage.facts.answering) return;
-    this.silence();
-    this.connection.send({ type: "output_audio_buffer.clear" });
-  }
-
-  /** The loudspeaker is silent at once; the engine hears of it. */
-  silence() {
+    const { sounding, answering } = this.stage.facts;
     this.speaker.stopReplay();
-    if (this.stage.facts.sounding) this.speaker.mute(this.answering.responses);
+    if (sounding) this.speaker.mute(this.answering.responses);
+    if (sounding || answering) this.connection.send({ type: "output_audio_buffer.clear" });
   }
 
   write() {

@@ -1,6 +1,8 @@
 // @ts-check
 /** The person's microphone: on, off, and why it cannot be on. Nothing else of the browser is known here. */
-import { RATE, wake } from "./sound.js";
+import { RATE, leave, load, wake } from "./sound.js";
+
+const MODULE = "capture-worklet.js";
 
 export class MicrophoneError extends Error {
   /** @param {"refused" | "missing" | "insecure" | "busy"} kind */
@@ -25,12 +27,10 @@ const KINDS = {
  */
 
 export class Microphone {
-  /** @type {MediaStream | null} */ #stream = null;
-  /** @type {AudioContext | null} */ #own = null;
-  /** @type {AudioNode[]} */ #nodes = [];
-  /** @type {AudioWorkletNode | null} */ #node = null;
-  /** @type {(() => void) | null} */ #flushed = null;
-  #wanted = 0;
+  /** @type {Line | null} */ #line = null;
+  /** @type {Promise<void> | undefined} */ #ended; // the line before
+  #attempt = 0;
+  #asking = false;
 
   /**
    * @param {(samples: Int16Array<ArrayBuffer>) => void} onFrame 20 ms of PCM16, 24 kHz
@@ -42,92 +42,122 @@ export class Microphone {
   }
 
   get on() {
-    return this.#stream !== null;
+    return this.#line !== null;
   }
 
-  /** The device that is listened to. */
-  get deviceId() {
-    return this.#stream?.getAudioTracks()[0]?.getSettings().deviceId ?? "";
+  /** Whether it is on, or about to be: the person may be asked at this moment. */
+  get wanted() {
+    return this.on || this.#asking;
   }
 
   /**
    * Switch it on; asking the person may take as long as they like.
    * @param {Choice} choice
-   * @returns {Promise<boolean>} false: it was switched off meanwhile
+   * @returns {Promise<boolean>} false: meanwhile it was switched off, or on once more
    */
   async start(choice) {
-    this.stop();
-    const wanted = ++this.#wanted;
-    const stream = await listen(choice);
+    const ended = this.stop();
+    const attempt = this.#attempt;
+    this.#asking = true;
     try {
-      if (wanted === this.#wanted) await this.#connect(stream);
+      await ended;
+      const line = await Line.open(choice, this.onFrame);
+      if (attempt === this.#attempt) this.#take(line);
+      else line.close();
     } catch (error) {
-      release(stream);
-      throw error;
+      if (attempt === this.#attempt) throw error;
+    } finally {
+      if (attempt === this.#attempt) this.#asking = false;
     }
-    if (wanted !== this.#wanted) {
-      release(stream);
-      return false;
-    }
-    this.#stream = stream;
-    stream.getAudioTracks()[0].onended = () => {
-      if (this.#stream === stream) this.#lose();
-    };
-    return true;
+    return attempt === this.#attempt;
   }
 
-  /** Switch it off: its tracks stop, and the browser's light goes out. */
-  stop() {
-    this.#wanted++;
-    if (this.#stream) release(this.#stream);
-    this.#stream = null;
-    for (const node of this.#nodes) node.disconnect();
-    this.#nodes = [];
-    if (this.#node) this.#node.port.onmessage = null;
-    this.#node = null;
-    void this.#own?.close();
-    this.#own = null;
-    this.#flushed?.();
+  /** Switch it off: its tracks stop at once, and the browser's light goes out; then comes the rest of what it has heard. */
+  async stop() {
+    this.#attempt++;
+    this.#asking = false;
+    if (this.#line) this.#ended = this.#line.end();
+    this.#line = null;
+    await this.#ended;
   }
 
   /** Give the rest of what was heard until now. */
   async flush() {
-    if (!this.#node) return;
-    await new Promise((resolve) => {
-      this.#flushed = () => resolve(undefined);
-      this.#node?.port.postMessage("flush");
-    });
-    this.#flushed = null;
+    await this.#line?.flush();
   }
 
-  #lose() {
-    this.stop();
-    this.onLost();
-  }
-
-  /** @param {MediaStream} stream */
-  async #connect(stream) {
-    const shared = await wake();
-    const { source, context } = this.#source(shared, stream);
-    await context.audioWorklet.addModule("capture-worklet.js");
-    const node = new AudioWorkletNode(context, "capture", { numberOfOutputs: 1, outputChannelCount: [1] });
-    node.port.onmessage = ({ data: { samples, last } }) => {
-      if (samples.length) this.onFrame(samples);
-      if (last) this.#flushed?.();
+  /** @param {Line} line */
+  #take(line) {
+    this.#line = line;
+    line.stream.getAudioTracks()[0].onended = async () => {
+      if (this.#line !== line) return;
+      await this.stop();
+      this.onLost();
     };
-    source.connect(node).connect(context.destination); // it gives silence; without an end it would not run
-    this.#nodes = [source, node];
-    this.#node = node;
+  }
+}
+
+/** What is between a microphone and its frames. */
+class Line {
+  /** @type {(() => void)[]} */ #flushes = []; // that are under way
+
+  /** @param {MediaStream} stream @param {MediaStreamAudioSourceNode} source @param {(samples: Int16Array<ArrayBuffer>) => void} onFrame */
+  constructor(stream, source, onFrame) {
+    this.stream = stream;
+    this.source = source;
+    this.node = new AudioWorkletNode(source.context, "capture", { numberOfOutputs: 1, outputChannelCount: [1] });
+    this.node.port.onmessage = ({ data: { samples, last } }) => {
+      if (samples.length) onFrame(samples);
+      if (last) this.#flushes.shift()?.();
+    };
+    source.connect(this.node).connect(source.context.destination); // it gives silence; without an end it would not run
   }
 
-  /** Some browsers connect a microphone only to a context of its own rate. @param {AudioContext} shared @param {MediaStream} stream */
-  #source(shared, stream) {
+  /** All is ready before the person is asked, so that no word is spoken to nobody. @param {Choice} choice @param {(samples: Int16Array<ArrayBuffer>) => void} onFrame */
+  static async open(choice, onFrame) {
+    const shared = await wake();
+    await load(shared, MODULE);
+    const stream = await listen(choice);
     try {
-      return { source: shared.createMediaStreamSource(stream), context: shared };
-    } catch {
-      this.#own = new AudioContext({ latencyHint: "interactive" });
-      return { source: this.#own.createMediaStreamSource(stream), context: this.#own };
+      const source = sourceIn(shared, stream);
+      await load(source.context, MODULE);
+      return new Line(stream, source, onFrame);
+    } catch (error) {
+      release(stream);
+      throw error;
     }
+  }
+
+  /** Give the rest of what was heard until now. */
+  async flush() {
+    await new Promise((resolve) => {
+      this.#flushes.push(() => resolve(undefined));
+      this.node.port.postMessage("flush");
+    });
+  }
+
+  /** Listen no longer, but give the rest. */
+  async end() {
+    release(this.stream);
+    await this.flush();
+    this.close();
+  }
+
+  close() {
+    release(this.stream);
+    this.source.disconnect();
+    this.node.disconnect();
+    this.node.port.onmessage = null;
+    leave(this.source.context);
+  }
+}
+
+/** Some browsers connect a microphone only to a context of its own rate. @param {AudioContext} shared @param {MediaStream} stream */
+function sourceIn(shared, stream) {
+  try {
+    return shared.createMediaStreamSource(stream);
+  } catch {
+    return new AudioContext({ latencyHint: "interactive" }).createMediaStreamSource(stream);
   }
 }
 
@@ -145,7 +175,9 @@ async function listen({ deviceId, processing }) {
   try {
     return await navigator.mediaDevices.getUserMedia({ audio });
   } catch (error) {
-    throw new MicrophoneError(KINDS[/** @type {DOMException} */ (error).name] ?? "busy");
+    const { name } = /** @type {DOMException} */ (error);
+    if (deviceId && KINDS[name] === "missing") return await listen({ deviceId: "", processing }); // the chosen one is not plugged in
+    throw new MicrophoneError(KINDS[name] ?? "busy");
   }
 }
 

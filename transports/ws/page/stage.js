@@ -8,8 +8,8 @@ import { LiveWaveform } from "./waveform.js";
 export class Stage {
   /** @type {import("./talk.js").Facts} */
   facts = {
-    ...{ connecting: false, connected: false, microphone: false, manual: false },
-    ...{ held: false, hearing: false, answering: false, sounding: false },
+    ...{ connecting: false, connected: false, microphone: false, asking: false },
+    ...{ manual: false, held: false, hearing: false, answering: false, sounding: false },
   };
   you = new LiveWaveform(get("wave-you"));
   model = new LiveWaveform(get("wave-model"));
@@ -27,20 +27,27 @@ export class Stage {
     Object.assign(this.facts, news);
     this.facts.answering = this.answering.now;
     const state = stateOf(this.facts);
-    const { connected, connecting, manual, microphone, sounding, answering } = this.facts;
+    const { connected, connecting, manual, microphone, asking, sounding, answering } = this.facts;
     this.view.state(state, wordFor(state, manual), hintFor(state, manual, microphone), manual && connected);
     get("end").disabled = !connected && !connecting;
     get("interrupt").disabled = !sounding && !answering;
-    get("mic").setAttribute("aria-pressed", String(microphone));
-    get("mic-icon").setAttribute("href", microphone ? "#i-listening" : "#i-muted");
+    get("mic").setAttribute("aria-pressed", String(microphone || asking));
+    get("mic-icon").setAttribute("href", microphone || asking ? "#i-listening" : "#i-muted");
     say(get("live-word"), connected ? "live" : connecting ? "connecting" : "not connected");
-    if (state === "off" || state === "muted" || state === "thinking") this.view.level(0);
+    if (!this.#heard) this.view.level(0);
   }
 
-  /** @param {"you" | "model"} who @param {ArrayLike<number>} pairs of peaks; the ring follows whoever is heard */
+  /** @param {"you" | "model"} who @param {ArrayLike<number>} pairs of peaks */
   loud(who, pairs) {
     this[who].push(pairs);
-    if ((who === "model") === this.facts.sounding) this.view.level(level(pairs));
+    if (who === this.#heard) this.view.level(level(pairs));
+  }
+
+  /** Whom the ring follows. */
+  get #heard() {
+    const { sounding, microphone } = this.facts;
+    if (sounding) return "model";
+    return microphone ? "you" : null;
   }
 
   #redraw() {

@@ -10,6 +10,7 @@
  * @property {boolean} connecting
  * @property {boolean} connected
  * @property {boolean} microphone
+ * @property {boolean} asking the browser is asked for the microphone
  * @property {boolean} manual push-to-talk
  * @property {boolean} held the button or the space bar
  * @property {boolean} hearing the person speaks, by the server's word
@@ -23,9 +24,10 @@
 export function stateOf(facts) {
   if (facts.connecting) return "connecting";
   if (!facts.connected) return "off";
-  if (facts.manual ? facts.held : facts.hearing) return "hearing";
+  if (facts.manual ? facts.held && facts.microphone : facts.hearing) return "hearing";
   if (facts.sounding) return "speaking";
   if (facts.answering) return "thinking";
+  if (facts.asking && (facts.held || !facts.manual)) return "connecting";
   return facts.microphone || facts.manual ? "listening" : "muted";
 }
 

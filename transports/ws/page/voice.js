@@ -13,9 +13,10 @@ export class Voice {
   wanted = false;
   #recent = new Recent();
   /** @type {Map<string, number>} */ #begun = new Map(); // items that are being spoken, by the milliseconds sent before
+  /** @type {{since: number, from: number} | null} */ #turn = null; // that is held: when it began, in the page's milliseconds and in those sent
+  #said = { from: 0, to: 0 }; // the last turn that was held, in the milliseconds that were sent
   #held = false;
-  #since = 0; // when it was held, in the page's milliseconds
-  #from = 0; // … and in the milliseconds that were sent
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #tail;
 
   /**
    * @param {import("./connection.js").Connection} connection
@@ -23,7 +24,7 @@ export class Voice {
    * @param {import("./messages.js").Messages} messages
    * @param {object} on
    * @param {(pairs: Float32Array) => void} on.peaks of 10 ms each
-   * @param {(facts: {microphone?: boolean, held?: boolean, hearing?: boolean}) => void} on.know
+   * @param {(facts: Partial<import("./talk.js").Facts>) => void} on.know
    * @param {() => void} on.start the person wants to be heard, and there is no connection
    * @param {() => void} on.spoke a turn was held, and let go
    * @param {() => void} on.turn it is complete, and wants an answer
@@ -50,67 +51,79 @@ export class Voice {
     const half = [...this.#begun.keys()];
     this.#begun.clear();
     this.#recent.restart();
+    this.#said = { from: 0, to: 0 };
+    if (this.#turn) this.#turn.from = 0;
     return half;
   }
 
   /** Nobody listens any more. */
   end() {
-    this.microphone.stop();
+    void this.microphone.stop();
+    clearTimeout(this.#tail);
     this.#held = false;
-    this.on.know({ microphone: false, held: false, hearing: false });
+    this.#turn = null;
+    this.on.know({ microphone: false, asking: false, held: false, hearing: false });
   }
 
   async toggle() {
-    this.wanted = !this.microphone.on;
+    this.wanted = !this.microphone.wanted;
     if (this.wanted) await this.start();
     else await this.stop();
   }
 
   /** Take up the choice of another device. */
   changed() {
-    if (this.microphone.on) void this.start();
+    if (this.microphone.wanted) void this.start();
   }
 
   async start() {
     this.messages.hide("microphone");
+    this.on.know({ asking: true });
     try {
       const isOn = await this.microphone.start(this.settings.choice);
-      if (!isOn) return;
-      if (!this.connection.open) this.microphone.stop();
+      if (!isOn) return; // whoever prevented it has said so
       void this.settings.devices();
     } catch (error) {
       this.#cannot(error instanceof MicrophoneError ? error.kind : "busy");
     }
-    this.on.know({ microphone: this.microphone.on });
+    this.on.know({ microphone: this.microphone.on, asking: false });
   }
 
   async stop() {
-    await this.microphone.flush();
-    this.microphone.stop();
-    this.#silent();
+    const wasOn = this.microphone.on;
+    this.on.know({ microphone: false, asking: false, hearing: false });
+    await this.microphone.stop();
+    if (wasOn) this.connection.send({ type: "input_audio_buffer.stopped" });
   }
 
-  /** Push-to-talk begins. */
+  /** Push-to-talk begins; or it goes on, if the button was let go only for a moment. */
   async hold() {
+    clearTimeout(this.#tail);
     this.#held = true;
-    this.#since = performance.now();
-    this.#from = this.#recent.ms;
+    this.#turn ??= { since: performance.now(), from: this.#recent.ms };
     this.on.know({ held: true });
-    if (this.microphone.on) return;
+    if (this.microphone.wanted) return;
     this.wanted = true;
     await this.start();
   }
 
-  /** Push-to-talk ends: what was said is a turn, if it was long enough to be one. */
-  async release() {
-    if (!this.#held) return;
-    const held = performance.now() - this.#since;
-    this.on.spoke();
-    await new Promise((resolve) => setTimeout(resolve, TAIL));
-    await this.microphone.flush();
+  /** Push-to-talk ends, a little later: the last word does. */
+  release() {
+    if (!this.#held || !this.#turn) return;
+    const held = performance.now() - this.#turn.since;
     this.#held = false;
+    this.on.spoke();
+    this.#tail = setTimeout(() => void this.#complete(held), TAIL);
+  }
+
+  /** What was said is a turn, if it was long enough to be one. @param {number} held milliseconds */
+  async #complete(held) {
+    await this.microphone.flush();
+    if (this.#held || !this.#turn) return;
+    this.#said = { from: this.#turn.from, to: this.#recent.ms };
+    this.#turn = null;
     this.on.know({ held: false });
-    if (held < SHORTEST || this.#recent.ms - this.#from < SHORTEST) {
+    if (Math.min(held, this.#said.to - this.#said.from) < SHORTEST) {
       this.connection.send({ type: "input_audio_buffer.clear" });
       return;
     }
@@ -125,27 +138,24 @@ export class Voice {
 
   /** The server has heard its end, or has taken the turn. @param {string} item @param {number} [ms] @returns {Int16Array | null} what was said */
   ends(item, ms = this.#recent.ms) {
-    const start = this.#begun.get(item) ?? (this.settings.manual ? this.#from : null);
+    const start = this.#begun.get(item);
     this.#begun.delete(item);
-    return start === null ? null : this.#recent.between(start, ms);
+    if (start !== undefined) return this.#recent.between(start, ms);
+    return this.settings.manual ? this.#recent.between(this.#said.from, this.#said.to) : null;
   }
 
   /** 20 ms of the microphone. @param {Int16Array<ArrayBuffer>} samples */
   #heard(samples) {
     this.on.peaks(peaks([samples], 2));
-    if (!this.connection.open || (this.settings.manual && !this.#held)) return;
+    if (!this.connection.open || (this.settings.manual && !this.#turn)) return;
     this.#recent.add(samples);
     this.connection.sendAudio(samples);
   }
 
   #lost() {
-    this.#silent();
-    this.#cannot("lost");
-  }
-
-  #silent() {
     this.connection.send({ type: "input_audio_buffer.stopped" });
     this.on.know({ microphone: false, hearing: false });
+    this.#cannot("lost");
   }
 
   /** @param {Parameters<typeof microphoneMessage>[0]} kind */
