@@ -55,7 +55,8 @@ export class Settings {
 
   /** Which microphone, and how it should sound. */
   get choice() {
-    return { deviceId: get("microphone").value, processing: get("processing").checked };
+    const deviceId = get("microphone").value || recall("microphone-id") || ""; // which is not listed before one was allowed
+    return { deviceId, processing: get("processing").checked };
   }
 
   /** Lock what the operator has pinned or not opened. @param {Record<string, string>} pinned @param {"all" | "none" | string[]} maySet */
