@@ -294,6 +294,11 @@ def test_an_address_that_gets_no_microphone_is_explained_and_one_can_write(brows
         visit.write("hello")
 
         visit.shows(".turn.assistant .text", "rain")
+        visit.comes("response.done")
+        visit.page.click(".turn.assistant .play")  # there is no audio thread, but there is sound
+        visit.shows(".turn.assistant .play[aria-pressed=true]")
+        visit.page.click(".turn.assistant .play")
+        visit.shows(".turn.assistant .play:not([aria-pressed=true])")
 
 
 def test_a_microphone_that_is_unplugged_is_missed(visit: Visit) -> None:

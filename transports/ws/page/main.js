@@ -8,11 +8,11 @@ import { Entrance } from "./entrance.js";
 import { Inspector } from "./events.js";
 import { Figures } from "./figures.js";
 import { wireKeys, wireTalk } from "./keys.js";
-import { Messages, failureMessage, formatMessage, microphoneMessage } from "./messages.js";
+import { Messages, failureMessage, formatMessage, heldBackMessage, microphoneMessage, speakerMessage } from "./messages.js";
 import { get } from "./page.js";
 import { Replay } from "./replay.js";
 import { Settings } from "./settings.js";
-import { sleep, wake } from "./sound.js";
+import { sleep, wake, watch } from "./sound.js";
 import { Speaker } from "./speaker.js";
 import { Stage } from "./stage.js";
 import { Trouble } from "./trouble.js";
@@ -55,12 +55,14 @@ export class Page {
       sounding: (sounding) => sounding !== this.stage.facts.sounding && this.stage.know({ sounding }),
       peaks: (pairs) => this.stage.loud("model", pairs),
       replayed: (ms) => this.replay.played(ms),
+      gone: () => this.messages.show("speaker", speakerMessage()),
     });
     this.settings = new Settings({
       update: (event_id, session) => this.session && this.connection.send({ type: "session.update", event_id, session }),
       turns: () => this.stage.know({ manual: this.settings.manual }),
       microphone: () => this.voice.changed(),
       speaker: (deviceId) => void this.speaker.use(deviceId),
+      speakerGone: () => void this.speaker.lose(),
     });
     this.voice = new Voice(this.connection, this.settings, this.messages, {
       peaks: (pairs) => this.stage.loud("you", pairs),
@@ -83,11 +85,12 @@ export class Page {
   }
 
   wire() {
+    watch((isHeldBack) => this.heldBack(isHeldBack));
     wireTalk({
       manual: () => this.stage.facts.connected && this.stage.facts.manual,
       press: () => this.pressed(),
       hold: () => this.hold(),
-      release: () => void this.voice.release(),
+      release: () => this.voice.release(),
     });
     const keys = { m: () => this.toggleMicrophone(), "/": () => this.write(), e: () => this.view.toggleEvents(), "?": () => this.view.keys() };
     wireKeys(keys, () => this.view.close() || this.interrupt());
@@ -155,6 +158,12 @@ export class Page {
     this.stage.know({ connecting: false, connected: false, sounding: false });
     this.voice.end();
     this.rest();
+  }
+
+  /** @param {boolean} isHeldBack whether the browser or the system keeps the page from sounding and hearing */
+  heldBack(isHeldBack) {
+    if (isHeldBack) this.messages.show("held-back", heldBackMessage(() => void wake()));
+    else this.messages.hide("held-back");
   }
 
   /** Let the sound card go, once what is in it has been heard. */

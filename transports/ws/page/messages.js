@@ -97,13 +97,24 @@ export function microphoneMessage(kind, again) {
     case "insecure":
       return {
         what: "No microphone and no sound on this address",
-        why: "Browsers give them only to https:// pages and to http://localhost. Open the page that way; whoever runs the server can give it a certificate. Until then you can write, and read the answers.",
+        why: "Browsers give them only to https:// pages and to http://localhost. Open the page that way; whoever runs the server can give it a certificate. Until then you can write, read the answers, and play them.",
       };
     case "lost":
       return { what: "The microphone is gone", why: "It was unplugged or taken by the system. Plug it in again, or choose another one in the settings.", ...retry };
     default:
       return { what: "The microphone cannot be opened", why: "Another program may be using it. Close that one, or choose another microphone in the settings.", ...retry };
   }
+}
+
+/** The chosen loudspeaker cannot be used. @returns {Message} */
+export function speakerMessage() {
+  return { what: "The loudspeaker is gone", why: "It was unplugged or taken by the system, whose own one plays now. Plug it in again, or choose another one in the settings." };
+}
+
+/** There is an audio context, and it stands still. @param {() => void} again @returns {Message} */
+export function heldBackMessage(again) {
+  const why = "The browser or the system has halted it, as it does for a telephone call. Press anywhere, or any key, and it goes on.";
+  return { what: "Sound and microphone stand still", why, act: "Go on", do: again };
 }
 
 /** The connection failed before it was there. @param {import("./connection.js").Failure} failure @param {number} seconds @param {() => void} again @param {() => void} stop @returns {Message} */

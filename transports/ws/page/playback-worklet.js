@@ -3,8 +3,8 @@
  * The loudspeaker, on the audio thread: a queue of speech, and to the sample what of it has gone out.
  *
  * In: `{audio, track}`: 24 kHz samples of a track (a number); `{clear}`: fall silent, by a short fade.
- * Out: `{places, began, peaks, sounding, cleared?}`: how many samples of which tracks have gone out, in order; when the
- * first of a new track did, in the context's seconds; the lowest and highest sample of every 10 ms.
+ * Out: `{at, places, began, peaks, sounding, cleared?}`: at a time, how many samples of which tracks have gone out, in
+ * order; when the first of a new track did; the lowest and highest sample of every 10 ms. Times are the context's seconds.
  */
 import { Resampler } from "./resampler.js";
 
@@ -114,7 +114,7 @@ class Playback extends AudioWorkletProcessor {
   /** @param {{cleared?: unknown}} more */
   #report(more) {
     const places = [...this.heard].map(([track, samples]) => [track, (samples * RATE) / sampleRate]);
-    this.port.postMessage({ places, began: this.began, peaks: this.peaks, sounding: this.sounding, ...more });
+    this.port.postMessage({ at: currentTime, places, began: this.began, peaks: this.peaks, sounding: this.sounding, ...more });
     const last = [...this.heard].at(-1);
     this.heard = new Map(last && [last]); // its count goes on
     this.began = [];

@@ -27,6 +27,7 @@ export class Settings {
    * @param {() => void} on.turns whose turn it is has changed
    * @param {() => void} on.microphone
    * @param {(deviceId: string) => void} on.speaker
+   * @param {() => void} on.speakerGone the one that was chosen is no longer plugged in
    */
   constructor(on) {
     this.on = on;
@@ -105,9 +106,12 @@ export class Settings {
   /** The devices there are; their names only once a microphone was allowed. */
   async devices() {
     const devices = (await navigator.mediaDevices?.enumerateDevices?.()) ?? [];
+    const speaker = get("speaker");
+    const before = speaker.value;
     fill(get("microphone"), devices.filter((each) => each.kind === "audioinput"), "microphone-id");
-    fill(get("speaker"), devices.filter((each) => each.kind === "audiooutput"), "speaker-id");
-    if (get("speaker").value) this.on.speaker(get("speaker").value);
+    fill(speaker, devices.filter((each) => each.kind === "audiooutput"), "speaker-id");
+    if (before && !speaker.value) this.on.speakerGone();
+    else if (speaker.value !== before) this.on.speaker(speaker.value);
   }
 
   /** @param {any} target */

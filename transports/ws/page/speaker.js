@@ -4,10 +4,11 @@
  *
  * The audio thread counts what it has given to the sound card; what is still on its way to the ear is taken off.
  */
-import { RATE, toFloat, wake } from "./sound.js";
+import { PlainPlayer } from "./plain.js";
+import { RATE, leave, load, toFloat, wake } from "./sound.js";
 
 const MS = RATE / 1000;
-const EVERY = 100; // milliseconds between two reports
+const EVERY = 0.1; // seconds between two reports
 const TRACKS = 200; // remembered, newest
 
 /** @typedef {{item: string, part: number, response: string, replay?: boolean}} Track */
@@ -20,8 +21,10 @@ export class Speaker {
   /** @type {Map<string, number>} */ #numbers = new Map();
   /** @type {Set<string>} */ #muted = new Set();
   /** @type {{item: string, part: number, ms: number} | null} */ #place = null;
+  /** @type {{audio: Float32Array, track: number}[]} */ #waiting = []; // until it is ready to sound
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #due; // a report
+  #tenth = -1; // of a second, by the context's clock, when the last report was due
   #count = 0;
-  #reported = 0;
   #replaying = -1;
   #sink = "";
 
@@ -32,26 +35,37 @@ export class Speaker {
    * @param {(sounding: boolean) => void} on.sounding speech of the model is going out
    * @param {(pairs: number[]) => void} on.peaks of 10 ms each
    * @param {(ms: number | null) => void} on.replayed how far; null: to its end
+   * @param {() => void} on.gone the chosen loudspeaker is; the system's plays now
    */
   constructor(on) {
     this.on = on;
+    this.plain = new PlainPlayer((ms) => this.on.replayed(ms));
   }
 
-  /** Make ready to sound. */
+  /** Make ready to sound; what comes meanwhile is not lost. */
   async open() {
-    this.#context = await wake();
-    this.#opening ??= this.#make(this.#context);
-    await this.#opening;
+    const context = await wake();
+    if (this.#context === context) return;
+    this.#opening ??= this.#make(context);
+    try {
+      await this.#opening;
+    } finally {
+      this.#opening = null;
+      this.#waiting = [];
+    }
   }
 
   /** @param {AudioContext} context */
   async #make(context) {
-    await context.audioWorklet.addModule("playback-worklet.js");
-    const node = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
-    node.port.onmessage = ({ data }) => this.#report(data);
-    node.connect(context.destination);
-    this.#node = node;
+    await load(context, "playback-worklet.js");
+    if (this.#context) leave(this.#context);
+    this.#context = context;
+    context.addEventListener("error", () => this.#sink && void this.lose());
     if (this.#sink) await this.use(this.#sink);
+    this.#node = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
+    this.#node.port.onmessage = ({ data }) => this.#told(data);
+    this.#node.connect(context.destination);
+    for (const { audio, track } of this.#waiting) this.#send(audio, track);
   }
 
   /** Whether the loudspeaker can be chosen in this browser. */
@@ -62,7 +76,17 @@ export class Speaker {
   /** Choose the loudspeaker; empty: the system's. @param {string} deviceId */
   async use(deviceId) {
     this.#sink = deviceId;
-    await /** @type {any} */ (this.#context)?.setSinkId?.(deviceId);
+    try {
+      await /** @type {any} */ (this.#context)?.setSinkId?.(deviceId);
+    } catch {
+      if (deviceId) await this.lose();
+    }
+  }
+
+  /** The chosen loudspeaker is gone. */
+  async lose() {
+    await this.use("");
+    this.on.gone();
   }
 
   /**
@@ -84,6 +108,9 @@ export class Speaker {
   /** @param {string} [cleared] */
   #silence(cleared) {
     this.#node?.port.postMessage({ clear: cleared ?? null });
+    const track = this.#tracks.get(this.#waiting[0]?.track);
+    this.#waiting = [];
+    if (track?.item) this.on.played(track.item, track.part, 0, cleared); // the first that nobody hears
   }
 
   /** Fall silent now, before the engine says so, and stay so for what is on its way. @param {Iterable<string>} responses */
@@ -100,17 +127,26 @@ export class Speaker {
     this.#tracks.clear();
     this.#numbers.clear(); // another conversation may have the same ids
     this.#place = null;
+    this.#settle();
   }
 
   /** Play a turn again. @param {Int16Array[]} pieces */
   async replay(pieces) {
-    await this.open();
     this.clear();
-    this.#replaying = this.#number({ item: "", part: this.#count, response: "", replay: true });
-    for (const piece of pieces) this.#play(this.#replaying, piece);
+    const number = this.#number({ item: "", part: this.#count, response: "", replay: true });
+    this.#replaying = number;
+    try {
+      await this.open();
+    } catch {
+      this.#replaying = -1;
+      this.plain.play(await wake(), pieces);
+    }
+    if (this.#replaying !== number) return; // it was stopped, or plays already
+    for (const piece of pieces) this.#play(number, piece);
   }
 
   stopReplay() {
+    this.plain.stop();
     if (this.#replaying < 0) return;
     this.#replaying = -1;
     this.#silence();
@@ -120,6 +156,12 @@ export class Speaker {
   /** @param {number} track @param {Int16Array} samples */
   #play(track, samples) {
     const audio = toFloat(samples);
+    if (this.#node) this.#send(audio, track);
+    else if (this.#opening) this.#waiting.push({ audio, track });
+  }
+
+  /** @param {Float32Array} audio @param {number} track */
+  #send(audio, track) {
     this.#node?.port.postMessage({ audio, track }, [audio.buffer]);
   }
 
@@ -143,12 +185,12 @@ export class Speaker {
     this.#numbers.delete(`${track.item}/${track.part}`);
   }
 
-  /** @param {{places: [number, number][], began: [number, number][], peaks: number[], sounding: boolean, cleared?: string | null}} said */
-  #report({ places, began, peaks, sounding, cleared }) {
+  /** @param {{at: number, places: [number, number][], began: [number, number][], peaks: number[], sounding: boolean, cleared?: string | null}} said */
+  #told({ at, places, began, peaks, sounding, cleared }) {
     const isClear = cleared !== undefined;
     const replays = this.#replays(places, sounding);
-    if (!replays) this.#heard(places, sounding, isClear);
-    for (const [number, at] of began) this.#began(number, at);
+    if (!replays) this.#heard(places, sounding, isClear, at);
+    for (const [number, since] of began) this.#began(number, since);
     if (peaks.length) this.on.peaks(peaks);
     this.on.sounding(sounding && !replays && !isClear);
     if (isClear) this.#cleared(cleared);
@@ -164,18 +206,41 @@ export class Speaker {
     return Boolean(this.#tracks.get(number)?.replay);
   }
 
-  /** @param {[number, number][]} places @param {boolean} sounding @param {boolean} isClear */
-  #heard(places, sounding, isClear) {
+  /** @param {[number, number][]} places @param {boolean} sounding @param {boolean} isClear @param {number} at */
+  #heard(places, sounding, isClear, at) {
     const here = places.map(([number, samples]) => ({ .../** @type {Track} */ (this.#tracks.get(number)), ms: Math.floor(samples / MS) }));
     const last = here.pop();
     for (const { item, part, ms } of here) if (item) this.on.played(item, part, ms);
     if (!last?.item) return;
     this.#place = last;
-    if (isClear) return;
-    const now = performance.now();
-    if (sounding && now - this.#reported < EVERY) return;
-    this.#reported = now;
-    this.on.played(last.item, last.part, sounding ? Math.max(0, last.ms - this.#onItsWay()) : last.ms);
+    if (sounding && !isClear) {
+      this.#owe(at);
+      return;
+    }
+    this.#settle();
+    if (!isClear) this.on.played(last.item, last.part, last.ms);
+  }
+
+  /**
+   * A report is due in each tenth of a second of the sound's own clock, so that they keep their pace. Of those that a
+   * busy page is late with only the newest is given, once all has come that waits.
+   * @param {number} at
+   */
+  #owe(at) {
+    const tenth = Math.floor(at / EVERY);
+    if (tenth === this.#tenth) return;
+    this.#tenth = tenth;
+    this.#due ??= setTimeout(() => {
+      this.#due = undefined;
+      const place = this.#place;
+      if (place) this.on.played(place.item, place.part, Math.max(0, place.ms - this.#onItsWay()));
+    });
+  }
+
+  /** No report is due. */
+  #settle() {
+    clearTimeout(this.#due);
+    this.#due = undefined;
   }
 
   /** @param {number} number @param {number} at in the context's seconds */
