@@ -102,8 +102,9 @@ test("what was said before a new connection stays above it", () => {
 
 test("sound is kept up to a bound; the oldest goes first, and its turn can no longer be played", () => {
   const conversation = feed(added(message("a", "assistant"), null), added(message("b", "assistant"), "a"));
-  for (const id of ["a", "b"]) conversation.hear(id, new Int16Array(8 << 20), 0, "assistant");
+  const changed = ["a", "b"].map((id) => conversation.hear(id, new Int16Array(8 << 20), 0, "assistant"));
 
+  assert.deepEqual(changed.map((turns) => turns.map(({ id }) => id)), [["a"], ["b", "a"]]); // so that it is drawn without its button
   assert.equal(conversation.get("a").audio, null);
   assert.equal(conversation.get("b").audio.length, 1);
 });
@@ -130,7 +131,7 @@ test("late events of an item that was deleted do not bring it back; only the ser
     { type: "conversation.item.done", item: message("m", "assistant", [{ type: "output_audio", transcript: "more of it" }]) },
     { type: "response.output_item.done", item: message("m", "assistant") },
   ]) assert.equal(conversation.apply(event, 1), null, event.type);
-  assert.equal(conversation.hear("m", new Int16Array(480), 1, "assistant"), null);
+  assert.deepEqual(conversation.hear("m", new Int16Array(480), 1, "assistant"), []);
   assert.deepEqual(order(conversation), ["u"]);
 
   conversation.apply(added(message("m", "assistant"), "u"), 2);

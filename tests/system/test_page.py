@@ -1,5 +1,6 @@
 """The page without a voice: writing, tools, deleting, the inspector, messages, keys, and how it is served."""
 
+import base64
 import json
 import re
 import signal
@@ -440,6 +441,23 @@ def test_speech_in_a_format_for_telephones_is_not_played_as_noise(visit: Visit) 
     visit.shows("#message-what", "Here one can only write and read")
     visit.shows(".turn.assistant .text", "Hello.")
     assert not visit.page.locator(".turn .play").first.is_visible()
+
+
+def test_a_turn_whose_sound_had_to_make_room_can_no_longer_be_played(visit: Visit) -> None:
+    sockets: list[WebSocketRoute] = []
+    visit.page.route_web_socket("**/ws", lambda ws: sockets.append(ws))  # noqa: PLW0108 - playwright marks it
+    visit.page.reload()
+    visit.page.click("#talk")
+    visit.shows("#live-word", "live")
+    minute = base64.b64encode(bytes(60 * 48_000)).decode()
+    delta = {"type": "response.output_audio.delta", "response_id": "r", "content_index": 0, "delta": minute}
+    says(sockets[0], **delta, item_id="first")
+    visit.shows(".turn .play", "60.0 s")
+    for _ in range(8):
+        says(sockets[0], **delta, item_id="second")
+
+    visit.shows(".turn .play", "480.0 s")
+    assert visit.page.locator(".turn .play:visible").count() == 1
 
 
 def test_a_model_that_is_lost_and_comes_back_is_no_more_than_a_message(visit: Visit) -> None:

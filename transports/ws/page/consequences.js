@@ -30,13 +30,13 @@ export const consequences = {
     page.stage.know({ hearing: true });
   },
   "input_audio_buffer.speech_stopped": (page, { item_id, audio_end_ms }) => {
-    page.keep(item_id, page.voice.ends(item_id, audio_end_ms));
+    page.keep(item_id, page.voice.ends(item_id, audio_end_ms), "user");
     page.figures.spoke();
     page.answering.expected = page.responds;
     page.stage.know({ hearing: false });
   },
   "input_audio_buffer.committed": (page, { item_id }) => {
-    if (!page.conversation.get(item_id)?.ms) page.keep(item_id, page.voice.ends(item_id));
+    if (!page.conversation.get(item_id)?.ms) page.keep(item_id, page.voice.ends(item_id), "user");
     page.stage.know({ hearing: false });
   },
   "conversation.item.added": (page, { item }) => page.conversation.isOrphan(item) && page.forget(item.id),
@@ -56,7 +56,7 @@ export const consequences = {
   "response.output_audio.delta": (page, { item_id, content_index, response_id, delta }) => {
     if (page.mute) return;
     const samples = decode(delta);
-    page.turns.changed(page.conversation.hear(item_id, samples, page.figures.now(), "assistant"));
+    page.keep(item_id, samples, "assistant");
     page.speaker.add({ item: item_id, part: content_index ?? 0, response: response_id ?? "" }, samples);
   },
   "output_audio_buffer.cleared": (page, { event_id }) => page.speaker.clear(event_id),

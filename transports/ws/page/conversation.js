@@ -145,20 +145,18 @@ export class Conversation {
   /**
    * Keep sound of a turn.
    * @param {string} id @param {Int16Array} samples @param {number} at @param {"user" | "assistant"} who
-   * @returns {Turn | null} null: it was deleted
+   * @returns {Turn[]} those that it changes: the turn, unless it was deleted, and others whose sound has to go for it
    */
   hear(id, samples, at, who) {
-    if (this.#deleted.has(id)) return null;
+    if (this.#deleted.has(id)) return [];
     const turn = this.#turn(id, { who, spoken: true, at });
     turn.spoken = true;
     addPeaks(turn.peaks, Math.round(turn.ms * 24), samples);
     turn.ms += samples.length / 24;
-    if (turn.audio) {
-      turn.audio.push(samples);
-      this.#kept += samples.byteLength;
-      for (let n = 0; this.#kept > MOST_AUDIO && n < this.turns.length; n++) this.#drop(this.turns[n]);
-    }
-    return turn;
+    if (!turn.audio) return [turn];
+    turn.audio.push(samples);
+    this.#kept += samples.byteLength;
+    return [turn, ...this.#makeRoom()];
   }
 
   /** It was heard so far and no further: its words and its sound end there. @param {string} id @param {number} ms */
@@ -293,6 +291,17 @@ export class Conversation {
     call.output = item.output ?? "";
     turn.done = true;
     return turn;
+  }
+
+  /** Let go of the oldest sound that is too much. @returns {Turn[]} those that can no longer be played */
+  #makeRoom() {
+    const mute = [];
+    for (const turn of this.turns) {
+      if (this.#kept <= MOST_AUDIO) break;
+      if (turn.audio?.length) mute.push(turn);
+      this.#drop(turn);
+    }
+    return mute;
   }
 
   /** @param {Turn} turn */

@@ -269,9 +269,10 @@ export class Page {
     consequences[event.type]?.(this, event);
   }
 
-  /** What somebody said, kept for playing it again. @param {string} item @param {Int16Array | null} samples */
-  keep(item, samples) {
-    if (samples?.length) this.turns.changed(this.conversation.hear(item, samples, this.figures.now(), "user"));
+  /** What somebody said, kept for playing it again. @param {string} item @param {Int16Array | null} samples @param {"user" | "assistant"} who */
+  keep(item, samples, who) {
+    if (!samples?.length) return;
+    for (const turn of this.conversation.hear(item, samples, this.figures.now(), who)) this.turns.changed(turn);
   }
 
   /** What was half said is heard again by the model's next connection. @param {import("./messages.js").Message} message */
