@@ -130,8 +130,9 @@ async def test_a_folder_that_cannot_be_looked_through_is_said_once_until_it_can(
         async with open_recordings(tmp_path / "root", keep_days=1):
             (tmp_path / "root").rename(away)
             await until(lambda: failed >= 3)
+            before = swept
             away.rename(tmp_path / "root")
-            await until(lambda: swept > 1)
+            await until(lambda: swept > before)
             (tmp_path / "root").rename(away)
             before = failed
             await until(lambda: failed > before)

@@ -249,9 +249,10 @@ def test_a_recording_without_events_is_named(tmp_path: Path) -> None:
 
 
 def test_reading_takes_no_more_memory_for_a_longer_conversation(tmp_path: Path) -> None:
-    def peak(count: int) -> int:
-        folder = tmp_path / str(count)
-        record(folder, [(at / 10, given) for at in range(count) for given in [TALK[1][1]]], end=count / 10)
+    def recorded(count: int) -> Path:
+        return record(tmp_path / str(count), [(at / 10, TALK[1][1]) for at in range(count)], end=count / 10)
+
+    def peak(folder: Path) -> int:
         with Recording(folder) as recording:
             tracemalloc.start()
             try:
@@ -260,5 +261,8 @@ def test_reading_takes_no_more_memory_for_a_longer_conversation(tmp_path: Path) 
             finally:
                 tracemalloc.stop()
 
-    peak(10)  # what is loaded and cached once
-    assert peak(2000) < peak(200) + 10_000
+    def least(folder: Path) -> int:
+        return min(peak(folder) for _ in range(3))  # of what other threads take meanwhile, as little as possible
+
+    peak(recorded(10))  # what is loaded and cached once
+    assert least(recorded(2000)) < least(recorded(200)) + 10_000
