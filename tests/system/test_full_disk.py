@@ -18,7 +18,7 @@ from websockets.sync.client import connect
 
 from realtime_engine.audio import encode_base64
 from tests.served import PATIENCE, served, with_mounts
-from tests.system.test_workers import lines, metric
+from tests.system.test_workers import eventually, lines, metric
 
 ROOT: Final = Path(__file__).parents[2]
 FITS: Final = 200_000  # bytes a file; 4 s of speech
@@ -76,9 +76,12 @@ def test_a_server_whose_disk_is_full_goes_on_and_says_which_conversations_are_no
     second = json.dumps({"type": "input_audio_buffer.append", "audio": encode_base64(bytes(48_000)).decode()})
     with served(*flags, within=with_mounts(f"mount -t tmpfs -o size=1m tmpfs '{disk}'")) as server:
         with connect(server.realtime) as client:
-            for _ in range(30):
-                client.send(second)
-            server.await_line("No space left on device")
+
+            def is_full() -> bool:
+                client.send(second)  # for it is said when something more comes
+                return any("No space left on device" in line for line in server.said)
+
+            eventually(is_full)
             fill(Path(f"/proc/{server.process.pid}/root/{disk}"))
             client.send(json.dumps({"type": "conversation.item.retrieve", "item_id": "none"}))
             while json.loads(client.recv(timeout=PATIENCE))["type"] != "error":

@@ -74,9 +74,8 @@ def is_open(client: Connection) -> bool:
 
 def busiest(server: Served, conversations: int) -> tuple[int, int]:
     """The process of the worker that holds most conversations, and how many these are."""
-    began = lines(server, "conversation began")
-    assert len(began) == conversations
-    (number, held), *_ = Counter(line["worker"] for line in began).most_common()
+    eventually(lambda: len(lines(server, "conversation began")) == conversations)
+    (number, held), *_ = Counter(line["worker"] for line in lines(server, "conversation began")).most_common()
     pids = {line["worker"]: line["pid"] for line in lines(server, "worker is ready")}
     return int(str(pids[number])), held
 
