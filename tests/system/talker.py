@@ -1,13 +1,16 @@
 """A conversation for `test_kill`: recorded as it happens, in real time, until the process is killed.
 
-Each step's time goes to standard output before it goes to the recorder: what the session has lived through.
+Each step's time goes to standard output before it goes to the recorder: what the session has lived through. So do the
+beats of a thread that wants to do something as often as the recorder's does: how far the computer lets it.
 """
 
 import os
 import sys
+import threading
 from functools import partial
 from math import inf
 from pathlib import Path
+from time import monotonic, sleep
 
 import trio
 
@@ -17,7 +20,7 @@ from realtime_engine.inputs import Side
 from realtime_engine.machine import Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.options import SessionOptions
-from realtime_engine.recording.live import open_recorder
+from realtime_engine.recording.live import PERIOD, open_recorder
 from realtime_engine.session import Session
 from tests.script import Script, created, speech, speech_started
 
@@ -40,12 +43,18 @@ def upstream() -> Machine:
     return script
 
 
+def beat() -> None:
+    while True:
+        os.write(1, b"beat %f\n" % monotonic())
+        sleep(PERIOD)
+
+
 async def main(root: Path) -> None:
     options = SessionOptions(lead=0.2, upstream="script")
     async with open_recorder(root, options, front="script", upstream="script", warn=print) as recorder:
 
         def record(step: Step) -> None:
-            os.write(1, b"%f\n" % step.at)
+            os.write(1, b"step %f %f\n" % (monotonic(), step.at))
             recorder.record(step)
 
         await converse(
@@ -58,4 +67,5 @@ async def main(root: Path) -> None:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=beat, daemon=True).start()
     trio.run(main, Path(sys.argv[1]))
