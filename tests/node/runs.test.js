@@ -24,6 +24,13 @@ test("what repeats is counted, also where streams interleave", () => {
   ]);
 });
 
+test("what the page notes itself is nobody's to send or to receive", () => {
+  const runs = runsOf(mic, ["page", { type: "a new session", began: "2026-11-25" }], mic);
+
+  assert.deepEqual(counts(runs), [["microphone audio", 1], ["a new session", 1], ["microphone audio", 1]]);
+  assert.equal(lines(runs.rows)[1], '{"at":1,"event":{"type":"a new session","began":"2026-11-25"}}');
+});
+
 test("audio is shortened to what it is", () => {
   assert.match(runsOf(audio).rows[0].events[0], /0\.3 kB of audio, 0\.01 s/);
 });

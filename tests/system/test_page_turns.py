@@ -171,3 +171,41 @@ def test_two_turns_that_end_at_once_are_both_said_to_screen_readers(visit: Visit
 
     assert visit.page.evaluate(said) == [f"You: {n}" for n in range(5, 10)]
     assert turns(visit)[-1] == "9"
+
+
+def test_figures_are_those_of_one_session_and_the_inspector_says_where_one_begins(
+    visit: Visit, server: Scripted
+) -> None:
+    usage = {"total_tokens": 1500, "input_tokens": 1000, "output_tokens": 500}
+    server.say("input_audio_buffer.speech_stopped", item_id="item_1", audio_end_ms=900)
+    server.say(AUDIO, **place("item_2"), delta=tone(0.2))
+    server.say("response.done", response={"id": "resp_1", "status": "completed", "output": [], "usage": usage})
+    visit.shows("#usage", "1.5k tokens")
+    visit.shows("#latency", "ms")
+    assert visit.page.get_attribute("#usage", "title") == "Of this session: 1000 tokens in, 500 out"
+    assert visit.page.locator(".rows .page").count() == 0
+
+    visit.page.click("#end")
+    server.connect()
+
+    visit.shows(".rows .page", "a new session")
+    assert not visit.page.is_visible("#usage")
+    assert not visit.page.is_visible("#latency")
+    server.say("response.done", response={"id": "resp_2", "status": "completed", "output": [], "usage": usage})
+    visit.shows("#usage", "1.5k tokens")
+
+
+def test_a_voice_that_is_refused_for_another_reason_than_having_spoken_says_why_and_shows_which_holds(
+    visit: Visit, server: Scripted
+) -> None:
+    audio = {"input": {"transcription": None}, "output": {"voice": "alloy"}}
+    server.say("session.updated", session={"type": "realtime", "audio": audio})
+    visit.page.click("#show-settings")
+    for count, code in enumerate(("invalid_value", "cannot_update_voice"), 2):  # after one about transcription
+        visit.page.select_option("#voice", "cedar")
+        asked = server.hears("session.update", count)
+        error = {"code": code, "message": f"It is {code}.", "event_id": asked["event_id"]}
+        server.say("error", error=error)
+        problem = "It is invalid_value." if code == "invalid_value" else "From the next conversation on"
+        visit.shows("[data-path='audio.output.voice'] .problem", problem)
+        assert visit.page.input_value("#voice") == ("alloy" if code == "invalid_value" else "cedar")

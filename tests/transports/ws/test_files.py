@@ -43,8 +43,8 @@ def test_a_file_is_sent_with_its_type_and_a_policy_that_allows_this_server_alone
     assert headers["Cache-Control"] == "no-cache"
     assert headers["Content-Security-Policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; "
-        "connect-src 'self' ws://voice.example:8000 wss://voice.example:8000; img-src 'self' data:; media-src blob:; "
-        "worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "connect-src 'self' ws://voice.example:8000 wss://voice.example:8000; img-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
 

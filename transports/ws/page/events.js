@@ -31,7 +31,12 @@ export class Inspector {
     this.#count();
   }
 
-  /** @param {number} at seconds @param {"up" | "down"} way @param {any} event @param {number} bytes */
+  /** A new session, whose times begin anew. */
+  begin() {
+    if (this.runs.rows.length) this.add(0, "page", { type: "a new session", began: new Date().toISOString() }, 0);
+  }
+
+  /** @param {number} at seconds @param {import("./runs.js").Way} way @param {any} event @param {number} bytes */
   add(at, way, event, bytes) {
     const { row, gone } = this.runs.add(at, way, event, bytes);
     this.#changed.add(row);
@@ -70,7 +75,7 @@ export class Inspector {
   #show(row, node) {
     const [, , , count, bytes] = node.firstChild.children;
     say(count, row.count > 1 ? `×${row.count}` : "");
-    say(bytes, size(row.bytes));
+    say(bytes, row.bytes ? size(row.bytes) : "");
     node.hidden = !shown(row, this.filter);
     if (node.childElementCount > 1) this.#fill(row, node);
   }
@@ -180,14 +185,17 @@ export class Inspector {
   }
 }
 
+const WAYS = { up: ["↑", "sent"], down: ["↓", "received"], page: ["–", "here"] };
+
 /** @param {Row} row */
 function makeRow(row) {
+  const [sign, way] = WAYS[row.way];
   const split = row.type.lastIndexOf(".") + 1;
   const button = make(
     "button",
     { type: "button", className: "row", tabIndex: -1, "aria-expanded": "false" },
     make("span", { className: "at" }, row.at.toFixed(2)),
-    make("span", { className: "way" }, make("span", { "aria-hidden": "true" }, row.way === "up" ? "↑" : "↓"), make("span", { className: "sr" }, row.way === "up" ? "sent" : "received")),
+    make("span", { className: "way" }, make("span", { "aria-hidden": "true" }, sign), make("span", { className: "sr" }, way)),
     make("span", { className: "type" }, make("span", { className: "family" }, row.type.slice(0, split)), make("span", {}, row.type.slice(split))),
     make("span", { className: "count" }),
     make("span", { className: "bytes" }),

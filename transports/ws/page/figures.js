@@ -17,9 +17,12 @@ export class Figures {
     return this.#began ? (performance.now() - this.#began) / 1000 : 0;
   }
 
+  /** A new session: what the last one took is no figure of this one. */
   begin() {
     this.#began = performance.now();
     this.#live = true;
+    this.#tokens = { total: 0, input: 0, output: 0 };
+    get("latency").hidden = get("usage").hidden = true;
     say(get("clock"), clock(0));
   }
 
@@ -57,6 +60,6 @@ export class Figures {
     tokens.output += usage.output_tokens ?? 0;
     get("usage").hidden = false;
     say(get("usage"), `${short(tokens.total)} tokens`);
-    get("usage").title = `${tokens.input} in, ${tokens.output} out`;
+    get("usage").title = `Of this session: ${tokens.input} tokens in, ${tokens.output} out`;
   }
 }

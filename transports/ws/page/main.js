@@ -115,6 +115,7 @@ export class Page {
   opened() {
     this.messages.hide();
     this.figures.begin();
+    this.inspector.begin();
     this.turns.divide();
     for (const turn of this.conversation.begin()) this.turns.changed(turn);
     this.speaker.forget();
@@ -299,7 +300,7 @@ export class Page {
     this.answering.expected = false;
     this.stage.know();
     if (error.code === UNKNOWN && error.event_id?.startsWith(DELETE)) this.gone(error.event_id.slice(DELETE.length));
-    if (!this.settings.refused(error.event_id, error.message)) this.trouble.error(error);
+    if (!this.settings.refused(error)) this.trouble.error(error);
   }
 }
 

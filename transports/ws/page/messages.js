@@ -8,8 +8,7 @@ import { get, say } from "./page.js";
  * @property {string} why and what to do next
  * @property {string} [act] what the button says
  * @property {() => void} [do]
- * @property {number} [seconds] until `then`; the button counts them
- * @property {() => void} [then] when the seconds are over
+ * @property {number} [seconds] that the button counts
  * @property {() => void} [stop] what hiding it puts an end to
  */
 
@@ -32,7 +31,7 @@ export class Messages {
   }
 
   /** @param {string} kind @param {Message} message */
-  show(kind, { what, why, act, do: doIt, seconds = 0, then, stop }) {
+  show(kind, { what, why, act, do: doIt, seconds = 0, stop }) {
     clearInterval(this.#timer);
     this.#kind = kind;
     this.#do = doIt;
@@ -43,7 +42,7 @@ export class Messages {
     get("message-act").hidden = !act;
     get("message").hidden = false;
     get("message").dataset.kind = kind;
-    if (act) this.#count(act, seconds, then);
+    if (act) this.#count(act, seconds);
   }
 
   /** @param {string} [kind] only a message of this kind */
@@ -60,8 +59,8 @@ export class Messages {
     doIt?.();
   }
 
-  /** @param {string} act @param {number} seconds @param {(() => void) | undefined} then */
-  #count(act, seconds, then) {
+  /** @param {string} act @param {number} seconds */
+  #count(act, seconds) {
     let left = Math.ceil(seconds);
     const tell = () => say(get("message-act"), left > 0 ? `${act} (${left} s)` : act);
     tell();
@@ -69,9 +68,7 @@ export class Messages {
     this.#timer = setInterval(() => {
       left -= 1;
       tell();
-      if (left > 0) return;
-      clearInterval(this.#timer);
-      then?.();
+      if (left <= 0) clearInterval(this.#timer);
     }, 1000);
   }
 }

@@ -14,11 +14,12 @@ const LONG = 200; // characters of a string that may be audio
 const STREAMS = /append$|\.played$|delta$|^microphone/;
 const AUDIO = /append$|\.played$|output_audio\.delta$|^microphone/;
 
+/** Up to the engine, down from it, or what the page itself notes. @typedef {"up" | "down" | "page"} Way */
+
 /**
  * @typedef {object} Row
- * @property {number} id
  * @property {number} at seconds since the conversation began
- * @property {"up" | "down"} way
+ * @property {Way} way
  * @property {string} type
  * @property {number} count
  * @property {number} bytes of them all
@@ -30,7 +31,6 @@ const AUDIO = /append$|\.played$|output_audio\.delta$|^microphone/;
 
 export class Runs {
   /** @type {Row[]} */ rows = [];
-  #count = 0;
   #events = 0;
   #text = 0;
   forgotten = 0;
@@ -38,7 +38,7 @@ export class Runs {
   /**
    * Take an event.
    * @param {number} at
-   * @param {"up" | "down"} way
+   * @param {Way} way
    * @param {any} event
    * @param {number} bytes
    * @returns {{row: Row, gone: Row[]}} the row it stands in, and those that had to go
@@ -67,10 +67,10 @@ export class Runs {
     return null;
   }
 
-  /** @param {number} at @param {"up" | "down"} way @param {string} type @param {any} event @returns {Row} */
+  /** @param {number} at @param {Way} way @param {string} type @param {any} event @returns {Row} */
   #begin(at, way, type, event) {
     const failed = type === "error" || type.endsWith(".failed") || event.response?.status === "failed";
-    const row = { id: this.#count++, at, way, type, count: 0, bytes: 0, events: [], audio: AUDIO.test(type), failed, words: type };
+    const row = { at, way, type, count: 0, bytes: 0, events: [], audio: AUDIO.test(type), failed, words: type };
     this.rows.push(row);
     return row;
   }
@@ -104,11 +104,13 @@ export function shown(row, { text, hideAudio, onlyErrors }) {
   return !text || row.words.includes(text.toLowerCase());
 }
 
+const SIDES = { up: { to: "engine" }, down: { from: "engine" }, page: {} };
+
 /** Rows as JSON lines: every event kept; of a run of audio, how many there were. @param {Row[]} rows */
 export function lines(rows) {
   return rows.flatMap((row) => {
     const at = Math.round(row.at * 1000) / 1000;
-    const side = row.way === "up" ? { at, to: "engine" } : { at, from: "engine" };
+    const side = { at, ...SIDES[row.way] };
     if (row.audio) return [JSON.stringify({ ...side, type: row.type, count: row.count, bytes: row.bytes })];
     return row.events.map((text) => `${JSON.stringify(side).slice(0, -1)},"event":${text}}`);
   });

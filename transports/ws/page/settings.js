@@ -4,6 +4,7 @@ import { get, icon, make, recall, remember, say } from "./page.js";
 import { Speaker } from "./speaker.js";
 
 const VOICES = ["alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"];
+const SPOKEN = "cannot_update_voice"; // once there is speech of the model
 const TRANSCRIBER = "gpt-4o-mini-transcribe";
 
 /** The fields of the form, and where each stands in the session. */
@@ -93,13 +94,14 @@ export class Settings {
     this.#tell();
   }
 
-  /** The server refused a wish. @param {string} id of the event @param {string} message @returns {boolean} whether it was one */
-  refused(id, message) {
-    const field = /** @type {Field} */ (/^page_(\w+)_/.exec(id ?? "")?.[1]);
+  /** The server refused a wish: what is shown is what holds. @param {any} error @returns {boolean} whether it was one */
+  refused({ event_id, code, message }) {
+    const field = /** @type {Field} */ (/^page_(\w+)_/.exec(event_id ?? "")?.[1]);
     if (!(field in PATHS)) return false;
-    if (field !== "voice") this.#wishes.delete(field);
-    if (field === "transcription") get("transcribe").checked = false;
-    this.#problem(field, field === "voice" ? "From the next conversation on: the model has already spoken." : message);
+    const isSpoken = code === SPOKEN;
+    if (!isSpoken) this.#wishes.delete(field);
+    if (!isSpoken && field !== "instructions") this.show(this.#session);
+    this.#problem(field, isSpoken ? "From the next conversation on: the model has already spoken." : message);
     return true;
   }
 

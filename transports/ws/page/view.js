@@ -76,7 +76,7 @@ export class View {
   /** @param {string} state @param {string} word @param {string} hint @param {boolean} manual */
   state(state, word, hint, manual) {
     this.body.dataset.state = state;
-    get("talk-icon").setAttribute("href", `#i-${state === "off" || state === "muted" ? (state === "off" ? "off" : "muted") : state}`);
+    get("talk-icon").setAttribute("href", `#i-${state}`);
     say(get("state"), word);
     say(get("talk-name"), word);
     say(get("talk-hint"), hint);
