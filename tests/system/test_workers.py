@@ -164,16 +164,59 @@ def test_the_second_signal_ends_all_workers_at_once() -> None:
     with served(*LOCAL, "--drain", "600", "--workers", "2", status=143) as server, talking(server, 2) as clients:
         eventually(lambda: len(workers(server)) == 2)
         for client in clients:
-            text = [{"type": "input_text", "text": "word " * 2000}]
-            item = {"type": "message", "role": "user", "content": text}
-            client.send(json.dumps({"type": "conversation.item.create", "item": item}))
-            client.send(json.dumps({"type": "response.create"}))
-        for client in clients:
-            while json.loads(client.recv(timeout=PATIENCE))["type"] != "response.created":
-                pass
+            begin_a_long_answer(client)
         server.tell(signal.SIGTERM)
         eventually(lambda: len(lines(server, "draining")) == 2)
         server.tell(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])
+def test_workers_that_are_renewed_while_the_server_ends_give_their_conversations_time(first: int) -> None:
+    with served(*LOCAL, "--drain", "600", "--workers", "2") as server, talking(server, 4) as clients:
+        eventually(lambda: len(workers(server)) == 2)
+        for client in clients:
+            begin_a_long_answer(client)
+        server.tell(first)
+        eventually(lambda: lines(server, "draining"))
+        server.tell(signal.SIGTERM + signal.SIGHUP - first)
+        eventually(lambda: len(lines(server, "draining")) >= 2)
+
+        for client in clients:
+            cancel_the_answer(client)
+            with pytest.raises(ConnectionClosed, match=r"1012 .* restart"):
+                client.recv(timeout=PATIENCE)
+
+
+def test_while_workers_are_renewed_whoever_comes_is_let_in() -> None:
+    with served(*LOCAL, "--drain", "600", "--workers", "2") as server:
+        eventually(lambda: len(workers(server)) == 2)
+        with talking(server, 4) as clients:
+            for client in clients:
+                begin_a_long_answer(client)
+            server.process.send_signal(signal.SIGHUP)
+            eventually(lambda: lines(server, "draining"))
+            with talking(server, 10) as more:
+                assert all(map(is_open, more))
+            for _ in range(10):
+                assert metric(server, "engine_workers_lost_total") == 0
+            for client in clients:
+                cancel_the_answer(client)
+        eventually(lambda: len(lines(server, "worker is ready")) == 4)
+
+
+def begin_a_long_answer(client: Connection) -> None:
+    text = [{"type": "input_text", "text": "word " * 2000}]
+    item = {"type": "message", "role": "user", "content": text}
+    client.send(json.dumps({"type": "conversation.item.create", "item": item}))
+    client.send(json.dumps({"type": "response.create"}))
+    while json.loads(client.recv(timeout=PATIENCE))["type"] != "response.created":
+        pass
+
+
+def cancel_the_answer(client: Connection) -> None:
+    client.send(json.dumps({"type": "response.cancel"}))
+    while json.loads(client.recv(timeout=PATIENCE))["type"] != "response.done":
+        pass
 
 
 def test_workers_that_lose_their_supervisor_end() -> None:

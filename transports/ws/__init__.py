@@ -188,7 +188,8 @@ class Ws:
             return
         import trio
 
-        async with open_worker(place, service.metrics, self.drain) as worker, trio.open_nursery() as nursery:
+        worked = open_worker(place, service.metrics, lost=self.drain, leave=self._leave)
+        async with worked as worker, trio.open_nursery() as nursery:
             serve = partial(self._serve, service, worker.listeners, worker, worker.gather)
             urls = await nursery.start(serve)
             worker.ready(urls)
@@ -215,3 +216,9 @@ class Ws:
         self._draining = True
         if self._server is not None:
             self._server.drain()
+
+    def _leave(self) -> None:
+        """As `drain`, but newcomers are left to the others that listen at the same sockets."""
+        if self._server is not None:
+            self._server.stop_accepting()
+        self.drain()

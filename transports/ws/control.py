@@ -77,6 +77,10 @@ class Count(Struct, frozen=True, tag="count"):
     number: int
 
 
+class Leave(Struct, frozen=True, tag="leave"):
+    """A worker shall leave newcomers to the others, and end when its conversations have: it is started anew."""
+
+
 class Counted(Struct, frozen=True, tag="counted"):
     """A worker's numbers; number 0: it was not asked."""
 
@@ -85,7 +89,7 @@ class Counted(Struct, frozen=True, tag="counted"):
 
 
 ToSupervisor: TypeAlias = Ready | Take | Free | Gather | Counted
-ToWorker: TypeAlias = Taken | NoPlace | Gathered | Count
+ToWorker: TypeAlias = Taken | NoPlace | Gathered | Count | Leave
 Message: TypeAlias = ToSupervisor | ToWorker
 
 _encode: Final = msgspec.json.Encoder().encode

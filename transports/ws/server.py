@@ -27,7 +27,7 @@ from transports.ws.answers import Answer, HttpError
 from transports.ws.connection import HttpConnection
 from transports.ws.files import read_files
 from transports.ws.handshake import Handshake, upgrade_required
-from transports.ws.listeners import accept_all, bind, raise_descriptor_limit
+from transports.ws.listeners import Take, accept_all, bind, raise_descriptor_limit
 from transports.ws.refusals import Refusals
 from transports.ws.request import Request
 from transports.ws.site import Admission, Scrape, Site
@@ -76,6 +76,7 @@ class WebServer:
             ping_wait=options.ping_timeout,
         )
         self._stopping = Stopping()
+        self._accepting = trio.CancelScope()
         self._draining = trio.Event()
         self._quiet = trio.Event()  # nobody talks any more
         self._talking = 0
@@ -90,11 +91,8 @@ class WebServer:
         self._room.most = min(MOST_WAITING, raise_descriptor_limit() // 2)
         opened = bind(self._options.host, self._options.port) if listeners is None else listeners
         try:
-            readiness = self._service.network.readiness
             async with trio.open_nursery() as nursery:
-                for listener in opened:
-                    take = partial(self._take, nursery)
-                    nursery.start_soon(accept_all, listener, readiness, take, self._room.make_room)
+                nursery.start_soon(self._accept, opened, partial(self._take, nursery))
                 urls = self._urls(opened)
                 task_status.started(urls)
                 await self._draining.wait()
@@ -116,6 +114,10 @@ class WebServer:
         if not self._talking:
             self._quiet.set()
 
+    def stop_accepting(self) -> None:
+        """Take no connection in any more: others listen at the same sockets, and will."""
+        self._accepting.cancel()
+
     def _urls(self, listeners: Sequence[socket.socket]) -> Sequence[str]:
         """Where the page is, by each address that is listened at."""
         scheme = "https" if self._tls is not None else "http"
@@ -126,6 +128,13 @@ class WebServer:
         return urls
 
     # --- one connection -------------------------------------------------------------------------------------
+
+    async def _accept(self, listeners: Sequence[socket.socket], take: Take) -> None:
+        readiness = self._service.network.readiness
+        with self._accepting:
+            async with trio.open_nursery() as nursery:
+                for listener in listeners:
+                    nursery.start_soon(accept_all, listener, readiness, take, self._room.make_room)
 
     def _take(self, nursery: trio.Nursery, connection: socket.socket, peer: str) -> None:
         nursery.start_soon(self._serve_connection, connection, peer)

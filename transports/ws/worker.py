@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -23,6 +24,7 @@ from transports.ws.control import (
     Free,
     Gather,
     Gathered,
+    Leave,
     Message,
     NoPlace,
     Ready,
@@ -139,14 +141,14 @@ class Worker:
         reply = await question.wait()
         return reply.totals if isinstance(reply, Gathered) else self._metrics.totals()
 
-    async def attend(self, lost: Callable[[], None]) -> None:
-        """Speak with the supervisor. ``lost`` is called when it is gone."""
+    async def attend(self, *, lost: Callable[[], None], leave: Callable[[], None]) -> None:
+        """Speak with the supervisor. ``lost`` is called when it is gone, ``leave`` when it says so."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._control.send)
             nursery.start_soon(self._tell)
             while messages := await self._control.hear():
                 for message in messages:
-                    self._heed(message)
+                    self._heed(message, leave)
             nursery.cancel_scope.cancel()
         self._alone = True
         for question in self._questions.values():
@@ -161,10 +163,12 @@ class Worker:
             self._questions[number] = question
         return number, question
 
-    def _heed(self, message: Message) -> None:
+    def _heed(self, message: Message, leave: Callable[[], None]) -> None:
         match message:
             case Count(number):
                 self._control.say(Counted(number, self._metrics.totals()))
+            case Leave():
+                leave()
             case Taken(number) | NoPlace(number) | Gathered(number):
                 question = self._questions.pop(number)
                 question.answer(message)
@@ -188,13 +192,22 @@ class Worker:
 
 
 @asynccontextmanager
-async def open_worker(place: Place, metrics: Metrics, lost: Callable[[], None]) -> AsyncIterator[Worker]:
-    """Be a worker for as long as the block lasts; ``lost`` is called when the supervisor is gone."""
+async def open_worker(
+    place: Place, metrics: Metrics, *, lost: Callable[[], None], leave: Callable[[], None]
+) -> AsyncIterator[Worker]:
+    """Be a worker for as long as the block lasts.
+
+    Args:
+        place: What there is to serve at.
+        metrics: What is told of this process.
+        lost: Called when the supervisor is gone.
+        leave: Called when another worker is to come in this one's stead.
+    """
     structlog.contextvars.bind_contextvars(worker=place.number)
     worker = Worker(place, metrics)
     try:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(worker.attend, lost)
+            nursery.start_soon(partial(worker.attend, lost=lost, leave=leave))
             yield worker
             await worker.part()
             nursery.cancel_scope.cancel()

@@ -28,6 +28,7 @@ from transports.ws.control import (
     Free,
     Gather,
     Gathered,
+    Leave,
     Message,
     NoPlace,
     Ready,
@@ -223,7 +224,7 @@ class _Supervisor:
         """The first signal drains, the second ends all at once; SIGHUP renews the workers."""
         async for number in signals:
             if number == signal.SIGHUP:
-                if not self._renewing:
+                if not (self._renewing or self._ending.is_set()):
                     nursery.start_soon(self._renew)
             elif self._ending.is_set():
                 self._status = 128 + number
@@ -255,7 +256,7 @@ class _Supervisor:
                 continue  # it has just ended, so another is started in any case
             renewed = self._awaited[number] = trio.Event()
             worker.asked = True
-            worker.process.terminate()
+            worker.control.say(Leave())  # no signal: to the worker it would be the first of two, if one is to come
             with trio.move_on_after(self._options.drain + LAST + LEAVE):
                 await renewed.wait()
             self._awaited.pop(number, None)

@@ -23,6 +23,7 @@ from transports.ws.control import (
     Free,
     Gather,
     Gathered,
+    Leave,
     Message,
     NoPlace,
     Ready,
@@ -49,22 +50,26 @@ class Supervisor:
 
 
 class Held:
-    """A worker, its supervisor, and whether it has noticed the loss of it."""
+    """A worker, its supervisor, and whether it has noticed the loss of it, or was told to leave."""
 
-    def __init__(self, worker: Worker, supervisor: Supervisor, metrics: Metrics, lost: trio.Event) -> None:
-        self.worker, self.supervisor, self.metrics, self.lost = worker, supervisor, metrics, lost
+    def __init__(
+        self, worker: Worker, supervisor: Supervisor, metrics: Metrics, lost: trio.Event, leave: trio.Event
+    ) -> None:
+        self.worker, self.supervisor, self.metrics = worker, supervisor, metrics
+        self.lost, self.leave = lost, leave
         self.last: list[Message] = []  # what the worker has said besides, at its end
 
 
 @asynccontextmanager
 async def held() -> AsyncIterator[Held]:
     ours, theirs = socket.socketpair()
-    metrics, lost = Metrics(), trio.Event()
+    metrics, lost, leave = Metrics(), trio.Event(), trio.Event()
     supervisor = Supervisor(Control(ours))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(supervisor.control.send)
-        async with open_worker(Place(1, theirs.detach(), ()), metrics, lost.set) as worker:
-            each = Held(worker, supervisor, metrics, lost)
+        place = Place(1, theirs.detach(), ())
+        async with open_worker(place, metrics, lost=lost.set, leave=leave.set) as worker:
+            each = Held(worker, supervisor, metrics, lost, leave)
             yield each
         while messages := await supervisor.control.hear():
             each.last += messages
@@ -161,6 +166,14 @@ async def test_without_its_supervisor_a_worker_gives_no_place_and_knows_its_own_
 async def refused(worker: Worker) -> None:
     with pytest.raises(Full, match="restarted"):
         await worker.take("10.0.0.1")
+
+
+async def test_a_worker_that_is_to_be_started_anew_is_told_to_leave() -> None:
+    async with held() as each:
+        each.supervisor.control.say(Leave())
+        with trio.fail_after(10):
+            await each.leave.wait()
+        assert not each.lost.is_set()
 
 
 async def test_a_supervisor_that_hangs_keeps_nobody_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
