@@ -13,10 +13,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from inspect import Parameter as Argument
 from inspect import getdoc
-from typing import Annotated, Protocol, TypeVar, get_type_hints
+from typing import Annotated, Final, Protocol, TypeVar, get_type_hints
 
 from cyclopts import Parameter
 from cyclopts.token import Token
+
+from cli.values import alternatives
 
 MadeT = TypeVar("MadeT")
 
@@ -90,7 +92,8 @@ def value_of(flag: str, tokens: Sequence[str]) -> str | None:
 
 def _argument(field: Field[object], hint: object, help: str, group: str, default: object) -> Argument:  # noqa: A002
     flags: Mapping[str, Makes] = field.metadata.get("flags", {})
-    parse: Makes | None = field.metadata.get("parse")
+    number = next((_NUMBERS[kind] for kind in alternatives(hint) if kind in _NUMBERS), None)
+    parse: Makes | None = field.metadata.get("parse", number)
     parameter = Parameter(
         name=[flag_of(field.name)],
         group=group,
@@ -115,6 +118,23 @@ def _in_order(flags: Mapping[str, Makes]) -> Callable[[object, Sequence[Token]],
         return tuple(flags[token.keyword or ""](token.value) for token in tokens)
 
     return convert
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # a fraction too, which cyclopts would round
+        raise ValueError("a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("a number") from None
+
+
+_NUMBERS: Final[Mapping[object, Makes]] = {int: _whole_number, float: _number}
 
 
 def _parsed(parse: Makes) -> Callable[[object, Sequence[Token]], object]:

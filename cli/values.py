@@ -36,7 +36,7 @@ def read_text(text: str, field: Field[object], hint: object, where: str) -> obje
     Raises:
         UsageError: See `read_value`.
     """
-    is_list = any(get_origin(each) is tuple for each in _alternatives(hint))
+    is_list = any(get_origin(each) is tuple for each in alternatives(hint))
     value = [entry.strip() for entry in text.split(",")] if is_list else text
     return _read(value, field, hint, where, strict=False)
 
@@ -58,7 +58,7 @@ def _read(value: object, field: Field[object], hint: object, where: str, *, stri
 
 def accepted(hint: object) -> str:
     """What a field takes, in words. Null cannot be said in TOML: who wants it leaves the key out."""
-    return " or ".join(_accepted(each) for each in _alternatives(hint))
+    return " or ".join(_accepted(each) for each in alternatives(hint))
 
 
 def _accepted(hint: object) -> str:
@@ -69,7 +69,7 @@ def _accepted(hint: object) -> str:
     return _WORDS.get(hint, str(hint))
 
 
-def _alternatives(hint: object) -> tuple[object, ...]:
+def alternatives(hint: object) -> tuple[object, ...]:
     """The parts of a union, without null."""
     if get_origin(hint) in (Union, types.UnionType):
         return tuple(part for part in get_args(hint) if part is not types.NoneType)

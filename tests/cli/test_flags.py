@@ -6,6 +6,7 @@ from pathlib import Path
 import pydantic  # noqa: F401 - where it is loaded, cyclopts checks values with it
 import pytest
 from cyclopts import App
+from cyclopts.exceptions import CycloptsError
 
 from cli.flags import arguments_of, field_docs, make
 
@@ -70,6 +71,37 @@ def test_values_have_the_fields_types_and_what_is_not_given_its_default() -> Non
     assert make(Options, values, path=Path("p")) == Options(
         host_name="x", ports=(80, 443), quiet=True, path=Path("p"), tags=["a"]
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    port: int = 80
+    most: int | None = None
+    seconds: float | None = None
+
+
+def test_a_number_is_taken_for_what_it_is() -> None:
+    assert parsed("--port", "8000", "--most=-1", "--seconds", "1e3", options=Numbers) == {
+        "port": 8000,
+        "most": -1,
+        "seconds": 1000.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("tokens", "problem"),
+    [
+        (("--port", "80.5"), "--port: it must be a whole number"),
+        (("--port", "eighty"), "--port: it must be a whole number"),
+        (("--most", "2.0"), "--most: it must be a whole number"),
+        (("--seconds", "1h"), "--seconds: it must be a number"),
+    ],
+)
+def test_what_is_no_such_number_is_refused_and_not_rounded(tokens: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(CycloptsError) as caught:
+        parsed(*tokens, options=Numbers)
+
+    assert problem in str(caught.value)
 
 
 def test_a_flag_of_another_plug_in_is_not_taken() -> None:
