@@ -85,7 +85,8 @@ def _plain(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
         chain, left = error.command_chain or (), error.unused_tokens or ()
         if "serve" in chain:  # what is left of a header that is not in quotes is its value, a key perhaps
-            return f"nothing asks for {len(left)} words: see engine serve --help; what has spaces needs quotes"
+            words = "a word" if len(left) == 1 else f"{len(left)} words"
+            return f"nothing asks for {words}: see engine serve --help; what has spaces needs quotes"
         return f"nothing asks for {' '.join(left)!r}: see {' '.join(['engine', *chain])} --help"
     return str(error)
 

@@ -159,9 +159,12 @@ def load_tools(module: str) -> Tools:
     Raises:
         UsageError: It is not there, fails, or has no public function that the model could call.
     """
+    file = Path(module) if module.endswith(".py") else None
+    if file is not None and not file.is_file():
+        raise UsageError(f"--tools {module}: there is no such file")
     try:
-        loaded = _load_file(Path(module)) if module.endswith(".py") else _import(module)
-    except Exception as error:
+        loaded = _import(module) if file is None else _load_file(file)
+    except (Exception, SystemExit) as error:
         raise UsageError(f"--tools {module}: cannot be imported: {type(error).__name__}: {error}") from error
     functions = [
         value

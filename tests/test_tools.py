@@ -391,10 +391,11 @@ def test_loading_twice_adds_nothing_to_the_path_twice(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "source", "what"),
     [
-        ("gone.py", None, "No such file"),
+        ("gone.py", None, "there is no such file"),
         ("gone_away", None, "No module named 'gone_away'"),
         ("broken.py", "def f(:\n", "SyntaxError"),
         ("failing.py", "1 / 0\n", "ZeroDivisionError"),
+        ("leaving.py", "raise SystemExit(0)\n", "SystemExit"),
         ("nothing.py", "from json import dumps\n", "no public function"),
     ],
 )

@@ -155,6 +155,9 @@ class Recording:
         try:
             return (self.folder / ABOUT).read_bytes()
         except OSError as error:
+            if any(self.folder.glob(f"*/{ABOUT}")):
+                wanted = f"name one of them, or {self.folder}/* for all"
+                raise RecordingError(f"{self.folder} holds recordings and is none itself: {wanted}") from error
             raise RecordingError(f"{self.folder} is no recording: {ABOUT}: {error.strerror}") from error
 
 

@@ -104,7 +104,7 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
             ["run", "--upstream", "fake", "--text", "x", "--output", "gone/a.wav"],
             "gone/a.wav: cannot be written",
         ),
-        (["run", "--upstream", "fake", "--text", "x", "--tools", "gone.py"], "--tools gone.py: cannot be imported"),
+        (["run", "--upstream", "fake", "--text", "x", "--tools", "gone.py"], "--tools gone.py: there is no such file"),
         (["run", "--upstream", "fake", "--text", "x", "--session", "gone.json"], "--session gone.json: cannot be read"),
         (["run", "--upstream", "wired", "--text", "x", "--speed", "max"], "'wired' lives in real time"),
         (["run", "--upstream", "fake", "--text", "x", "--record", "/dev/null/x"], "cannot record in /dev/null/x"),

@@ -275,7 +275,7 @@ def test_its_help_has_the_flags_of_what_is_chosen_and_what_is_said_elsewhere(
         (("--max-tokens", "-1"), "--max-tokens must be more than 0, not -1"),
         (("--max-cost", "1"), "--max-cost needs prices: [prices] in the file of --config"),
         (("--client-may-set", "everything"), "--client-may-set: a session has no field 'everything'"),
-        (("--tools", "gone.py"), "--tools gone.py: cannot be imported"),
+        (("--tools", "gone.py"), "--tools gone.py: there is no such file"),
         (("--session", "gone.json"), "--session gone.json: cannot be read"),
         (("--record", __file__), "this is no folder; name one"),
         (("--record", "/dev/null/x"), "cannot record in /dev/null/x"),
@@ -283,6 +283,7 @@ def test_its_help_has_the_flags_of_what_is_chosen_and_what_is_said_elsewhere(
         (("--record-keep", "0", "--record", "x"), "--record-keep must be more than 0"),
         (("--record-quota", "1G"), "--record-quota needs --record"),
         (("--bogus",), "Unknown option: --bogus"),
+        (("--instructions", "Be", "brief"), "nothing asks for a word: see engine serve"),
         (
             ("--upstream", "openai", "--instructions", "Be", "brief", "now"),
             "nothing asks for 2 words: see engine serve",

@@ -94,8 +94,10 @@ def _replier(script: Path | None) -> "Replier":
         return parrot
     try:
         text = script.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the reply script {script} cannot be read: {error}") from error
+    except OSError as error:
+        raise UsageError(f"the reply script {script} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the reply script {script} cannot be read: it is not UTF-8 text") from error
     return parse(text, str(script), lambda name: _sound(script.parent / name))
 
 
