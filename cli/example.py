@@ -1,7 +1,6 @@
 """A complete ``engine.toml``, made from the dataclasses that the flags are made from."""
 
 import textwrap
-from collections.abc import Iterator
 from dataclasses import Field
 from inspect import Parameter as Argument
 from typing import Final, get_type_hints
@@ -9,11 +8,8 @@ from typing import Final, get_type_hints
 import msgspec
 
 from cli.flags import default_of, field_docs
-from cli.given import OWN, PLUGINS, settable
+from cli.given import OWN, plugins, settable
 from cli.values import accepted
-from realtime_engine.errors import UsageError
-from realtime_engine.plugins import find, installed
-from realtime_engine.servers import is_server
 
 WIDTH: Final = 110
 
@@ -56,20 +52,8 @@ _PRICES: Final = """\
 def example() -> str:
     """The text of the file."""
     own = [_table(name, options) for name, options in OWN.items()]
-    plugins = [_table(f"{kind}.{name}", options) for kind, name, options in _plugins()]
-    return "\n".join([_HEAD, own[0], _SESSION, *own[1:], _PRICES, *plugins])
-
-
-def _plugins() -> Iterator[tuple[str, str, type]]:
-    """The servers and the upstreams that are installed and can be loaded, with their options."""
-    for kind, group in PLUGINS.items():
-        for name in sorted(installed(group)):
-            try:
-                plugin = find(group, name)
-            except UsageError:  # it would have to be chosen, to be missed
-                continue
-            if kind == "upstream" or is_server(plugin):
-                yield kind, name, plugin.Options
+    plugged = [_table(f"{kind}.{name}", options) for kind, name, options in plugins()]
+    return "\n".join([_HEAD, own[0], _SESSION, *own[1:], _PRICES, *plugged])
 
 
 def _table(name: str, options: type) -> str:

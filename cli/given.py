@@ -6,7 +6,7 @@ A table holds the fields of one dataclass, by their names: ``[serve]`` and ``[li
 """
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Final, get_type_hints
@@ -17,7 +17,8 @@ from cli.prices import read_prices
 from cli.tables import Tables, unknown
 from cli.values import read_text, read_value
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find, installed
+from realtime_engine.servers import is_server
 
 OWN: Final[Mapping[str, type]] = {"serve": ServeOptions, "limits": LimitOptions}
 """The tables of the command itself."""
@@ -32,6 +33,18 @@ PLUGINS: Final[Mapping[str, str]] = {"transport": TRANSPORTS, "upstream": UPSTRE
 def settable(options: type) -> Mapping[str, Field[object]]:
     """The fields that a file may set, by name; what several flags fill in their order is a matter of flags."""
     return {field.name: field for field in fields(options) if "flags" not in field.metadata}
+
+
+def plugins() -> Iterator[tuple[str, str, type]]:
+    """The servers and the upstreams that are installed and can be loaded: kind, name, options."""
+    for kind, group in PLUGINS.items():
+        for name in sorted(installed(group)):
+            try:
+                plugin = find(group, name)
+            except UsageError:  # it would have to be chosen, to be missed
+                continue
+            if kind == "upstream" or is_server(plugin):
+                yield kind, name, plugin.Options
 
 
 def variable_of(name: str) -> str:
@@ -77,6 +90,9 @@ class ConfigFile(Tables):
             UsageError: A key is unknown, or has a value that its field does not take.
         """
         hints, known = get_type_hints(options), settable(options)
+        for key in self.table(*path):
+            if key not in known and (homes := _homes(key)):
+                raise UsageError(f"{self.where(key, *path)}: it belongs in {' or '.join(homes)}")
         return {
             key: read_value(value, known[key], hints[key], self.where(key, *path))
             for key, value in self.known(known, *path).items()
@@ -88,7 +104,9 @@ class ConfigFile(Tables):
         Raises:
             UsageError: One is unknown, or has something in it that is not known.
         """
-        for name in self.tables:
+        for name, value in self.tables.items():
+            if not isinstance(value, dict) and (homes := _homes(name)):
+                raise UsageError(f"{self.name}: {name}: it belongs in {' or '.join(homes)}")
             if name in OWN:
                 self.values(OWN[name], name)
             elif name in PLUGINS:
@@ -107,3 +125,9 @@ class ConfigFile(Tables):
         except UsageError as error:
             raise UsageError(f"{self.name}: [{kind}.{name}]: {error}") from error
         self.values(plugin.Options, kind, name)
+
+
+def _homes(key: str) -> list[str]:
+    """The tables that have a key of this name."""
+    own = [name for name, options in OWN.items() if key in settable(options)]
+    return [f"[{name}]" for name in own + [f"{kind}.{name}" for kind, name, has in plugins() if key in settable(has)]]

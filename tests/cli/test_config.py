@@ -96,6 +96,6 @@ def test_one_thing_at_a_time(tokens: tuple[str, ...], capsys: pytest.CaptureFixt
 
 
 def test_a_plug_in_that_cannot_be_loaded_is_not_in_the_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.example.installed", lambda group: {"gone": None} if "upstreams" in group else {})
+    monkeypatch.setattr("cli.given.installed", lambda group: {"gone": None} if "upstreams" in group else {})
 
     assert "[upstream." not in example()
