@@ -12,17 +12,22 @@ from realtime_engine.sound import from_pcm16
 from realtime_engine.upstreams.local.voice import espeak
 from tests.system.browser import RATE, Server, Visit, chromium, serving, visiting
 
-_LOUD = """
+_LOOK = """
 () => {
   const canvas = document.getElementById("wave-you");
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   const isFar = (row) => Math.abs(row - canvas.height / 2) > 4;
-  let pixels = 0;
-  for (let n = 3; n < data.length; n += 4) if (data[n] && isFar(Math.floor(n / 4 / canvas.width))) pixels++;
-  return pixels;
+  const look = () => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    window.level = Number(document.getElementById("ring").style.getPropertyValue("--level"));
+    window.pixels = 0;
+    for (let n = 3; n < data.length; n += 4) if (data[n] && isFar(Math.floor(n / 4 / canvas.width))) pixels++;
+    most = { pixels: Math.max(most.pixels, pixels), level: Math.max(most.level, level) };
+    requestAnimationFrame(look);
+  };
+  window.most = { pixels: 0, level: 0 };
+  look();
 }
 """
-_LEVEL = "() => Number(document.getElementById('ring').style.getPropertyValue('--level'))"
 _HIDE = """
 (isHidden) => {
   Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
@@ -141,14 +146,12 @@ def test_the_microphone_of_the_last_time_is_listened_to(visit: Visit) -> None:
 
 
 def test_what_the_microphone_hears_is_seen_in_the_waveform_and_in_the_ring(visit: Visit) -> None:
+    visit.page.evaluate(_LOOK)
     visit.page.click("#talk")
-    visit.state("hearing")
-    visit.until(lambda: visit.page.evaluate(_LOUD) > 300, "the waveform is flat")
-    visit.until(lambda: visit.page.evaluate(_LEVEL) > 0.2, "the ring does not move")
+    visit.page.wait_for_function("() => most.pixels > 300 && most.level > 0.2")
 
     visit.page.click("#mic")
-    visit.until(lambda: visit.page.evaluate(_LEVEL) == 0, "the ring still moves")
-    visit.until(lambda: visit.page.evaluate(_LOUD) == 0, "the waveform does not flow away")
+    visit.page.wait_for_function("() => pixels === 0 && level === 0")  # it flows away, and the ring is still
 
 
 def test_a_hidden_page_still_listens_and_speaks(visit: Visit) -> None:
@@ -159,12 +162,13 @@ def test_a_hidden_page_still_listens_and_speaks(visit: Visit) -> None:
     visit.comes("response.done")
     visit.comes("output_audio_buffer.stopped")
     assert len(visit.spoken) > spoken
-    assert len(visit.all_sent("output_audio_buffer.played")) > 3
+    assert visit.all_sent("output_audio_buffer.played")
 
     visit.page.evaluate(_HIDE, False)
+    visit.page.evaluate(_LOOK)
     visit.page.click("#mic")
-    visit.page.click("#mic")
-    visit.until(lambda: visit.page.evaluate(_LOUD) > 300, "the waveform is flat")
+    visit.page.click("#mic")  # it hears the question once more
+    visit.page.wait_for_function("() => most.pixels > 300")
 
 
 # --- the network ---------------------------------------------------------------------------------------------------
@@ -225,8 +229,8 @@ def test_whoever_does_not_want_to_wait_for_a_connection_can_give_up(browser: Bro
         visit.state("off")
 
         visit.page.wait_for_function("() => socket.readyState === WebSocket.CLOSED")
-        visit.page.wait_for_function("() => ear.tracks.length === 0")
         assert visit.page.get_attribute("body", "data-state") == "off"
+        assert tracks(visit) == []
         assert not visit.page.is_visible("#message")
 
 
@@ -288,4 +292,4 @@ def test_sound_that_the_system_has_halted_for_a_moment_goes_on_by_itself(visit: 
     visit.page.evaluate("() => ear.context.suspend()")
 
     visit.page.wait_for_function("() => ear.context.state === 'running'")
-    assert not visit.page.is_visible("#message")
+    visit.page.wait_for_selector("#message", state="hidden")
