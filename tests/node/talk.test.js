@@ -27,7 +27,11 @@ for (const [facts, state] of [
 }
 
 test("in push-to-talk the button says that it is held", () => {
-  assert.deepEqual([wordFor("listening", true), wordFor("listening", false)], ["Hold to talk", "Listening"]);
+  assert.deepEqual([wordFor("listening", { ...quiet, manual: true }), wordFor("listening", quiet)], ["Hold to talk", "Listening"]);
+});
+
+test("what is connecting has a word: the page, and later the microphone", () => {
+  assert.deepEqual([wordFor("connecting", off), wordFor("connecting", quiet)], ["Connecting", "Opening the microphone"]);
 });
 
 test("a field is locked by a pin on it, above it or under it, with the reason", () => {

@@ -94,7 +94,7 @@ export function microphoneMessage(kind, again) {
     case "insecure":
       return {
         what: "No microphone and no sound on this address",
-        why: "Browsers give them only to https:// pages and to http://localhost. Open the page that way; whoever runs the server can give it a certificate. Until then you can write, read the answers, and play them.",
+        why: "Browsers give them only to https:// pages and to http://localhost. Open the page that way; whoever runs the server can give it a certificate. Until then you can write, read the answers, and play each with its button.",
       };
     case "lost":
       return { what: "The microphone is gone", why: "It was unplugged or taken by the system. Plug it in again, or choose another one in the settings.", ...retry };
@@ -110,7 +110,7 @@ export function speakerMessage() {
 
 /** There is an audio context, and it stands still. @param {() => void} again @returns {Message} */
 export function heldBackMessage(again) {
-  const why = "The browser or the system has halted it, as it does for a telephone call. Press anywhere, or any key, and it goes on.";
+  const why = "The browser or the system has halted them, as it does for a telephone call. Press anywhere, or any key, and they go on.";
   return { what: "Sound and microphone stand still", why, act: "Go on", do: again };
 }
 

@@ -28,11 +28,12 @@ export class Stage {
     this.facts.answering = this.answering.now;
     const state = stateOf(this.facts);
     const { connected, connecting, manual, microphone, asking, sounding, answering } = this.facts;
-    this.view.state(state, wordFor(state, manual), hintFor(state, manual, microphone), manual && connected);
+    this.view.state(state, wordFor(state, this.facts), hintFor(state, manual, microphone), manual && connected);
     get("end").disabled = !connected && !connecting;
     get("interrupt").disabled = !sounding && !answering;
     get("mic").setAttribute("aria-pressed", String(microphone || asking));
     get("mic-icon").setAttribute("href", microphone || asking ? "#i-listening" : "#i-muted");
+    get("live").toggleAttribute("data-on", connected);
     say(get("live-word"), connected ? "live" : connecting ? "connecting" : "not connected");
     if (!this.#heard) this.view.level(0);
   }

@@ -42,8 +42,9 @@ const WORDS = {
   speaking: "Speaking",
 };
 
-/** The state's word. @param {State} state @param {boolean} manual */
-export function wordFor(state, manual) {
+/** The state's word. @param {State} state @param {Facts} facts */
+export function wordFor(state, { manual, connected }) {
+  if (state === "connecting" && connected) return "Opening the microphone";
   return manual && state === "listening" ? "Hold to talk" : WORDS[state];
 }
 
