@@ -31,8 +31,10 @@ def config(*, example: Flag = False, check: Path | None = None) -> int:
         lines().print(text(), end="")
         return 0
     from cli.given import ConfigFile
+    from cli.serve import check_config
 
-    judged_elsewhere = ConfigFile.read(check).table("session")
-    but = ", but for what stands in [session], which only the model's server can judge" if judged_elsewhere else ""
-    lines().print(f"{check}: all of it is known{but}")
+    config = ConfigFile.read(check)
+    check_config(config)
+    but = ", but for what stands in [session], which only the model's server can judge"
+    lines().print(f"{check}: all of it is known{but if config.table('session') else ''}")
     return 0

@@ -92,6 +92,27 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     return serve
 
 
+def check_config(config: ConfigFile) -> None:
+    """Look at what a file alone decides, with whatever flags and environment it is used.
+
+    Raises:
+        UsageError: ``engine serve`` would refuse it.
+    """
+    from cli.settings import reconnect_of
+    from realtime_engine.settings import may_set
+
+    common = make(ServeOptions, config.values(ServeOptions, "serve"))
+    try:
+        choose_transport(common.transport, server=True)
+        choose_upstream(common.upstream, key=None)
+        may_set(common.client_may_set, local=True)
+        reconnect_of(common)
+        _check_positive(_bounds(common))
+        _limits(make(LimitOptions, config.values(LimitOptions, "limits")), config)
+    except UsageError as error:
+        raise UsageError(f"{config.name}: {error}") from error
+
+
 def _key(tokens: Sequence[str], config: ConfigFile) -> str | None:
     """Where a key of the hosted model is: a flag, a variable, or in the file."""
     if key := key_among(tokens):
@@ -200,11 +221,14 @@ def _check_recording(options: ServeOptions) -> None:
     from cli.settings import check_folder
 
     check_folder(options.record)
-    bounds = {"record_quota": options.record_quota, "record_keep": options.record_keep}
-    _check_positive(bounds)
-    for name, value in bounds.items():
+    _check_positive(_bounds(options))
+    for name, value in _bounds(options).items():
         if value is not None and options.record is None:
             raise UsageError(f"{flag_of(name)} needs --record: a folder to keep within it")
+
+
+def _bounds(options: ServeOptions) -> Mapping[str, float | None]:
+    return {"record_quota": options.record_quota, "record_keep": options.record_keep}
 
 
 def _check_positive(values: Mapping[str, float | None]) -> None:

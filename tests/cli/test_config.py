@@ -89,6 +89,27 @@ def test_a_wrong_file_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "[serve] upstraem: unknown key; did you mean upstream? Known: " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[serve]\ntransport = 'wav'", "the transport 'wav' holds one conversation"),
+        ("[serve]\nupstream = 'oracle'", "unknown upstream 'oracle'"),
+        ("[serve]\nclient_may_set = 'vioce'", "--client-may-set: a session has no field 'vioce'"),
+        ("[serve]\nreconnect_attempts = -1", "--reconnect-attempts must be 0 to 1000, not -1"),
+        ("[serve]\nrecord_keep = 0", "--record-keep must be more than 0"),
+        ("[limits]\nmax_idle = -1", "--max-idle must be more than 0, not -1"),
+        ("[limits]\nmax_cost = 1", "--max-cost needs prices"),
+    ],
+)
+def test_what_engine_serve_would_refuse_whatever_it_is_told_besides_is_refused_here(
+    text: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "engine.toml").write_text(text)
+
+    assert engine("config", "--check", tmp_path / "engine.toml") == 2
+    assert f"engine: {tmp_path / 'engine.toml'}: {problem}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("tokens", [(), ("--example", "--check", "x")])
 def test_one_thing_at_a_time(tokens: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert engine("config", *tokens) == 2
