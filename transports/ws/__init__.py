@@ -104,10 +104,11 @@ class Ws:
         if not 1 <= options.workers <= MOST_WORKERS:
             raise UsageError(f"--workers must be from 1 to {MOST_WORKERS}, not {options.workers}")
         from transports.ws.addresses import Proxies
-        from transports.ws.origins import Origins, check_hosts
+        from transports.ws.origins import Origins, check_bound, check_hosts
         from transports.ws.tls import tls_context
         from transports.ws.tokens import required_token
 
+        check_bound(options.host)
         check_hosts(options.allow_host)
         Origins(options.allow_origin)
         Proxies(options.trusted_proxy)

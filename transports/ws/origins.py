@@ -102,6 +102,16 @@ def check_hosts(allowed: Iterable[str]) -> None:
             raise UsageError(f"--allow-host {host}: not a host: give a name or an address, perhaps with :PORT")
 
 
+def check_bound(host: str) -> None:
+    """See that this is the name or the address of a computer, and nothing else.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if not is_address(host) and (not is_host(host) or without_port(host) != host or host.startswith("[")):
+        raise UsageError(f"--host {host!r}: give a name or an address alone, without brackets; the port is for --port")
+
+
 def _origin(text: str) -> str:
     """An origin as browsers write it: ``null``, or scheme, name, and the port where it is not the scheme's own.
 

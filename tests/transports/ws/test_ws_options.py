@@ -59,6 +59,10 @@ def test_behind_a_proxy_others_come_in_too() -> None:
         ({"handshake_timeout": float("nan")}, "--handshake-timeout must be more than 0"),
         ({"ping_every": float("inf")}, "--ping-every must be more than 0"),
         ({"drain": -1.0}, "--drain must not be less than 0"),
+        ({"host": ""}, "--host '': give a name or an address alone"),
+        ({"host": "[::1]"}, "give a name or an address alone, without brackets"),
+        ({"host": "127.0.0.1:8000"}, "the port is for --port"),
+        ({"host": "http://127.0.0.1"}, "--host 'http://127.0.0.1': give a name"),
         ({"tls_cert": Path("cert.pem")}, "--tls-cert and --tls-key belong together"),
         ({"tls_key": Path("key.pem")}, "--tls-cert and --tls-key belong together"),
         ({"token_file": Path("missing")}, "--token-file missing: cannot be read"),
@@ -221,17 +225,25 @@ def test_a_certificate_and_its_key_are_used(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
-    (tmp_path / "locked").mkdir()
+    for name in ("locked", "another"):
+        (tmp_path / name).mkdir()
     made, locked = make_certificate(tmp_path), make_certificate(tmp_path / "locked", password="swordfish")
 
     with pytest.raises(UsageError, match=r"^--tls-cert .*missing: cannot be read: No such file"):
         tls_context(tmp_path / "missing", made.key)
     with pytest.raises(UsageError, match=r"^--tls-key .*missing: cannot be read"):
         tls_context(made.chain, tmp_path / "missing")
-    with pytest.raises(UsageError, match=r"cannot be used together"):
+    with pytest.raises(UsageError, match=r"cannot be used together: the key is locked with a password"):
         tls_context(made.chain, locked.key)
-    with pytest.raises(UsageError, match=r"cannot be used together"):
+    with pytest.raises(UsageError, match=r"cannot be used together: the key is another certificate's$"):
+        tls_context(made.chain, make_certificate(tmp_path / "another").key)
+    with pytest.raises(UsageError, match=r"^--tls-cert .*key.*: there is no certificate in it"):
         tls_context(made.key, made.key)
+    with pytest.raises(UsageError, match=r"^--tls-key .*: there is no private key in it"):
+        tls_context(made.chain, made.chain)
+    (tmp_path / "torn").write_text("-----BEGIN CERTIFICATE-----\n")
+    with pytest.raises(UsageError, match=r"cannot be used together: "):
+        tls_context(tmp_path / "torn", made.key)
 
 
 @pytest.mark.parametrize(
