@@ -35,6 +35,12 @@ def test_a_subprotocol_shows_it() -> None:
     assert shows({}, ["realtime", f"{KEY_PREFIX}{SECRET}"])
 
 
+def test_one_request_guesses_once() -> None:
+    guesses = [f"{KEY_PREFIX}guess{n}" for n in range(100)]
+
+    assert shown_tokens({}, ["realtime", *guesses]) == ["guess0"]
+
+
 @pytest.mark.parametrize("name", [COOKIE, SECURE_COOKIE])
 def test_a_cookie_shows_it_until_its_time_is_over(name: str) -> None:
     headers = {"cookie": f"other=1; {name}={TOKEN.cookie(1000)}"}
