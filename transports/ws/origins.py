@@ -4,6 +4,7 @@
 browser opens WebSockets from any page to anywhere, with cookies. Clients that are no browsers send no ``Origin``.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from ipaddress import ip_address
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 from realtime_engine.errors import UsageError
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")  # an extension of a browser has one of its own
 _OWN_PORTS: Final = {"http": ":80", "https": ":443"}
 
 
@@ -121,6 +123,6 @@ def _origin(text: str) -> str:
     if text == "null":
         return text
     scheme, _, host = text.lower().removesuffix("/").partition("://")
-    if not scheme.isalnum() or not is_host(host):
+    if not _SCHEME.fullmatch(scheme) or not is_host(host):
         raise UsageError(f"--allow-origin {text}: not an origin: give https://NAME, perhaps with :PORT, and no more")
     return f"{scheme}://{host.removesuffix(_OWN_PORTS.get(scheme, ':'))}"

@@ -70,9 +70,10 @@ def test_pages_of_other_origins_may_not(origin: str) -> None:
 
 
 def test_listed_origins_may_exactly_as_they_are() -> None:
-    origins = Origins(["https://App.example", "http://localhost:3000", "https://app2.example:443/", "null"])
+    extension = "chrome-extension://abcdefghijklmnopabcdefghijklmnop"
+    origins = Origins(["https://App.example", "http://localhost:3000", "https://app2.example:443/", "null", extension])
 
-    for origin in ("https://app.example", "http://localhost:3000", "https://app2.example", "null"):
+    for origin in ("https://app.example", "http://localhost:3000", "https://app2.example", "null", extension):
         assert origins.allow(origin, "voice.example")
     for origin in ("http://app.example", "https://app.example:8443", "https://x.app.example", "http://localhost"):
         assert not origins.allow(origin, "voice.example")
@@ -80,7 +81,17 @@ def test_listed_origins_may_exactly_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["*", "https://*.example/path", "app.example", "https://", "https://a b", "https://u@app.example", "https://a:x"],
+    [
+        "*",
+        "https://*.example/path",
+        "app.example",
+        "https://",
+        "https://a b",
+        "https://u@app.example",
+        "https://a:x",
+        "1://a",
+        "a_b://c",
+    ],
 )
 def test_what_is_no_origin_is_refused_when_the_server_starts(text: str) -> None:
     with pytest.raises(UsageError, match="--allow-origin"):
