@@ -128,6 +128,8 @@ class Ws:
         """Who may come in, in half a sentence."""
         if self._token is not None:
             return "whoever shows the access token can connect"
+        if self.options.trusted_proxy:
+            return "whoever comes through the proxy can connect; no token is needed"
         return "only this computer can connect; no token is needed"
 
     @property

@@ -46,7 +46,10 @@ def test_where_only_this_computer_comes_in_none_is_needed(host: str) -> None:
 
 
 def test_behind_a_proxy_others_come_in_too() -> None:
-    assert not Ws(WsOptions(trusted_proxy=("127.0.0.1",))).local
+    ws = Ws(WsOptions(trusted_proxy=("127.0.0.1",)))
+
+    assert not ws.local
+    assert ws.access == "whoever comes through the proxy can connect; no token is needed"
 
 
 @pytest.mark.parametrize(
