@@ -1,6 +1,7 @@
 """What the container is told to run is what the engine understands; Docker itself is not needed for that."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,9 @@ def test_the_images_command_serves_is_healthy_and_ends_well_at_its_stop_signal()
     with served(*here, "--upstream", "local", env={"ENGINE_TOKEN": "x" * 32}) as server:
         port = server.address.rpartition(":")[2]
         _, *check = [word.replace(":8000/", f":{port}/") for word in words("HEALTHCHECK")]
-        assert subprocess.run([sys.executable, *check], check=False, timeout=PATIENCE).returncode == 0
+        proxied = os.environ | {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+        done = subprocess.run([sys.executable, *check], check=False, env=proxied, timeout=PATIENCE)
+        assert done.returncode == 0
     assert subprocess.run([sys.executable, *check], check=False, stderr=subprocess.DEVNULL).returncode != 0
 
 
