@@ -70,15 +70,21 @@ class Chatterbox:
         assert self.socket is not None
         self.socket.send(json.dumps({"type": kind, **event}))
 
-    def ask_and_answer(self, speech: str) -> None:
+    def shown(self) -> None:
+        """Wait until all turns are on the screen."""
+        count = "(turns) => document.querySelectorAll('.turn').length === turns"
+        self.visit.page.wait_for_function(count, arg=self.turns)
+        self.visit.painted()
+
+    def ask_and_answer(self, speech: str, pieces: int = 6) -> None:
         self._add("user", [{"type": "input_text", "text": f"What about number {self.turns}, and all that?"}])
         item, response = self._add("assistant", []), f"resp_{self.turns}"
         place = {"item_id": item, "response_id": response, "content_index": 0}
         self._say("response.created", response={"id": response})
-        for _ in range(6):
+        for _ in range(pieces):
             self._say("response.output_audio_transcript.delta", **place, delta="a few words more ")
             self._say("response.output_audio.delta", **place, delta=speech)
-        self._say("response.output_audio_transcript.done", **place, transcript="a few words more " * 6)
+        self._say("response.output_audio_transcript.done", **place, transcript="a few words more " * pieces)
         usage = {"total_tokens": 100, "input_tokens": 60, "output_tokens": 40}
         self._say("response.done", response={"id": response, "status": "completed", "output": [], "usage": usage})
 
