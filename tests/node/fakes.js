@@ -7,6 +7,7 @@ export class Browser {
   /** @type {Source[]} */ sources = []; // of sound that is played without a worklet
   /** @type {Track[]} */ tracks = [];
   asked = []; // what getUserMedia was asked for
+  answers = true; // whether the audio thread runs
   failing = new Set(); // modules that do not come
   missing = new Set(); // devices that are not plugged in
   #gate = Promise.resolve();
@@ -142,7 +143,7 @@ class Worklet extends Node {
 
   #take(message) {
     this.told.push(message);
-    if (message === "flush") queueMicrotask(() => this.says({ samples: new Int16Array(7), last: true }));
+    if (message === "flush" && this.context.browser.answers) queueMicrotask(() => this.says({ samples: new Int16Array(7), last: true }));
   }
 
   says(data) {

@@ -90,6 +90,15 @@ test("whoever waits for the rest gets it, however many wait", async () => {
   assert.equal(frames.length, 3);
 });
 
+test("an audio thread that stands still keeps nobody from switching it off and on", async () => {
+  await microphone.start(choice);
+  browser.answers = false;
+  await microphone.stop();
+
+  assert.equal(await microphone.start(choice), true);
+  assert.deepEqual([browser.live, browser.wired.length], [1, 1]);
+});
+
 test("a chosen device that is not plugged in is replaced by the system's", async () => {
   browser.missing.add("headset");
 

@@ -3,6 +3,7 @@
 import { RATE, leave, load, wake } from "./sound.js";
 
 const MODULE = "capture-worklet.js";
+const PATIENCE = 200; // milliseconds for an answer of the audio thread, which may stand still
 
 export class MicrophoneError extends Error {
   /** @param {"refused" | "missing" | "insecure" | "busy"} kind */
@@ -132,6 +133,7 @@ class Line {
   async flush() {
     await new Promise((resolve) => {
       this.#flushes.push(() => resolve(undefined));
+      setTimeout(resolve, PATIENCE);
       this.node.port.postMessage("flush");
     });
   }

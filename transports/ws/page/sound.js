@@ -3,7 +3,7 @@
 
 export const RATE = 24_000;
 
-const PATIENCE = 500; // milliseconds that a context may take to wake up
+const PATIENCE = 2000; // milliseconds that a context may take to wake up
 
 /** @type {AudioContext | null} */
 let context = null;
