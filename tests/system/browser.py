@@ -49,7 +49,7 @@ registerProcessor("ear", Ear);
 _LISTEN: Final = """
 (() => {
   const connect = AudioNode.prototype.connect;
-  const ear = (window.ear = { pieces: [], cleared: [], played: [], context: null, asked: [], tracks: [] });
+  const ear = (window.ear = { pieces: [], cleared: [], atOnce: [], played: [], context: null, asked: [], tracks: [] });
   const listen = async (node) => {
     ear.context = node.context;
     await node.context.audioWorklet.addModule(URL.createObjectURL(new Blob([EAR], { type: "text/javascript" })));
@@ -57,16 +57,30 @@ _LISTEN: Final = """
     hears.port.onmessage = ({ data }) => ear.pieces.push(data);
     connect.call(node, hears);
   };
+  let isClearing = false;
+  const follow = (port) => {
+    const post = port.postMessage.bind(port);
+    port.postMessage = (message, ...rest) => {
+      if (message.clear) ear.atOnce.push(isClearing);
+      post(message, ...rest);
+    };
+    port.addEventListener("message", ({ data }) => data.cleared && ear.cleared.push(data.at));
+  };
   AudioNode.prototype.connect = function (to, ...rest) {
     const isSpeaker = to instanceof AudioDestinationNode && this instanceof AudioWorkletNode && !this.numberOfInputs;
-    if (isSpeaker) void listen(this);
+    if (isSpeaker) {
+      void listen(this);
+      follow(this.port);
+    }
     return connect.call(this, to, ...rest);
   };
   window.WebSocket = class extends WebSocket {
     constructor(...given) {
       super(...given);
       this.addEventListener("message", ({ data }) => {
-        if (data.includes("output_audio_buffer.cleared")) ear.cleared.push(ear.context?.currentTime ?? 0);
+        if (!data.includes("output_audio_buffer.cleared")) return;
+        isClearing = true;
+        setTimeout(() => (isClearing = false));
       });
     }
     send(data) {
