@@ -16,7 +16,7 @@ from typing import Annotated, Final
 from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
-from cli.out import Out, abandon, flush
+from cli.out import Out, abandon, escape, flush
 from realtime_engine.errors import EngineError, UsageError, first
 
 INTERRUPTED: Final = 130
@@ -49,6 +49,7 @@ LOADED_LATER: Final[dict[str, str]] = {
 def main(tokens: Sequence[str] | None = None) -> int:
     """Run the command; every error becomes one line, and the exit status. With ``-v`` it has its traceback."""
     given = list(sys.argv[1:] if tokens is None else tokens)
+    escape()
     try:
         try:
             status = _app(given).meta(given, exit_on_error=False, print_error=False)

@@ -13,21 +13,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from inspect import Parameter as Argument
 from inspect import getdoc
-from typing import Annotated, Final, Protocol, TypeVar, get_type_hints
+from typing import Annotated, TypeVar, get_type_hints
 
 from cyclopts import Parameter
 from cyclopts.token import Token
 
-from cli.values import alternatives
+from cli.values import Makes, maker_of
 
 MadeT = TypeVar("MadeT")
-
-
-class Makes(Protocol):
-    """Makes one of a field's values out of what stands behind a flag."""
-
-    def __call__(self, value: str, /) -> object:
-        """Make it."""
 
 
 def arguments_of(
@@ -92,8 +85,7 @@ def value_of(flag: str, tokens: Sequence[str]) -> str | None:
 
 def _argument(field: Field[object], hint: object, help: str, group: str, default: object) -> Argument:  # noqa: A002
     flags: Mapping[str, Makes] = field.metadata.get("flags", {})
-    number = next((_NUMBERS[kind] for kind in alternatives(hint) if kind in _NUMBERS), None)
-    parse: Makes | None = field.metadata.get("parse", number)
+    parse = maker_of(field, hint)
     parameter = Parameter(
         name=[flag_of(field.name)],
         group=group,
@@ -115,35 +107,22 @@ def _in_order(flags: Mapping[str, Makes]) -> Callable[[object, Sequence[Token]],
     """A converter that keeps the order of several flags."""
 
     def convert(type_: object, tokens: Sequence[Token]) -> tuple[object, ...]:  # noqa: ARG001
-        return tuple(flags[token.keyword or ""](token.value) for token in tokens)
+        return tuple(_made(flags[token.keyword or ""], token) for token in tokens)
 
     return convert
-
-
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:  # a fraction too, which cyclopts would round
-        raise ValueError("a whole number") from None
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError("a number") from None
-
-
-_NUMBERS: Final[Mapping[object, Makes]] = {int: _whole_number, float: _number}
 
 
 def _parsed(parse: Makes) -> Callable[[object, Sequence[Token]], object]:
     """A converter of one value."""
 
     def convert(type_: object, tokens: Sequence[Token]) -> object:  # noqa: ARG001
-        try:
-            return parse(tokens[-1].value)
-        except ValueError as error:
-            raise ValueError(f"it must be {error}") from None
+        return _made(parse, tokens[-1])
 
     return convert
+
+
+def _made(make: Makes, token: Token) -> object:
+    try:
+        return make(token.value)
+    except ValueError as error:
+        raise ValueError(f"it must be {error}") from None

@@ -6,6 +6,7 @@ A command that prints ends then, as other tools do; a conversation goes on, unse
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import IO
 
 from rich.console import Console
@@ -26,6 +27,12 @@ class Out(Console):
 def lines(*, stderr: bool = False) -> Out:
     """A console for plain lines: no markup, no colours, nothing wrapped."""
     return Out(stderr=stderr, highlight=False, markup=False, soft_wrap=True)
+
+
+def escape() -> None:
+    """What standard output cannot show in its encoding is written as an escape, as on standard error."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def flush() -> None:

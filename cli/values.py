@@ -4,12 +4,17 @@ import types
 from collections.abc import Mapping
 from dataclasses import Field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Union, get_args, get_origin
+from typing import Final, Literal, Protocol, Union, get_args, get_origin
 
 from realtime_engine.errors import UsageError
 
-if TYPE_CHECKING:
-    from cli.flags import Makes
+
+class Makes(Protocol):
+    """Makes a value out of a text. ``ValueError`` says what is accepted: "a size, such as 500M"."""
+
+    def __call__(self, value: str, /) -> object:
+        """Make it."""
+
 
 _WORDS: Final[Mapping[object, str]] = {
     str: "a text",
@@ -27,7 +32,7 @@ def read_value(value: object, field: Field[object], hint: object, where: str) ->
         UsageError: It is something else. The message says where, and what is accepted; never what it was, for it
             may be a secret.
     """
-    return _read(value, field, hint, where, strict=True)
+    return _read(value, field.metadata.get("parse"), hint, where, strict=True)
 
 
 def read_text(text: str, field: Field[object], hint: object, where: str) -> object:
@@ -38,13 +43,49 @@ def read_text(text: str, field: Field[object], hint: object, where: str) -> obje
     """
     is_list = any(get_origin(each) is tuple for each in alternatives(hint))
     value = [entry.strip() for entry in text.split(",")] if is_list else text
-    return _read(value, field, hint, where, strict=False)
+    return _read(value, maker_of(field, hint), hint, where, strict=False)
 
 
-def _read(value: object, field: Field[object], hint: object, where: str, *, strict: bool) -> object:
+def maker_of(field: Field[object], hint: object) -> Makes | None:
+    """What makes a field's value out of a text; None: nothing special does."""
+    plain = next((_PLAIN[kind] for kind in alternatives(hint) if kind in _PLAIN), None)
+    made: Makes | None = field.metadata.get("parse", plain)
+    return made
+
+
+def _plain_text(text: str) -> str:
+    """The text itself.
+
+    Raises:
+        ValueError: It stood in other bytes than UTF-8's; Python keeps them, and nobody else could read them.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("text in UTF-8") from None
+    return text
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # a fraction too, which cyclopts would round
+        raise ValueError(_WORDS[int]) from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(_WORDS[float]) from None
+
+
+_PLAIN: Final[Mapping[object, Makes]] = {int: _whole_number, float: _number, str: _plain_text}
+
+
+def _read(value: object, parse: Makes | None, hint: object, where: str, *, strict: bool) -> object:
     import msgspec  # where nothing is said, the help need not wait for it
 
-    parse: Makes | None = field.metadata.get("parse")
     try:
         if parse is not None and isinstance(value, str):
             return parse(value)

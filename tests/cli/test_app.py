@@ -99,6 +99,8 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
             ["run", "--upstream", "reading", "--text", "Hello?"],
             "reading needs a path: --upstream reading:PATH",
         ),
+        (["run", "--upstream", "fake", "--text", "gr\udcfc\udcdf"], "--text: it must be text in UTF-8"),
+        (["run", "--upstream", "fake", "--text", "x", "--voice", "\udcff"], "--voice: it must be text in UTF-8"),
         (["run", "--upstream", "fake", "--input", "gone.wav"], "gone.wav: cannot be read: No such file"),
         (
             ["run", "--upstream", "fake", "--text", "x", "--output", "gone/a.wav"],

@@ -187,6 +187,9 @@ def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     ("name", "text", "problem"),
     [
         ("ENGINE_PORT", "tcp://10.0.0.1:80", "a whole number"),
+        ("ENGINE_PORT", "80.5", "a whole number"),
+        ("ENGINE_DRAIN", "10s", "a number"),
+        ("ENGINE_HOST", "\udcff", "text in UTF-8"),
         ("ENGINE_TRUSTING", "sesame", "true or false"),
         ("ENGINE_LARGEST", "sesame", "a size, such as 500M or 20GiB"),
         ("ENGINE_PORTS", "1,sesame", "a list, each entry a whole number"),

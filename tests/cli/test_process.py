@@ -150,6 +150,16 @@ def test_without_standard_output_it_works_all_the_same(tmp_path: Path) -> None:
     assert (run.returncode, run.stderr) == (0, b"")
 
 
+def test_words_that_standard_output_has_no_signs_for_are_written_as_escapes(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli", "run", *LOCAL, "--text", "grüß", "--speed", "max"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"}
+
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert rb"gr\xfc\xdf" in run.stdout
+
+
 def test_ctrl_c_ends_a_function_that_hangs_on_the_virtual_clock(tmp_path: Path) -> None:
     (tmp_path / "sleepy.py").write_text(
         "import os, signal, time\n\ndef wait() -> None:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(600)\n"

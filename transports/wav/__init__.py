@@ -35,9 +35,19 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A turn that is typed."""
+    """A turn that is typed.
+
+    Raises:
+        ValueError: Not in UTF-8.
+    """
 
     text: str
+
+    def __post_init__(self) -> None:
+        try:
+            self.text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("text in UTF-8") from None
 
     def __str__(self) -> str:
         return f"“{self.text}”"
