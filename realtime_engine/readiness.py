@@ -16,10 +16,11 @@ import trio
 from trio.lowlevel import (
     Abort,
     Task,
-    current_statistics,
+    add_instrument,
     current_task,
     enable_ki_protection,
     notify_closing,
+    remove_instrument,
     reschedule,
     wait_readable,
     wait_task_rescheduled,
@@ -79,6 +80,7 @@ class Epoll:
         self._epoll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._bits: dict[int, int] = {}
+        self._others = _Others()
         self._in_vain = self._hurried = 0  # how often nobody lingers after the last time in vain, and did not since
 
     def watch(self, sock: socket.socket, bits: int, ready: Ready) -> None:
@@ -110,9 +112,13 @@ class Epoll:
 
     async def run(self) -> None:
         """Watch, for ever."""
-        while True:
-            await wait_readable(self._epoll.fileno())
-            self._look()
+        add_instrument(self._others)
+        try:
+            while True:
+                await wait_readable(self._epoll.fileno())
+                self._look()
+        finally:
+            remove_instrument(self._others)
 
     def close(self) -> None:
         """Watch nothing any more: sockets may be closed later."""
@@ -122,33 +128,54 @@ class Epoll:
     @enable_ki_protection
     def _look(self) -> None:
         """Tell of all that is ready, and linger."""
-        ready, until, seconds = self._ready, perf_counter() + LINGER, 0.0
+        poll, ready, others = self._epoll.poll, self._ready, self._others
+        until = min(perf_counter() + LINGER, others.due)
+        seconds = 0.0
         while seconds >= 0:
-            events = self._epoll.poll(seconds, _MOST_EVENTS)
+            events = poll(seconds, _MOST_EVENTS)
             self.busy = len(events) >= _BUSY
             for number, bits in events:
                 if (tell := ready.get(number)) is not None:  # one may have closed another
                     tell(bits)
-            seconds = self._linger(until, seconds, there=bool(events))
+            if others.woken > 1 or not self._patient(seconds, there=bool(events)):
+                return
+            seconds = until - perf_counter()
 
-    def _linger(self, until: float, before: float, *, there: bool) -> float:
-        """How long to wait for more; less than nothing: no other task is to be kept waiting, or nothing will come.
+    def _patient(self, waited: float, *, there: bool) -> bool:
+        """Whether to wait for more.
 
         Who has waited in vain once does not the next time, and who has again, not for twice as many times.
         """
-        if not there:
-            if before:
-                self._in_vain = self._hurried = min(2 * self._in_vain or 1, _MOST_IN_VAIN)
-            return -1
-        if before:
-            self._in_vain = 0
+        if waited:
+            self._in_vain = 0 if there else min(2 * self._in_vain or 1, _MOST_IN_VAIN)
+            self._hurried = self._in_vain
         elif self._hurried:
             self._hurried -= 1
-            return -1
-        others = current_statistics()
-        if others.tasks_runnable or others.run_sync_soon_queue_size:
-            return -1
-        return min(until - perf_counter(), others.seconds_to_next_deadline)
+            return False
+        return there
+
+
+class _Others(trio.abc.Instrument):
+    """Watches whether any task has something to do.
+
+    Attributes:
+        woken: Tasks that were woken since all had nothing to do; the network's own is one of them.
+        due: When the next deadline was due, then.
+    """
+
+    def __init__(self) -> None:
+        self.woken = 0
+        self.due = 0.0
+
+    def before_io_wait(self, timeout: float) -> None:
+        """Trio is about to wait; for no time, if there is something to do."""
+        if timeout > 0:
+            self.woken = 0
+            self.due = perf_counter() + timeout
+
+    def task_scheduled(self, task: Task) -> None:
+        """A task is about to have its turn."""
+        self.woken += 1
 
 
 class _Watched:
