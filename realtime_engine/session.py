@@ -13,7 +13,7 @@ import msgspec
 
 from realtime_engine.audio import microseconds, whole_microseconds_after
 from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, HangUp
-from realtime_engine.conversation import Conversation
+from realtime_engine.conversation import Entry
 from realtime_engine.events import EngineUpstream, Error
 from realtime_engine.inputs import Closed, Input, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.limits import Meter
@@ -49,7 +49,6 @@ class Manner(Protocol):
         complaint: The server's last word, if that was an error, and when it said so.
     """
 
-    conversation: Conversation
     complaint: tuple[float, Error] | None
 
     @property
@@ -124,9 +123,9 @@ class Session:
         self._over = False
 
     @property
-    def conversation(self) -> Conversation:
-        """The items of the conversation so far."""
-        return self._manner.conversation
+    def conversation(self) -> Sequence[Entry]:
+        """The items of the conversation so far; of a transparent one none are kept."""
+        return tuple(self._managed.conversation) if self._managed is not None else ()
 
     @property
     def over(self) -> bool:

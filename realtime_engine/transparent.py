@@ -1,33 +1,51 @@
 """A transparent session: the front is itself a Realtime client, and frames pass untouched.
 
-The session only watches: what the front may ask, what the conversation is, what it uses.
+The session only watches: what the front may ask, whether a response is under way, what the conversation uses. It keeps
+nothing of what is said.
 """
 
 from collections.abc import Sequence
 from math import inf
-from typing import Final
+from typing import Final, cast
 
 from realtime_engine import events as ev
-from realtime_engine.conversation import Conversation
 from realtime_engine.inputs import Kind, Message, Side, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.options import NO_SETTINGS, SessionOptions
 from realtime_engine.outbox import Outbox, Upstream
 from realtime_engine.policy import Changed, Pass, is_plain_append, judge
 
-_UNREAD: Final = frozenset(
+_READ: Final = frozenset(
     ev.type_of(event)
     for event in (
-        ev.ResponseOutputAudioDelta,
-        ev.ResponseOutputAudioTranscriptDelta,
-        ev.ResponseOutputTextDelta,
-        ev.FunctionCallArgumentsDelta,
-        ev.InputTranscriptionDelta,
+        ev.ResponseCreated,
+        ev.ResponseDone,
+        ev.InputTranscriptionCompleted,
+        ev.SessionCreated,
+        ev.SessionUpdated,
+        ev.Error,
     )
 )
-"""What a later event says again, whole."""
+"""What a server says that matters here."""
 
-_UNREAD_STARTS: Final = tuple(b'{"type":"%b"' % name.encode() for name in _UNREAD)
+_UNREAD: Final = (
+    ev.ResponseOutputAudioDelta,
+    ev.ResponseOutputAudioTranscriptDelta,
+    ev.ResponseOutputTextDelta,
+    ev.FunctionCallArgumentsDelta,
+    ev.InputTranscriptionDelta,
+    ev.ResponseContentPartAdded,
+    ev.ResponseContentPartDone,
+    ev.ResponseOutputAudioDone,
+    ev.ResponseOutputAudioTranscriptDone,
+    ev.ResponseOutputItemAdded,
+    ev.ResponseOutputItemDone,
+    ev.ConversationItemAdded,
+    ev.ConversationItemDone,
+)
+"""What matters to nobody here, a watch neither (`realtime_engine.watch`); the most frequent first."""
+
+_UNREAD_STARTS: Final = tuple(b'{"type":"%b"' % ev.type_of(event).encode() for event in _UNREAD)
 """The same as every known server writes it."""
 
 _MOST_RUNNING: Final = 256  # responses at a time; of more, the oldest have ended without a word
@@ -39,7 +57,6 @@ class Transparent:
     """What a transparent session does with each message.
 
     Attributes:
-        conversation: The items so far; their words are there once they are final.
         complaint: The server's last word, if that was an error, and when it said so.
     """
 
@@ -49,7 +66,6 @@ class Transparent:
         self._out = out
         self._meter = meter
         self._running: dict[str, None] = {}  # responses, in the order of their beginnings
-        self.conversation = Conversation(keep=options.keep_items)
         self.complaint: tuple[float, ev.Error] | None = None
 
     @property
@@ -114,13 +130,12 @@ class Transparent:
         """A server's frame goes on as it came."""
         self._out.forward(message)
         self.complaint = None
-        if message.kind is Kind.BINARY or message.type in _UNREAD:
+        if message.kind is Kind.BINARY or message.type not in _READ:
             return
         event = message.event
-        if isinstance(event, ev.UnknownEvent) and event.problem:
+        if isinstance(event, ev.UnknownEvent):
             self._out.note(f"{event.type} in an unknown shape, passed on: {event.problem}")
-        self.conversation.apply(event)
-        if isinstance(event, ev.ResponseCreated):
+        elif isinstance(event, ev.ResponseCreated):
             self._running[event.response.id] = None
             if len(self._running) > _MOST_RUNNING:
                 del self._running[next(iter(self._running))]
@@ -131,8 +146,8 @@ class Transparent:
             self._meter.transcribed(event.usage)
         elif isinstance(event, ev.SessionCreated | ev.SessionUpdated):
             self._meter.session(event.session)
-        elif isinstance(event, ev.Error):
-            self.complaint = (now, event)
+        else:
+            self.complaint = (now, cast("ev.Error", event))
 
     def tool_ended(self, now: float, result: ToolResult) -> None:
         """No tool was run here."""

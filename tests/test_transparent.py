@@ -8,13 +8,15 @@ from typing import Any, Final
 import msgspec
 import pytest
 
+from realtime_engine import events as ev
+from realtime_engine import watch
 from realtime_engine.commands import FORWARD, Command, Note, Send
 from realtime_engine.inputs import Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.options import Limits, Policy, SessionOptions
 from realtime_engine.outbox import Outbox, Upstream
 from realtime_engine.session import PASSED_ON, Session
-from realtime_engine.transparent import Transparent
+from realtime_engine.transparent import _READ, _UNREAD, Transparent
 from tests.script import created, done, speech
 from tests.sessions import Frame, frames
 
@@ -61,17 +63,30 @@ def test_every_recorded_frame_passes_untouched(source: str) -> None:
         assert [command for command in commands if not isinstance(command, Note)] == [FORWARD]
 
 
-def test_the_conversation_is_known_though_the_frames_only_pass() -> None:
+def test_what_a_recorded_conversation_uses_is_known_though_the_frames_only_pass() -> None:
     watched = Watched()
     for frame in recorded("openai/audio_in_server_vad_turn.jsonl"):
         watched.upstream(frame.raw)
 
-    assert [entry.words for entry in watched.session.conversation] == [
-        "Nanna, na nana an Nannana.",
-        "Nanna, Nannana! Nnaan na naan aaa. Nan nan A nann aaa nanaa?",
-    ]
     assert watched.meter.tokens > 0
     assert watched.session.idle(0.0)
+
+
+def test_nothing_of_a_transparent_conversation_is_kept() -> None:
+    session = Session(SessionOptions(mode="transparent"))
+    for given in (Opened(Side.FRONT), Opened(Side.UPSTREAM)):
+        session.step(0.0, given)
+    for frame in recorded("openai/audio_in_server_vad_turn.jsonl"):
+        session.step(0.0, message(Side.UPSTREAM, frame.raw, Kind.TEXT))
+
+    assert session.conversation == ()
+
+
+def test_what_goes_on_unread_matters_neither_to_the_session_nor_to_a_watch() -> None:
+    unread = {ev.type_of(event) for event in _UNREAD}
+
+    assert not unread & _READ
+    assert not unread & watch._UPSTREAM.keys()
 
 
 def recorded(source: str) -> list[Frame]:
