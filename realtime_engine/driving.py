@@ -1,6 +1,6 @@
 """What both drivers do alike: step a session, keep the record, do a machine's work."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from realtime_engine.commands import Step
@@ -13,6 +13,9 @@ REPLACED: Final = "another connection takes its place"
 
 Record: TypeAlias = Callable[[Step], None]
 """Takes each step, in order; it copies what it keeps, and never waits."""
+
+Passed: TypeAlias = Callable[[float, Sequence[Message]], None]
+"""Takes a batch of one side that goes on as it came (`realtime_engine.session.PASSED_ON`), in place of a step each."""
 
 
 class Run(NamedTuple):

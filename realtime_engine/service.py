@@ -159,7 +159,7 @@ class Service:
             sweep=self.network.sweep if mode == "transparent" else None,
         )
         if self.recordings is None:
-            return await talk(record=watch)
+            return await talk(record=watch, passed=watch.passed)
         async with self._recording(self.recordings, options, front) as recorder:
             run = await talk(record=watch if recorder is None else both(watch, recorder.record))
             if recorder is not None:

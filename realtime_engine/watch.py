@@ -1,6 +1,6 @@
 """Looks at the steps of one conversation and counts what a person would want to know of it.
 
-It is on the way of every frame, so audio costs it a look at the type, which is mostly there already, and nothing more.
+It is on the way of every frame, so audio that is passed on costs it a look at the beginning, a batch at a time.
 
 What the three latencies are:
 
@@ -15,7 +15,7 @@ What the three latencies are:
   it counts when the answer's ``response.done`` says ``cancelled``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -29,6 +29,7 @@ from realtime_engine.session import PASSED_ON
 FAILED: Final = 1011
 """The code that counts for a conversation that ended without hanging up."""
 
+_UPSTREAM_SIDE: Final = Side.UPSTREAM  # looking up an enum's member is slow
 _SPEECH: Final = ev.type_of(ev.ResponseOutputAudioDelta)
 _SPEECH_START: Final = b'{"type":"%b"' % _SPEECH.encode()
 _SHORT: Final = 512  # bytes; an event of a front that matters here is shorter, 20 ms of audio are longer
@@ -75,9 +76,8 @@ class Watch:
         """Take a step."""
         given = step.input
         if isinstance(given, Message):
-            if step.commands is PASSED_ON:  # audio, nearly always
-                if given.raw.startswith(_SPEECH_START):
-                    self._spoke(step)
+            if step.commands is PASSED_ON:
+                self.passed(step.at, (given,))
                 return
             self._said(step, given)
         elif given is not None:
@@ -85,6 +85,14 @@ class Watch:
         for command in step.commands:
             if command is not FORWARD:
                 self._done(step.at, command)
+
+    def passed(self, at: float, batch: Sequence[Message]) -> None:
+        """Take what goes on as it came; of that, only the model's speech counts."""
+        if batch[0].side is _UPSTREAM_SIDE:
+            for message in batch:
+                if message.raw.startswith(_SPEECH_START):
+                    self._spoke(at, heard=True)
+                    return
 
     def traffic(self, side: Side, link: Traffic) -> AbstractContextManager[None]:
         """A connection of this conversation is open for as long as the block lasts."""
@@ -97,7 +105,7 @@ class Watch:
         try:
             kind = message.type
             if kind == _SPEECH and not from_front:
-                self._spoke(step)
+                self._spoke(step.at, heard=FORWARD in step.commands)
                 return
             handle = (_FRONT if from_front else _UPSTREAM).get(kind)
             if handle is not None and not isinstance(message.event, ev.UnknownEvent):
@@ -128,11 +136,11 @@ class Watch:
 
     # --- what goes to the front -----------------------------------------------------------------------------
 
-    def _spoke(self, step: Step) -> None:
+    def _spoke(self, at: float, *, heard: bool) -> None:
         self._sounding = True
-        self._sounded = step.at
-        if self._asked is not None and FORWARD in step.commands:
-            self._sound(step.at)
+        self._sounded = at
+        if heard:
+            self._sound(at)
 
     def _sound(self, at: float) -> None:
         if self._asked is not None:
