@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from errno import EALREADY, EINPROGRESS, EISCONN
 from os import strerror
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import h11
@@ -35,6 +35,8 @@ _CONNECTED: Final = frozenset({0, EISCONN})
 _PORTS: Final = {"ws": 80, "wss": 443}
 
 Headers = Sequence[tuple[str, str]]
+Tickets: TypeAlias = dict[tuple[ssl.SSLContext, str, int], ssl.SSLSession]
+"""What servers gave out to be known again by, so that the next handshake is short (RFC 8446, section 2.2)."""
 
 
 class _Address(NamedTuple):
@@ -48,9 +50,15 @@ class _Address(NamedTuple):
 
 
 async def dial(
-    url: str, readiness: Readiness, *, headers: Headers, subprotocols: Sequence[str], tls: ssl.SSLContext | None
+    url: str,
+    readiness: Readiness,
+    tickets: Tickets,
+    *,
+    headers: Headers,
+    subprotocols: Sequence[str],
+    tls: ssl.SSLContext | None,
 ) -> tuple[Wire, bytes]:
-    """Connect, and agree on a WebSocket.
+    """Connect, and agree on a WebSocket. ``tickets`` are used, and a new one is kept.
 
     Returns:
         The connection, and what has come behind the handshake.
@@ -61,16 +69,34 @@ async def dial(
     address = _read_url(url)
     sock = await _reach(address, readiness)
     try:
-        wire = Wire(sock, readiness, tls=tls if address.secure else None, server_hostname=address.host)
+        wire = _wire(sock, readiness, address, tls, tickets)
     except OSError as error:
         sock.close()
         raise UpstreamError(f"cannot speak TLS with {address.host}: {_why(error)}") from error
     try:
         await _agree_on_tls(wire, address)
-        return wire, await _upgrade(wire, address, headers, subprotocols)
+        received = await _upgrade(wire, address, headers, subprotocols)
     except BaseException:
         wire.close()
         raise
+    if isinstance(wire.sock, ssl.SSLSocket) and not wire.sock.session_reused:  # one is good for many
+        _keep_ticket(wire.sock, address, tickets)
+    return wire, received
+
+
+def _wire(
+    sock: socket.socket, readiness: Readiness, address: _Address, tls: ssl.SSLContext | None, tickets: Tickets
+) -> Wire:
+    if tls is None or not address.secure:
+        return Wire(sock, readiness)
+    session = tickets.get((tls, address.host, address.port))
+    return Wire(sock, readiness, tls=tls, server_hostname=address.host, session=session)
+
+
+def _keep_ticket(sock: ssl.SSLSocket, address: _Address, tickets: Tickets) -> None:
+    """Keep what the server has given out, if it has."""
+    if (session := sock.session) is not None and session.has_ticket:
+        tickets[sock.context, address.host, address.port] = session
 
 
 def _read_url(url: str) -> _Address:

@@ -13,7 +13,7 @@ from typing import Final
 
 import trio
 
-from realtime_engine.dial import dial
+from realtime_engine.dial import Tickets, dial
 from realtime_engine.inputs import Side
 from realtime_engine.readiness import Epoll, Readiness, Tasks
 from realtime_engine.sweep import Sweep
@@ -34,6 +34,7 @@ class Network:
         sweep: Looks at deadlines.
         readiness: Watches sockets.
         buffer, view: What is read comes in here.
+        tickets: What makes handshakes short.
     """
 
     def __init__(self, nursery: trio.Nursery, readiness: Readiness) -> None:
@@ -44,6 +45,7 @@ class Network:
         self.view = memoryview(self.buffer)
         self._masks = b""
         self._next_mask = 0
+        self.tickets: Tickets = {}
         self._tls: ssl.SSLContext | None = None
 
     def soon(self, call: Callable[[], None]) -> None:
@@ -96,7 +98,9 @@ class Network:
         """
         if tls is None and url.startswith("wss:"):
             tls = self._tls = self._tls or ssl.create_default_context()
-        wire, received = await dial(url, self.readiness, headers=headers, subprotocols=subprotocols, tls=tls)
+        wire, received = await dial(
+            url, self.readiness, self.tickets, headers=headers, subprotocols=subprotocols, tls=tls
+        )
         try:
             yield self.websocket(wire, Side.UPSTREAM, client=True, limits=limits, received=received)
         finally:

@@ -37,6 +37,7 @@ class Wire:
         *,
         tls: ssl.SSLContext | None = None,
         server_hostname: str | None = None,
+        session: ssl.SSLSession | None = None,
     ) -> None:
         """Take over a connected socket.
 
@@ -45,6 +46,7 @@ class Wire:
             readiness: Watches it.
             tls: What TLS is spoken with; None: none is.
             server_hostname: Who the server must be, on the client's end; None on the server's.
+            session: An earlier connection's to the same server, which makes the handshake short.
         """
         self.peer = _peer(sock)
         self.closing: Callable[[], None] | None = None
@@ -58,6 +60,7 @@ class Wire:
                 server_side=server_hostname is None,
                 server_hostname=server_hostname,
                 do_handshake_on_connect=False,
+                session=session,
             )
         self._waiter = Waiter(readiness, self.sock)
 

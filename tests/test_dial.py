@@ -126,6 +126,28 @@ async def test_the_systems_authorities_are_those_of_the_environment(
 # --- what does not ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("tickets", [True, False])
+async def test_a_server_that_has_given_out_a_ticket_is_greeted_shortly_the_next_time(
+    network: Network, tmp_path_factory: pytest.TempPathFactory, tickets: bool
+) -> None:
+    certificate = make_certificate(tmp_path_factory.mktemp("tls"))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.num_tickets = 2 if tickets else 0
+    server.load_cert_chain(certificate.chain, certificate.key)
+    trusting, doubting = ssl.create_default_context(cafile=certificate.chain), ssl.create_default_context()
+    again: list[bool | None] = []
+
+    async with serving(network, echo, tls=server) as url:
+        for _ in range(2):
+            async with network.connect(url, tls=trusting) as websocket:
+                assert isinstance(websocket.wire.sock, ssl.SSLSocket)
+                again.append(websocket.wire.sock.session_reused)
+                await websocket.close(1000, "")
+        assert (await refused(network, url, tls=doubting)).startswith("cannot trust")
+
+    assert again == [False, tickets]
+
+
 @pytest.mark.parametrize("url", ["http://localhost/", "ws://", "ws://localhost:port/", "ws://[::1/", "localhost"])
 async def test_what_is_no_address_of_a_websocket_is_said_to_be_none(network: Network, url: str) -> None:
     assert "upstream's address" in await refused(network, url)

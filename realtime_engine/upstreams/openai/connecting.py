@@ -54,8 +54,14 @@ async def _reach(
 ) -> tuple[Wire, bytes]:
     with trio.move_on_after(options.connect_within):
         try:
-            address, headers = server.address(wanted), server.headers
-            return await dial(address, network.readiness, headers=headers, subprotocols=(), tls=tls)
+            return await dial(
+                server.address(wanted),
+                network.readiness,
+                network.tickets,
+                headers=server.headers,
+                subprotocols=(),
+                tls=tls,
+            )
         except UpstreamError as error:
             raise UpstreamError(server.explain(error), status=error.status) from None
     raise UpstreamError(f"{server.host} was not reached within {options.connect_within:g} s: is it there?")
