@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from http import HTTPStatus
+from math import inf
 from typing import Final
 
 import trio
@@ -156,15 +157,15 @@ class WebServer:
 
     async def _answer_requests(self, wire: Wire, peer: str, local: str) -> None:
         http = HttpConnection(wire)
-        deadline = trio.current_time() + self._options.handshake_timeout
+        begun_by = whole_by = trio.current_time() + self._options.handshake_timeout
         going_on = self._tls is None
         if self._tls is not None:
-            with self._room.wait(deadline):
+            with self._room.wait(whole_by):
                 await wire.handshake()
                 going_on = True
         while going_on:
             try:
-                request = await self._await_request(http, deadline)
+                request = await self._await_request(http, begun_by, whole_by)
             except HttpError as error:
                 self._service.metrics.refused("handshake")
                 await self._send(http, error.answer, last=True)
@@ -186,18 +187,18 @@ class WebServer:
                 answer, last = error.answer, "upgrade" in request.headers or error.status is HTTPStatus.BAD_REQUEST
             going_on = await self._send(http, answer, last=last)
             await trio.lowlevel.checkpoint()  # others have their turn, also when the next request is there already
-            deadline = trio.current_time() + self._options.keep_alive
+            begun_by, whole_by = trio.current_time() + self._options.keep_alive, inf
 
-    async def _await_request(self, http: HttpConnection, deadline: float) -> Request | None:
+    async def _await_request(self, http: HttpConnection, begun_by: float, whole_by: float) -> Request | None:
         """The next request; None: there is none, or the place is needed: to say so would take one from somebody else.
 
         Raises:
             HttpError: It is malformed, or has begun and does not end.
         """
-        with self._room.wait(deadline) as scope:
+        with self._room.wait(begun_by) as scope:
             if not await http.begin():
                 return None
-            scope.deadline = min(scope.deadline, trio.current_time() + self._options.handshake_timeout)
+            scope.deadline = min(whole_by, trio.current_time() + self._options.handshake_timeout)
             return await http.request()
         if http.begun and trio.current_time() >= scope.deadline:
             raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "The request has taken too long.")

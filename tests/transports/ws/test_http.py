@@ -333,6 +333,22 @@ async def test_a_head_that_does_not_end_is_given_up_in_time_and_told_so() -> Non
     assert trio.current_time() - began < PATIENCE / 2
 
 
+async def test_a_request_that_begins_late_on_a_connection_has_as_long_as_any_other() -> None:
+    asking = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    served = open_server(WsOptions(keep_alive=0.5, handshake_timeout=PATIENCE))
+    async with served as server, await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+        with trio.fail_after(PATIENCE):
+            await stream.send_all(asking + asking[:20])
+            assert status(await stream.receive_some()) == 200
+            with trio.move_on_after(1.0) as quiet:
+                await stream.receive_some()
+            await stream.send_all(asking[20:])
+            answer = await stream.receive_some()
+
+    assert quiet.cancelled_caught
+    assert status(answer) == 200
+
+
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 async def test_a_connection_on_which_nothing_comes_is_closed_without_a_word(said: bytes) -> None:
     async with open_server(SHORT) as server:
