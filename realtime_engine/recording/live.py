@@ -33,13 +33,21 @@ MOST_BEHIND: Final = 8 << 20
 GRACE: Final = 5.0
 """Seconds for what is still queued when the conversation is over."""
 
+BEGINNINGS: Final = 4
+"""Recordings that may begin at a time: of a disk that hangs no more threads wait, and others have theirs."""
+
 _OVERHEAD: Final = 200  # bytes that a step takes besides what it carries, roughly
 
 
 class Writer:
-    """The thread that writes, for as long as the ``with`` block lasts; it sleeps while nothing is recorded."""
+    """The thread that writes, for as long as the ``with`` block lasts; it sleeps while nothing is recorded.
+
+    Attributes:
+        beginnings: How many recordings begin; each does so in a thread of its own.
+    """
 
     def __init__(self) -> None:
+        self.beginnings = trio.CapacityLimiter(BEGINNINGS)
         self._open: dict[LiveRecorder, None] = {}
         self._over = False
         self._news = threading.Event()
@@ -92,10 +100,11 @@ async def open_recorder(
         UsageError: Nothing can be written there.
     """
     problems: deque[str] = deque()
-    recorder = await trio.to_thread.run_sync(
-        lambda: create_recording(root, options, front=front, upstream=upstream, warn=problems.append)
-    )
     with nullcontext(writer) if writer is not None else Writer() as shared:
+        recorder = await trio.to_thread.run_sync(
+            lambda: create_recording(root, options, front=front, upstream=upstream, warn=problems.append),
+            limiter=shared.beginnings,
+        )
         live = LiveRecorder(recorder, problems, warn)
         shared.add(live)
         try:

@@ -19,7 +19,7 @@ from realtime_engine.options import SessionOptions
 from realtime_engine.recording import live
 from realtime_engine.recording.about import read_about
 from realtime_engine.recording.files import GrowingFile
-from realtime_engine.recording.live import MOST_BEHIND, LiveRecorder, Writer, open_recorder
+from realtime_engine.recording.live import BEGINNINGS, MOST_BEHIND, LiveRecorder, Writer, open_recorder
 from realtime_engine.recording.reader import Recording
 from realtime_engine.recording.writer import Recorder, Warn
 from tests.recording.parrot import TALK, speech, steps_of, unwarned
@@ -264,6 +264,31 @@ async def test_to_wait_for_a_disk_takes_no_thread_from_anybody(tmp_path: Path, m
         assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
         assert nursery.child_tasks
         disk.go()
+
+
+async def test_recordings_that_cannot_begin_take_no_thread_from_anybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Stuck(monkeypatch)
+    disk.stick()
+    begun: list[Path] = []
+
+    async def talk(writer: Writer) -> None:
+        async with open_recorder(
+            tmp_path, SessionOptions(), front="ws", upstream="local", warn=unwarned, writer=writer
+        ) as recorder:
+            begun.append(recorder.folder)
+
+    with Writer() as writer:
+        async with trio.open_nursery() as nursery:
+            for _ in range(2 * BEGINNINGS):
+                nursery.start_soon(talk, writer)
+            await trio.testing.wait_all_tasks_blocked()
+            assert trio.to_thread.current_default_thread_limiter().borrowed_tokens == 0
+            assert writer.beginnings.borrowed_tokens == BEGINNINGS
+            disk.go()
+
+    assert len(begun) == 2 * BEGINNINGS
 
 
 def test_a_disk_that_answers_when_the_loop_is_gone_stops_no_other_recording(
