@@ -61,7 +61,10 @@ class Meter:
         if isinstance(usage, TranscriptionUsage):
             price = self._price_of(self._transcriber)
             tokens = max(usage.total_tokens or 0, (usage.input_tokens or 0) + (usage.output_tokens or 0))
-            self._count(tokens, price.of_transcript(usage) if price is not None else 0.0)
+            cost = price.of_transcript(usage) if price is not None else 0.0
+            self._count(tokens, cost or 0.0)
+            if cost is None:
+                self._unknown(f"a minute of the model {self._transcriber!r}")
 
     def exceeded(self, now: float) -> str | None:
         """Which limit is reached, as a sentence; None: none is."""
@@ -86,6 +89,11 @@ class Meter:
         """What a model costs; where the cost is limited it must be known."""
         limits = self._limits
         price = limits.prices.of(model) if limits.prices is not None else None
-        if price is None and limits.cost is not None:
-            self.spent = f"no price is known of the model {model!r}, so what it costs cannot be limited"
+        if price is None:
+            self._unknown(f"the model {model!r}")
         return price
+
+    def _unknown(self, what: str) -> None:
+        """What something costs is not known, which ends the conversation where the cost is limited."""
+        if self._limits.cost is not None:
+            self.spent = f"no price is known of {what}, so what it costs cannot be limited"

@@ -17,7 +17,7 @@ class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         text_in, audio_in, image_in: Of the input.
         cached_text_in, cached_audio_in, cached_image_in: The same where it was cached; left out: as if it was not.
         text_out, audio_out: Of the output.
-        minute: A minute of audio, where a model that transcribes counts time and not tokens.
+        minute: A minute of audio, where a model that transcribes counts time and not tokens; None: not known.
     """
 
     text_in: Money = 0.0
@@ -28,7 +28,7 @@ class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cached_image_in: Money | None = None
     text_out: Money = 0.0
     audio_out: Money = 0.0
-    minute: Money = 0.0
+    minute: Money | None = None
 
     def of(self, usage: Usage) -> float:
         """What a response costs; what is not told in detail costs as much as it can."""
@@ -37,10 +37,13 @@ class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         untold = max(usage.total_tokens - usage.input_tokens - usage.output_tokens, 0)
         return (heard + said + untold * max(self._dearest_in, self._dearest_out)) / _MILLION
 
-    def of_transcript(self, usage: TranscriptionUsage) -> float:
-        """What a transcript, which is text, costs; what is not told in detail costs as much as it can."""
+    def of_transcript(self, usage: TranscriptionUsage) -> float | None:
+        """What a transcript, which is text, costs; what is not told in detail costs as much as it can.
+
+        None: it took time, and what time costs is not known.
+        """
         if usage.seconds is not UNSET:
-            return max(usage.seconds, 0.0) / 60 * self.minute
+            return None if self.minute is None else max(usage.seconds, 0.0) / 60 * self.minute
         given, written = usage.input_tokens or 0, usage.output_tokens or 0
         heard = self._input(usage.input_token_details or None, given)
         untold = max((usage.total_tokens or 0) - given - written, 0)

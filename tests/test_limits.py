@@ -136,6 +136,25 @@ def test_transcripts_cost_too_and_use_tokens() -> None:
     assert meter.exceeded(0) == "the conversation has used 4 of its 4 tokens"
 
 
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (
+            Limits(cost=10, prices=PRICES),
+            "no price is known of a minute of the model 'm', so what it costs cannot be limited",
+        ),
+        (Limits(prices=PRICES), None),
+    ],
+)
+def test_a_transcriber_that_counts_time_needs_a_price_of_time(limits: Limits, reason: str | None) -> None:
+    meter = Meter(limits)
+    meter.session(session("m", '{"model":"m"}'))
+
+    meter.transcribed(TranscriptionUsage(type="duration", seconds=2))
+
+    assert (meter.spent, meter.cost) == (reason, 0.0)
+
+
 def test_where_the_cost_is_limited_a_model_without_a_price_may_not_answer() -> None:
     for prices in (PRICES, None):
         meter = Meter(Limits(cost=10, prices=prices))
