@@ -183,7 +183,8 @@ def _serve(
             return
         for line in (f"open {where}", chosen.introduction, server.access):
             with suppress(OSError):  # nobody reads it
-                print(f"engine: {line}", file=sys.stderr)  # noqa: T201 - the command's own word
+                # the line's end with it, for the log is written by a thread of its own
+                print(f"engine: {line}\n", end="", file=sys.stderr)  # noqa: T201 - the command's own word
 
     if is_supervisor(server):
         return server.supervise(announce)

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -98,6 +99,22 @@ def test_it_says_where_to_go_who_answers_and_who_may_come_in(capsys: pytest.Capt
         "engine: nobody may come in",
     ]
     assert told.out == ""
+
+
+def test_what_it_says_is_written_line_by_line_so_that_nothing_comes_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    class Unbuffered(StringIO):
+        def write(self, text: str) -> int:
+            if text:
+                written.append(text)
+            return len(text)
+
+    monkeypatch.setattr("sys.stderr", Unbuffered())
+
+    assert engine("serve") == 0
+    assert len(written) == 3
+    assert all(text.startswith("engine: ") and text.endswith("\n") for text in written)
 
 
 def test_with_a_key_the_hosted_model_answers(
