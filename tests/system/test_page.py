@@ -539,6 +539,26 @@ def test_a_cookie_that_is_no_longer_good_brings_the_sign_in_form_back_and_loses_
         visit.shows(".turn.assistant .text", "You said: Are you still there?")
 
 
+def test_the_sign_in_form_is_seen_whatever_part_of_the_page_is(
+    browser: Browser, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-token-that-is-long-enough-for-anybody\n", "utf-8")
+    with (
+        serving(*arguments, "--token-file", str(token)) as server,
+        visiting(browser, server.url, size=PHONE) as visit,
+    ):
+        sign_in(visit, token)
+        visit.page.context.clear_cookies()
+        visit.page.click("#tab-events")
+        visit.page.keyboard.press("m")
+        visit.shows("#sign-in")
+
+        sign_in(visit, token)
+
+        visit.comes("session.created")
+
+
 def test_a_conversation_that_is_recorded_says_so_before_it_begins(
     browser: Browser, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:

@@ -75,7 +75,7 @@ export class Page {
     this.replay = new Replay(this.speaker, { sounding: () => this.stage.facts.sounding, played: (turn, ms) => this.replayed(turn, ms) });
     this.entrance = new Entrance({
       known: ({ pinned, may_set }) => this.settings.lock(pinned ?? {}, may_set ?? "all"),
-      signedIn: () => (this.writing.waits || this.voice.wanted) && this.connect(), // what was begun before goes on
+      signedIn: () => this.signedIn(),
     });
     this.writing = new Writing({ locked: () => this.entrance.locked, written: () => this.written(), send: (text) => this.tell(text) });
     this.wire();
@@ -103,7 +103,7 @@ export class Page {
 
   connect() {
     if (this.entrance.locked) {
-      this.entrance.ask();
+      this.askIn();
       return;
     }
     this.messages.hide();
@@ -144,8 +144,19 @@ export class Page {
   async failed(failure, seconds) {
     this.parted();
     if (failure.kind === "sign-in") await this.entrance.learn();
-    if (this.entrance.locked) this.entrance.ask();
+    if (this.entrance.locked) this.askIn();
     else this.messages.show(failure.kind, failureMessage(failure, seconds, () => this.connect(), () => this.end()));
+  }
+
+  askIn() {
+    this.view.tab("talk");
+    this.entrance.ask();
+  }
+
+  /** What was begun before goes on. */
+  signedIn() {
+    this.turns.follower.follow();
+    if (this.writing.waits || this.voice.wanted) this.connect();
   }
 
   /** Nothing is under way any more. */
