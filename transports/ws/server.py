@@ -5,8 +5,8 @@ Each connection has a task of its own, and whatever goes wrong there ends there.
 
 import socket
 import ssl
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from http import HTTPStatus
 from math import inf
@@ -80,7 +80,7 @@ class WebServer:
         self._accepting = trio.CancelScope()
         self._draining = trio.Event()
         self._quiet = trio.Event()  # nobody talks any more
-        self._talking = 0
+        self._talking = 0  # or asks for a place to
 
     async def serve(
         self,
@@ -219,13 +219,25 @@ class WebServer:
             HttpError: There is no place, or it was a plain request: that, too, can ask whether there is one.
         """
         address = self._access.address(visit)
-        await self._take_place(address)
+        with self._awaited():
+            await self._take_place(address)
+            try:
+                if admission.handshake is None:
+                    raise upgrade_required()
+                await self._converse(admission, admission.handshake, http.rest, wire, address)
+            finally:
+                self._slots.free(address)
+
+    @contextmanager
+    def _awaited(self) -> Iterator[None]:
+        """The server does not end before this block has."""
+        self._talking += 1
         try:
-            if admission.handshake is None:
-                raise upgrade_required()
-            await self._converse(admission, admission.handshake, http.rest, wire, address)
+            yield
         finally:
-            self._give_place_back(address)
+            self._talking -= 1
+            if self._draining.is_set() and not self._talking:
+                self._quiet.set()
 
     async def _take_place(self, address: str) -> None:
         """Take a place for one conversation.
@@ -233,19 +245,20 @@ class WebServer:
         Raises:
             HttpError: There is none.
         """
-        if self._draining.is_set():
-            raise _unavailable("draining", "The server is being restarted.", round(self._options.drain) or 1)
+        self._check_open()
         try:
             await self._slots.take(address)
         except Full as full:
             raise _unavailable(full.code, f"{full}.", full.retry_after_s) from full
-        self._talking += 1
+        try:
+            self._check_open()  # a supervisor takes its time
+        except HttpError:
+            self._slots.free(address)
+            raise
 
-    def _give_place_back(self, address: str) -> None:
-        self._slots.free(address)
-        self._talking -= 1
-        if self._draining.is_set() and not self._talking:
-            self._quiet.set()
+    def _check_open(self) -> None:
+        if self._draining.is_set():
+            raise _unavailable("draining", "The server is being restarted.", round(self._options.drain) or 1)
 
     async def _converse(
         self, admission: Admission, handshake: Handshake, received: bytes, wire: Wire, address: str

@@ -28,6 +28,7 @@ from tests.script import Script, created, done
 from tests.servers import PATIENCE, Scripted, eventually, model, open_client, open_server
 from transports.ws import Ws, WsOptions
 from transports.ws.listeners import bind
+from transports.ws.slots import LocalSlots
 
 TOKEN: Final = "correct-horse-battery-staple"
 KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -341,6 +342,33 @@ async def test_a_server_that_is_told_to_drain_before_it_has_begun_ends_as_soon_a
     async with open_network() as network:
         with trio.fail_after(PATIENCE):
             await ws.serve(Service(upstream=model(), network=network), task_status=trio.TASK_STATUS_IGNORED)
+
+
+async def test_whoever_waits_for_a_place_when_the_server_drains_is_told_so() -> None:
+    class Slow(LocalSlots):
+        asked, granted = trio.Event(), trio.Event()
+
+        async def take(self, address: str) -> None:
+            self.asked.set()
+            await self.granted.wait()
+            await super().take(address)
+
+    ws, slots = Ws(WsOptions(port=0)), Slow(most=1, most_per_address=1)
+    refused: list[str] = []
+
+    async def ask(url: str) -> None:
+        refused.append((await turned_away(f"ws{url.removeprefix('http')}ws"))[2]["code"])
+
+    async with open_network() as network, trio.open_nursery() as nursery:
+        service = Service(upstream=model(), network=network)
+        (url,) = await nursery.start(partial(ws.serve, service, slots=slots))
+        nursery.start_soon(ask, url)
+        await slots.asked.wait()
+        ws.drain()
+        slots.granted.set()
+
+    assert refused == ["draining"]
+    assert slots.taken == 0
 
 
 async def test_sockets_that_listen_already_are_served() -> None:
