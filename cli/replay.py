@@ -24,9 +24,9 @@ def replay(*recordings: Path, accept: Flag = False) -> int:
     shown: when it was, what was expected, what came, the events around it.
     One that was cut off is replayed as far as it goes.
 
-      engine replay recordings/*
+      engine replay my-recordings/*
 
-      engine replay recordings/barge-in --accept
+      engine replay my-recordings/barge-in --accept
 
     Exit status: 0, all are the same; 1, one differs; 2, one cannot be read.
 

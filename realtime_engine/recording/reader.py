@@ -154,6 +154,8 @@ class Recording:
     def _read_about(self) -> bytes:
         try:
             return (self.folder / ABOUT).read_bytes()
+        except NotADirectoryError as error:
+            raise RecordingError(f"{self.folder} is no recording: it is no folder") from error
         except OSError as error:
             if any(self.folder.glob(f"*/{ABOUT}")):
                 wanted = f"name one of them, or {self.folder}/* for all"

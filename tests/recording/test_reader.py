@@ -240,6 +240,13 @@ def test_a_folder_without_a_recording_is_named(tmp_path: Path) -> None:
         Recording(tmp_path)
 
 
+def test_a_file_is_no_recording(tmp_path: Path) -> None:
+    folder = record(tmp_path / "talk")
+
+    with pytest.raises(RecordingError, match=r"events\.jsonl is no recording: it is no folder$"):
+        Recording(folder / EVENTS)
+
+
 def test_a_folder_of_recordings_is_told_from_one_of_them(tmp_path: Path) -> None:
     record(tmp_path / "talk")
 
