@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, WebSocketRoute, sync_playwright
 
+from tests.wires import free_port
+
 ROOT: Final = Path(__file__).parent.parent.parent
 AXE: Final = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 RATE: Final = 24_000
@@ -140,7 +142,7 @@ class Server:
     """``engine serve`` in a process of its own, with the embedded model."""
 
     arguments: Sequence[str]
-    port: int = 0
+    port: int
     process: "subprocess.Popen[str] | None" = None
 
     @property
@@ -153,10 +155,8 @@ class Server:
             [*command, "--port", str(self.port), *self.arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
         )
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            if line.startswith("engine: open http"):
-                self.port = int(line.rstrip().rstrip("/").rpartition(":")[2])
-                return
+        if any(line.startswith("engine: open http") for line in self.process.stderr):
+            return
         raise AssertionError(f"the server has not started: {self.process.wait()}")
 
     def stop(self, *, at_once: bool = False) -> None:
@@ -168,7 +168,7 @@ class Server:
 @contextmanager
 def serving(*arguments: str) -> Iterator[Server]:
     """A server for as long as the block lasts."""
-    server = Server(arguments)
+    server = Server(arguments, free_port())  # which stays free while it restarts
     server.start()
     try:
         yield server
@@ -204,8 +204,8 @@ class Visit:
             self.sent.append((time.monotonic(), json.loads(frame)))
 
     def state(self, state: str) -> None:
-        """Wait until the talk button is in a state."""
-        self.page.wait_for_selector(f"body[data-state='{state}']", state="attached", timeout=WAIT)
+        """Wait until the talk button is in a state, even if it is for one frame."""
+        self.page.wait_for_function("(state) => document.body.dataset.state === state", arg=state, timeout=WAIT)
 
     def remember_states(self) -> None:
         """From now on note each state of the talk button, however short."""

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Download, WebSocketRoute
 
 from tests.system.browser import PHONE, WAIT, Event, Server, Visit, chromium, serving, visiting
+from tests.system.chatterbox import tasks
 
 REPLIES: Final = """
 [[reply]]
@@ -229,7 +230,7 @@ def test_events_are_filtered_by_text_without_audio_and_by_errors(visit: Visit) -
     visit.write("fail")
     visit.comes("response.done")
     visit.page.fill("#filter", "slow down")
-    assert rows(visit) == ["response.done"]
+    visit.until(lambda: rows(visit) == ["response.done"], "it is not the only one")
     visit.page.fill("#filter", "")
 
     visit.page.check("#only-errors")
@@ -240,8 +241,8 @@ def test_events_are_filtered_by_text_without_audio_and_by_errors(visit: Visit) -
     visit.write("Hello")
     visit.comes("response.output_audio.done")
     visit.page.check("#hide-audio")
+    visit.until(lambda: "response.output_audio.done" in rows(visit), "it is not shown")
     assert "response.output_audio.delta" not in rows(visit)
-    assert "response.output_audio.done" in rows(visit)
 
 
 def test_what_is_shown_can_be_copied_and_saved_as_json_lines(visit: Visit, tmp_path: Path) -> None:
@@ -273,7 +274,7 @@ def saved_text(download: Download, folder: Path) -> str:
 def test_the_inspector_can_be_halted(visit: Visit) -> None:
     visit.write("Hello")
     visit.comes("response.done")
-    visit.painted()
+    visit.until(lambda: "response.done" in rows(visit), "it is not shown")
     visit.page.click("#pause")
     before = rows(visit)
     visit.write("fail")
@@ -281,8 +282,7 @@ def test_the_inspector_can_be_halted(visit: Visit) -> None:
 
     assert rows(visit) == before
     visit.page.click("#pause")
-    visit.painted()
-    assert len(rows(visit)) > len(before)
+    visit.until(lambda: len(rows(visit)) > len(before), "it does not go on")
 
 
 # --- messages ------------------------------------------------------------------------------------------------------
@@ -617,19 +617,23 @@ def test_every_control_can_be_reached_with_the_tab_key(visit: Visit) -> None:
 # --- how it is served ----------------------------------------------------------------------------------------------
 
 
+def time_until_ready(browser: Browser, visit: Visit) -> float:
+    """Milliseconds of the processor, for by the clock all depends on what else the machine does."""
+    with tasks(browser, visit.page) as took:
+        visit.page.reload()
+        visit.page.wait_for_function("() => performance.getEntriesByName('ready').length > 0")
+    return sum(took)
+
+
 def test_the_page_is_small_asks_nobody_else_and_is_soon_ready(browser: Browser, server: Server) -> None:
     with visiting(browser, server.url) as visit:
-        ready: list[float] = []
-        for _ in range(5):
-            visit.page.reload()
-            visit.page.wait_for_function("() => performance.getEntriesByName('ready').length > 0")
-            ready.append(visit.page.evaluate("() => performance.getEntriesByName('ready')[0].startTime"))
+        took = [time_until_ready(browser, visit) for _ in range(3)]
         visit.page.click("#talk")
         visit.comes("session.created")
         visit.page.wait_for_timeout(200)
 
         assert all(url.startswith((server.url, f"blob:{server.url}")) for url in visit.requests)
-        assert min(ready) < 300  # 150 ms on a machine that has nothing else to do
+        assert min(took) < 300  # of 100 on a machine of today
     with visiting(browser, server.url) as visit:  # and with nothing in the cache
         sizes = "(r) => r.map((each) => [each.name, each.encodedBodySize])"
         served = visit.page.evaluate(f"() => ({sizes})(performance.getEntriesByType('resource'))")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 import numpy as np
@@ -92,11 +93,11 @@ def test_a_question_is_heard_by_the_model_and_its_answer_by_the_person(visit: Vi
     visit.remember_states()
     visit.page.click("#talk")
     visit.state("speaking")
-    assert visit.states() == ["connecting", "listening", "hearing", "thinking", "speaking"]
-    answer = visit.comes("response.output_item.added")["item"]["id"]
     visit.page.click("#mic")  # nobody interrupts
+    assert visit.states()[:5] == ["connecting", "listening", "hearing", "thinking", "speaking"]
+    answer = visit.comes("response.output_item.added")["item"]["id"]
     visit.comes("response.done")
-    visit.page.wait_for_timeout(1000)
+    visit.goes("output_audio_buffer.played", 35)  # one for each 0.1 s
 
     heard, _ = visit.heard()
 
@@ -104,7 +105,7 @@ def test_a_question_is_heard_by_the_model_and_its_answer_by_the_person(visit: Vi
     assert likeness(visit.answer(answer)[: RATE * 3], heard) > 0.98
     assert visit.page.inner_text(".turn.assistant .text").startswith("This is the sound of rain")
     assert "s of speech" in visit.page.inner_text(".turn.user .text")
-    assert 0 < int(visit.page.inner_text("#latency").split()[0]) < 2000
+    assert 0 < int(visit.page.inner_text("#latency").split()[0]) < 10_000
     assert "tokens" in visit.page.inner_text("#usage")
 
 
@@ -189,7 +190,7 @@ def test_switching_the_microphone_off_stops_its_tracks(visit: Visit) -> None:
 
 def test_parting_stops_the_microphone_too(visit: Visit) -> None:
     visit.page.click("#talk")
-    visit.state("listening")
+    visit.comes("session.created")
     visit.page.wait_for_function("() => ear.tracks.length > 0")
     visit.page.click("#end")
     visit.state("off")
@@ -209,6 +210,7 @@ def test_push_to_talk_sends_what_is_said_while_it_is_held(visit: Visit, by: str,
     assert not visit.spoken
 
     mouse, keyboard = visit.page.mouse, visit.page.keyboard
+    began = monotonic()
     if by == "button":
         box = visit.page.locator("#talk").bounding_box()
         assert box is not None
@@ -217,15 +219,16 @@ def test_push_to_talk_sends_what_is_said_while_it_is_held(visit: Visit, by: str,
     else:
         keyboard.down("Space")
     visit.state("hearing")
-    visit.page.wait_for_timeout(2500)
+    visit.until(lambda: len(visit.spoken) / 2 / RATE > 2.4, "not enough was sent")
     mouse.up() if by == "button" else keyboard.up("Space")
+    held = monotonic() - began
 
     visit.goes("input_audio_buffer.commit")
     visit.goes("response.create")
     visit.state("speaking")
     spoken = len(visit.spoken)
-    assert 2.4 < spoken / 2 / RATE < 3.5
-    assert likeness(question_of(speech)[RATE:], pcm(bytes(visit.spoken))) > 0.95
+    assert 2.4 < spoken / 2 / RATE < held + 0.5
+    assert likeness(pcm(bytes(visit.spoken)), soundfile.read(speech)[0]) > 0.95
     visit.shows(".turn.user .play")
     visit.page.wait_for_timeout(200)
     assert len(visit.spoken) == spoken
