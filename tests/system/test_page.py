@@ -72,6 +72,20 @@ def server(arguments: tuple[str, ...]) -> Iterator[Server]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def token(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("access") / "token"
+    path.write_text("a-token-that-is-long-enough-for-anybody\n", "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def guarded(arguments: tuple[str, ...], token: Path) -> Iterator[Server]:
+    """A server that asks for a token."""
+    with serving(*arguments, "--token-file", str(token)) as started:
+        yield started
+
+
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Visit]:
     with visiting(browser, server.url) as opened:
@@ -499,11 +513,9 @@ def sign_in(visit: Visit, token: Path) -> None:
 
 
 def test_an_address_with_a_token_asks_for_it_and_keeps_it_out_of_reach(
-    browser: Browser, arguments: tuple[str, ...], tmp_path: Path
+    browser: Browser, guarded: Server, token: Path
 ) -> None:
-    token = tmp_path / "token"
-    token.write_text("a-token-that-is-long-enough-for-anybody\n", "utf-8")
-    with serving(*arguments, "--token-file", str(token)) as server, visiting(browser, server.url) as visit:
+    with visiting(browser, guarded.url) as visit:
         visit.shows("#sign-in")
         visit.page.fill("#token", "not it")
         visit.page.press("#token", "Enter")
@@ -520,11 +532,9 @@ def test_an_address_with_a_token_asks_for_it_and_keeps_it_out_of_reach(
 
 
 def test_a_cookie_that_is_no_longer_good_brings_the_sign_in_form_back_and_loses_nothing(
-    browser: Browser, arguments: tuple[str, ...], tmp_path: Path
+    browser: Browser, guarded: Server, token: Path
 ) -> None:
-    token = tmp_path / "token"
-    token.write_text("a-token-that-is-long-enough-for-anybody\n", "utf-8")
-    with serving(*arguments, "--token-file", str(token)) as server, visiting(browser, server.url) as visit:
+    with visiting(browser, guarded.url) as visit:
         sign_in(visit, token)
         visit.write("Hello")
         visit.shows(".turn.assistant .text", "You said: Hello")
@@ -539,15 +549,8 @@ def test_a_cookie_that_is_no_longer_good_brings_the_sign_in_form_back_and_loses_
         visit.shows(".turn.assistant .text", "You said: Are you still there?")
 
 
-def test_the_sign_in_form_is_seen_whatever_part_of_the_page_is(
-    browser: Browser, arguments: tuple[str, ...], tmp_path: Path
-) -> None:
-    token = tmp_path / "token"
-    token.write_text("a-token-that-is-long-enough-for-anybody\n", "utf-8")
-    with (
-        serving(*arguments, "--token-file", str(token)) as server,
-        visiting(browser, server.url, size=PHONE) as visit,
-    ):
+def test_the_sign_in_form_is_seen_whatever_part_of_the_page_is(browser: Browser, guarded: Server, token: Path) -> None:
+    with visiting(browser, guarded.url, size=PHONE) as visit:
         sign_in(visit, token)
         visit.page.context.clear_cookies()
         visit.page.click("#tab-events")

@@ -149,6 +149,7 @@ export class Page {
   }
 
   askIn() {
+    this.messages.hide();
     this.view.tab("talk");
     this.entrance.ask();
   }
