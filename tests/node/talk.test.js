@@ -31,7 +31,7 @@ test("in push-to-talk the button says that it is held", () => {
 });
 
 test("what is connecting has a word: the page, and later the microphone", () => {
-  assert.deepEqual([wordFor("connecting", off), wordFor("connecting", quiet)], ["Connecting", "Opening the microphone"]);
+  assert.deepEqual([wordFor("connecting", off), wordFor("connecting", quiet)], ["Connecting", "One moment"]);
 });
 
 test("a field is locked by a pin on it, above it or under it, with the reason", () => {

@@ -44,7 +44,7 @@ const WORDS = {
 
 /** The state's word. @param {State} state @param {Facts} facts */
 export function wordFor(state, { manual, connected }) {
-  if (state === "connecting" && connected) return "Opening the microphone";
+  if (state === "connecting" && connected) return "One moment";
   return manual && state === "listening" ? "Hold to talk" : WORDS[state];
 }
 
