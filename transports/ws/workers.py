@@ -247,7 +247,7 @@ class _Supervisor:
             worker.process.kill()
 
     async def _renew(self) -> None:
-        """End the workers one after another, each when the one before has been started anew."""
+        """End the workers one after another, each when the one before has been started anew; if it cannot, no more."""
         self._renewing = True
         log().info("renewing workers")
         for number in [worker.number for worker in self._workers]:
@@ -257,9 +257,12 @@ class _Supervisor:
             renewed = self._awaited[number] = trio.Event()
             worker.asked = True
             worker.control.say(Leave())  # no signal: to the worker it would be the first of two, if one is to come
-            with trio.move_on_after(self._options.drain + LAST + LEAVE):
+            with trio.move_on_after(self._options.drain + LAST + LEAVE) as waiting:
                 await renewed.wait()
             self._awaited.pop(number, None)
+            if waiting.cancelled_caught:
+                log().error("renewing ends: the worker has not come back", worker=number)
+                break
         self._renewing = False
 
     # --- what workers say -----------------------------------------------------------------------------------

@@ -8,10 +8,13 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 import msgspec
 import pytest
 import trio
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 from trio.testing import wait_all_tasks_blocked
 
 from realtime_engine.metrics import Histogram, Metrics, Totals
@@ -221,6 +224,39 @@ def test_what_a_worker_says_that_makes_no_sense_costs_that_worker_only(said: Mes
 
     assert status == 0
     assert announced == [("http://127.0.0.1/",)]
+
+
+def test_where_a_renewed_worker_does_not_come_back_the_others_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("transports.ws.workers.LAST", 3.0)
+    monkeypatch.setattr("transports.ws.workers.LEAVE", 0.5)
+    script, broken, left = tmp_path / "worker.py", tmp_path / "broken", tmp_path / "left"
+    script.write_text(
+        "import os, pathlib, signal, socket, sys\n"
+        f"broken, left = pathlib.Path({str(broken)!r}), pathlib.Path({str(left)!r})\n"
+        "number, line, *_ = os.environ['ENGINE_WORKER'].split()\n"
+        "if broken.exists(): sys.exit(2)\n"
+        "line = socket.socket(fileno=int(line))\n"
+        'line.sendall(b\'{"type":"ready","urls":["http://127.0.0.1/"]}\\n\')\n'
+        "if number == '2': broken.touch(); os.kill(os.getppid(), signal.SIGHUP)\n"
+        "if b'leave' in line.recv(100): left.open('a').write(number)\n"
+    )
+
+    def end(logs: Sequence[EventDict]) -> None:
+        deadline = monotonic() + 60
+        while monotonic() < deadline and not any(line["log_level"] == "error" for line in logs):
+            sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with capture_logs() as logs:
+        ending = threading.Thread(target=end, args=(logs,))
+        ending.start()
+        supervise(WsOptions(port=0, workers=2, drain=0), [sys.executable, str(script)], lambda _: None)
+        ending.join()
+
+    assert left.read_text() == "1"
+    assert [line["worker"] for line in logs if line["log_level"] == "error"] == [1]
 
 
 async def test_a_line_is_cut_by_what_cannot_be_understood_and_by_whoever_does_not_read() -> None:
