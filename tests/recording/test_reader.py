@@ -49,7 +49,7 @@ def without_spans(command: Command) -> Command:
     return Send(command.side, command.raw, command.kind) if isinstance(command, Send) else command
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(talk=talks)
 def test_all_that_was_recorded_comes_back_byte_for_byte(
     tmp_path_factory: pytest.TempPathFactory, talk: list[tuple[int, Input, list[Command]]]
