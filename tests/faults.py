@@ -162,9 +162,9 @@ async def _pass_on(target: trio.SocketStream, data: bytes, toxics: Toxics) -> No
         await toxics.flowing()
         room = min(toxics.reset_peer, toxics.limit_data) - toxics.passed
         piece = data[: int(min(toxics.slicer, max(room, 0)))]
+        toxics.passed += len(piece)  # before anybody has it who might look
         if piece:
             await target.send_all(piece)
-        toxics.passed += len(piece)
         data = data[len(piece) :]
         if toxics.passed >= toxics.reset_peer:
             toxics.reset_peer = inf
