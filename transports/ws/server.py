@@ -202,6 +202,8 @@ class WebServer:
             return await http.request()
         if http.begun and trio.current_time() >= scope.deadline:
             raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "The request has taken too long.")
+        if http.begun:
+            self._service.metrics.refused("handshake")
         return None
 
     async def _send(self, http: HttpConnection, answer: Answer, *, last: bool = False) -> bool:

@@ -238,6 +238,7 @@ async def test_whoever_comes_where_all_places_are_taken_costs_one_of_them_only(
         heard = [await is_answered(whole(each), rest) for each in waiting]
 
     assert heard.count(True) == 2
+    assert server.service.metrics.totals().refused == ({} if tls else {"handshake": 3})
 
 
 async def test_whoever_does_not_read_the_answer_to_his_handshake_gets_no_place_for_long(
