@@ -86,22 +86,22 @@ class Epoll:
     def watch(self, sock: socket.socket, bits: int, ready: Ready) -> None:
         """Call ``ready`` whenever the socket is ready for one of these."""
         number = sock.fileno()
-        if number not in self._ready:
-            self._epoll.register(number, bits)
-        elif bits != self._bits[number]:
-            self._epoll.modify(number, bits)
-        self._bits[number] = bits
+        if self._bits.get(number) != bits:
+            self._arm(number, bits)
         self._ready[number] = ready
 
     def once(self, sock: socket.socket, bits: int, ready: Ready) -> None:
         """Call ``ready`` the next time that the socket is ready for one of these."""
         number = sock.fileno()
-        if number in self._ready:
-            self._epoll.modify(number, bits | _ONCE)
-        else:
-            self._epoll.register(number, bits | _ONCE)
-        self._bits[number] = bits | _ONCE
+        self._arm(number, bits | _ONCE)
         self._ready[number] = ready
+
+    def _arm(self, number: int, bits: int) -> None:
+        if number in self._bits:
+            self._epoll.modify(number, bits)
+        else:
+            self._epoll.register(number, bits)
+        self._bits[number] = bits
 
     def forget(self, sock: socket.socket) -> None:
         """Watch a socket no more."""
