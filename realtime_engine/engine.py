@@ -253,9 +253,7 @@ class _Conversation:
             for message in batch:
                 self._record(Step(now, message, PASSED_ON))
         link = self._touched[other] = self._links[other]
-        write = link.write
-        for message in batch:
-            write(message.raw, message.kind)
+        link.write_all(batch)
 
     async def _watch_the_clock(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from websockets.speedups import apply_mask
 
 from realtime_engine.errors import RemoteProtocolError
-from realtime_engine.inputs import Kind, Message, Side
+from realtime_engine.inputs import Batch, Kind, Message, Side
 
 PROTOCOL_ERROR: Final = 1002
 BAD_TEXT: Final = 1007
@@ -68,8 +68,8 @@ class FrameReader:
     """
 
     __slots__ = (
-        *("_checked", "_decoder", "_fragments", "_masked", "_max_fragments", "_max_message", "_opcode", "_side"),
-        *("_size", "closed", "failed", "kept", "more", "pings"),
+        *("_checked", "_decoder", "_fragments", "_framed", "_masked", "_max_fragments", "_max_message", "_opcode"),
+        *("_side", "_size", "closed", "failed", "kept", "more", "pings"),
     )
 
     def __init__(self, side: Side, *, masked: bool, max_message: int, max_fragments: int) -> None:
@@ -82,27 +82,30 @@ class FrameReader:
         self._masked = MASKED if masked else 0  # what a client sends is masked, what a server sends is not
         self._max_message = max_message
         self._max_fragments = max_fragments
+        self._framed = 0  # bytes of what was read last that are whole text frames without a mask, and nothing else
         self._opcode = 0  # of the message whose fragments are coming; 0: none is
         self._fragments: list[bytes] = []
         self._size = 0  # of all fragments
         self._checked = 0  # bytes of an incomplete frame's text that have been looked at
         self._decoder: IncrementalDecoder | None = None  # of a text that ends within a character
 
-    def read(self, data: memoryview) -> list[Message]:
+    def read(self, data: memoryview) -> Batch:
         """Take apart ``data``, which begins with what was `kept`; give the messages that are whole.
 
-        What is given is no part of ``data`` any more.
+        Of what is given only the bytes they came in are part of ``data``.
         """
-        messages: list[Message] = []
+        messages = Batch()
         at = self._take_apart(data, messages)
+        messages.framed = data[: self._framed] if self._framed else b""
         if at < len(data) or self.kept:
             self.kept = bytearray(data[at:])
         return messages
 
-    def extend(self, data: bytes | memoryview) -> list[Message]:
+    def extend(self, data: bytes | memoryview) -> Batch:
         """Put ``data`` behind what was `kept`, and give the whole messages: for large frames, and for `more`."""
         self.kept += data
-        messages: list[Message] = []
+        messages = Batch()
+        messages.framed = b""
         with memoryview(self.kept) as whole:
             at = self._take_apart(whole, messages)
         del self.kept[:at]
@@ -111,6 +114,7 @@ class FrameReader:
     def _take_apart(self, data: memoryview, messages: list[Message]) -> int:
         """Add the whole messages to the list; where the first frame begins that is left."""
         self.more = False
+        self._framed = 0
         if self.failed is not None:
             return len(data)
         try:
@@ -122,6 +126,7 @@ class FrameReader:
 
     def _take_frames(self, data: memoryview, messages: list[Message], end: int) -> int:  # noqa: C901 - the data path
         side, masked, whole = self._side, self._masked, _WHOLE
+        plain = not masked
         at = frames = 0
         while end - at >= 2 and self.closed is None:
             if frames == MOST_FRAMES:
@@ -155,16 +160,24 @@ class FrameReader:
                 break
             payload = data[body:stop].tobytes() if key is None else apply_mask(data[body:stop], key)
             if kind is not None:
-                if first == _WHOLE_TEXT and (self._checked or not payload.isascii()):
+                if first != _WHOLE_TEXT:
+                    plain = False
+                elif self._checked or not payload.isascii():
                     self._check_text(payload, last=True)
                 messages.append(Message(side, kind, payload))
-            elif first & CLOSE:
-                self._take_control(first & 0xF, payload)
             else:
-                self._take_fragment(first, payload, messages)
+                plain = False
+                if first & CLOSE:
+                    self._take_control(first & 0xF, payload)
+                else:
+                    self._take_fragment(first, payload, messages)
             at = stop
             frames += 1
-        return at if self.closed is None else end
+        if self.closed is not None:
+            return end
+        if plain:
+            self._framed = at
+        return at
 
     def _check_head(self, first: int, second: int) -> None:
         """All that the first two bytes of a frame can have wrong."""

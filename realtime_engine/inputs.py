@@ -93,6 +93,18 @@ class Message(msgspec.Struct, eq=False):
         return self._event
 
 
+class Batch(list[Message]):
+    """Messages of one side that came together.
+
+    Attributes:
+        framed: The bytes they came in, where a WebSocket server may send just these: a whole text frame without a mask
+            for each message. They are valid until whoever is given the batch returns. Empty: there are none.
+    """
+
+    __slots__ = ("framed",)
+    framed: memoryview | bytes
+
+
 class Opened(msgspec.Struct, frozen=True):
     """A peer is connected. An upstream can be connected again; then the number is one higher."""
 

@@ -28,6 +28,11 @@ class Link(Protocol):
     def write(self, raw: bytes, kind: Kind) -> None:
         """Queue one message; it is not sent before `flush`."""
 
+    def write_all(self, batch: Sequence[Message]) -> None:
+        """Queue messages as they came."""
+        for message in batch:
+            self.write(message.raw, message.kind)
+
     def flush(self) -> None:
         """Send as much of the queue as can be sent without blocking."""
 

@@ -14,10 +14,11 @@ import trio
 from realtime_engine.audio import whole_microseconds_after
 from realtime_engine.driving import do
 from realtime_engine.inputs import Kind, Message, Side
+from realtime_engine.link import Link
 from realtime_engine.machine import Close, Connected, Disconnected, Frame, Machine, MachineInput, MachineOutput, Work
 
 
-class MachineLink:
+class MachineLink(Link):
     """A `realtime_engine.link.Link` to a machine; made by `open_machine`.
 
     Attributes:

@@ -10,6 +10,7 @@ from typing import Final
 import trio
 
 from realtime_engine.inputs import Kind, Message, Side
+from realtime_engine.link import Link
 
 CAPACITY: Final = 64 * 1024
 """Bytes on the way, as in a socket's buffer; one message may exceed it."""
@@ -57,7 +58,7 @@ class _Pipe:
         await self._news.wait()
 
 
-class MemoryLink:
+class MemoryLink(Link):
     """One end of a pair made by `memory_pair`; a `realtime_engine.link.Link`."""
 
     def __init__(self, reads: _Pipe, writes: _Pipe) -> None:

@@ -21,7 +21,6 @@ import outcome
 import trio
 from websockets.speedups import apply_mask
 
-from realtime_engine.errors import RemoteProtocolError
 from realtime_engine.frames import (
     BINARY,
     CLOSE,
@@ -33,7 +32,7 @@ from realtime_engine.frames import (
     close_payload,
     header,
 )
-from realtime_engine.inputs import Kind, Message, Side
+from realtime_engine.inputs import Batch, Kind, Message, Side
 from realtime_engine.link import Take
 from realtime_engine.readiness import READ, WRITE, Readiness
 from realtime_engine.sweep import Sweep
@@ -176,11 +175,7 @@ class WebSocket:
             got.extend(batch)
             return False
 
-        try:
-            await self.listen(take)
-        except RemoteProtocolError:
-            if not got:  # or it is raised the next time
-                raise
+        await self.listen(take)
         return got
 
     async def listen(self, take: Take) -> bool:
@@ -278,7 +273,7 @@ class WebSocket:
         elif reader.more and self._reads:
             self._shared.soon(self._go_on)
 
-    def _receive(self) -> tuple[int, list[Message]]:
+    def _receive(self) -> tuple[int, Sequence[Message]]:
         """Read from the socket, and take apart what has come, or what was left over; ``(0, [])`` at the end."""
         reader, shared = self._reader, self._shared
         kept = len(reader.kept)
@@ -310,7 +305,7 @@ class WebSocket:
         self.bytes_in += count
         return count
 
-    def _give(self, messages: list[Message]) -> None:
+    def _give(self, messages: Sequence[Message]) -> None:
         """Give a batch to whoever listens; nobody listens to the end."""
         self.messages_in += len(messages)
         if self._take is None:
@@ -367,6 +362,29 @@ class WebSocket:
         """Queue one message; nothing is said after a close."""
         self.messages_out += 1
         self._queue_frame(TEXT if kind is _TEXT_KIND else BINARY, raw)
+
+    def write_all(self, batch: Sequence[Message]) -> None:
+        """Queue messages as they came; what came in frames that can go on as they are is sent at once."""
+        framed = batch.framed if isinstance(batch, Batch) and not self._masked else b""
+        if framed:
+            self._send_framed(framed, len(batch))
+        else:
+            for message in batch:
+                self.write(message.raw, message.kind)
+
+    def _send_framed(self, framed: memoryview | bytes, count: int) -> None:
+        """Send frames out of the network's buffer, which is used again: what cannot be sent now is copied."""
+        self.messages_out += count
+        if self._close_sent or self._broken:
+            return
+        others, self.queued = self.queued, self.queued + len(framed)
+        if others or self._blocked:
+            self._queue.append(bytes(framed))
+            return
+        self._rest = framed
+        self._send()
+        if self._rest:
+            self._rest = bytes(self._rest)
 
     def _queue_frame(self, opcode: int, payload: bytes) -> None:
         if self._close_sent or self._broken:

@@ -290,3 +290,41 @@ def test_a_long_reason_is_cut_between_two_characters() -> None:
 def test_a_reason_of_any_text_can_be_said() -> None:
     assert close_payload(1000, "\ud800") == b"\x03\xe8?"
     assert close_payload(frames.NO_CODE, "never sent") == b""
+
+
+# --- frames that can go on as they are ----------------------------------------------------------------------------
+
+
+def test_whole_text_frames_of_a_server_can_go_on_as_they_are() -> None:
+    stream = frame(TEXT, b"one") + frame(TEXT, "zwölf".encode()) + frame(TEXT, b"x" * 70_000)
+    to = reader(masked=False)
+
+    batch = to.read(memoryview(stream + frame(TEXT, b"and half")[:4]))
+
+    assert len(batch) == 3
+    assert bytes(batch.framed) == stream
+    assert bytes(to.kept) == frame(TEXT, b"and half")[:4]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        frame(BINARY, b"x"),
+        frame(PING, b"x"),
+        frame(CLOSE, b""),
+        raw_frame(TEXT, b"x", fin=False) + raw_frame(CONTINUATION, b"x"),
+        b"\xff\xff",
+    ],
+)
+def test_among_other_frames_none_goes_on_as_it_is(other: bytes) -> None:
+    stream = frame(TEXT, b"one")
+
+    for come in (stream + other, other + stream):
+        assert reader(masked=False).read(memoryview(come)).framed == b""
+
+
+def test_what_a_client_sends_or_what_was_kept_goes_on_in_frames_of_our_own() -> None:
+    to = reader(masked=False)
+
+    assert reader(masked=True).read(memoryview(frame(TEXT, b"one", KEY))).framed == b""
+    assert to.extend(frame(TEXT, b"one")).framed == b""

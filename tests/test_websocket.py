@@ -17,7 +17,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from realtime_engine.errors import RemoteProtocolError
 from realtime_engine.frames import BINARY, CLOSE, FIN, MOST_FRAMES, PING, PONG, TEXT, FrameReader, close_payload
-from realtime_engine.inputs import Kind, Message, Side
+from realtime_engine.inputs import Batch, Kind, Message, Side
 from realtime_engine.network import WIRE_LIMITS, Network, open_network
 from realtime_engine.websocket import LOW_WATER, WebSocket, WireLimits
 from realtime_engine.wire import Wire
@@ -364,6 +364,56 @@ async def test_a_slow_reader_gets_everything_in_order_and_a_writer_feels_it(netw
         assert [await far.hear() for _ in sent] == [(TEXT, text) for text in sent]
 
     assert near.queued == 0
+
+
+def framed(buffer: bytearray, *texts: bytes) -> Batch:
+    """Messages as they came into a buffer that will be used again."""
+    buffer[:] = b"".join(frame(TEXT, text) for text in texts)
+    batch = Batch(Message(Side.UPSTREAM, Kind.TEXT, text) for text in texts)
+    batch.framed = memoryview(buffer)
+    return batch
+
+
+@pytest.mark.parametrize("client", [False, True])
+async def test_what_came_in_frames_goes_on_in_the_same_or_in_masked_ones(network: Network, client: bool) -> None:
+    async with connected(network, client=client) as (near, far):
+        near.write_all(framed(bytearray(), b"one", b"two"))
+        near.flush()
+
+        assert [await far.hear(), await far.hear()] == [(TEXT, b"one"), (TEXT, b"two")]
+        assert (near.queued, near.bytes_out, near.messages_out) == (0, near.sent, 2)
+
+
+async def test_what_cannot_go_on_at_once_is_not_spoilt_and_keeps_its_place(network: Network) -> None:
+    long = b"a" * 1_000_000
+    async with connected(network, room=ROOM) as (near, far):
+        for n in range(3):
+            buffer = bytearray()
+            near.write_all(framed(buffer, b"%d" % n, long))
+            buffer[:] = bytes(len(buffer))
+        near.write(b"last", Kind.TEXT)
+        near.flush()
+        assert near.queued > LOW_WATER
+
+        for n in range(3):
+            assert [await far.hear(), await far.hear()] == [(TEXT, b"%d" % n), (TEXT, long)]
+        assert await far.hear() == (TEXT, b"last")
+        await eventually(lambda: near.queued == 0)
+
+
+async def test_nothing_goes_on_to_who_is_gone_or_was_told_goodbye(network: Network) -> None:
+    async with connected(network) as (near, far), trio.open_nursery() as nursery:
+        nursery.start_soon(near.close, 1000, "")
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        near.write_all(framed(bytearray(), b"too late"))
+        assert near.queued == 0
+        await far.say(close_payload(1000, ""), opcode=CLOSE)
+    async with connected(network) as (near, far):
+        far.reset()
+        for _ in range(2):
+            near.write_all(framed(bytearray(), b"too late"))
+
+        assert near.queued == 0
 
 
 async def test_a_writer_that_is_cancelled_tears_no_frame(network: Network) -> None:
