@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import realtime_engine
+from cli.__main__ import main
 from cli.app import LOADED_LATER, PLUGGED
 from realtime_engine.errors import UpstreamError, UsageError
 from tests.cli.fake import engine, fake_plugins
@@ -71,6 +72,20 @@ def test_the_list_of_commands_is_made_without_loading_them() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
 
     assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_ctrl_c_while_the_command_is_loaded_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Impatient:
+        """Presses Ctrl-C at the first import."""
+
+        @staticmethod
+        def find_spec(name: str, path: object, target: object = None) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "cli.app")
+    monkeypatch.setattr(sys, "meta_path", [Impatient, *sys.meta_path])
+
+    assert main() == 130
 
 
 def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:

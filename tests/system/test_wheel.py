@@ -39,5 +39,9 @@ def test_it_registers_the_command_and_the_plug_ins(wheel: ZipFile) -> None:
     (points,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     text = wheel.read(points).decode()
 
-    for point in ("engine = cli.app:main", "ws = transports.ws:Ws", "local = realtime_engine.upstreams.local:Local"):
+    for point in (
+        "engine = cli.__main__:main",
+        "ws = transports.ws:Ws",
+        "local = realtime_engine.upstreams.local:Local",
+    ):
         assert point in text.splitlines()
