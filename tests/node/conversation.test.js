@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Conversation, heardAudio, heardText } from "./conversation.js";
+import { Conversation } from "./conversation.js";
+import { heardAudio, heardText } from "./heard.js";
 
 const message = (id, role, content = [], status = "completed") => ({ type: "message", id, role, content, status });
 const added = (item, previous_item_id) => ({ type: "conversation.item.added", item, previous_item_id });

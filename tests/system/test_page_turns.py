@@ -110,6 +110,16 @@ def test_a_call_is_deleted_with_what_it_gave_also_when_that_comes_later(visit: V
     assert visit.page.locator(".turn").count() == 0
 
 
+def test_a_call_that_nobody_answers_any_more_has_no_result(visit: Visit, server: Scripted) -> None:
+    call = {"type": "function_call", "name": "look", "arguments": "{}", "status": "completed"}
+    server.say(ADDED, item={**call, "id": "call_1", "call_id": "c1"}, previous_item_id=None)
+    visit.shows(".turn.tool .took", "running")
+    visit.page.click("#end")
+
+    visit.shows(".turn.tool .took", "no result")
+    assert visit.page.text_content("#spoken") == "Tool: look gave no result"
+
+
 def test_what_is_spoken_and_not_written_down_says_so(visit: Visit, server: Scripted) -> None:
     speech = {"id": "item_1", "type": "message", "role": "user", "status": "completed"}
     server.say("input_audio_buffer.speech_started", item_id="item_1", audio_start_ms=0)

@@ -8,7 +8,6 @@
 const MOST_TURNS = 1000; // as many as the engine keeps; the oldest go first
 const MOST_AUDIO = 24 << 20; // bytes of sound kept for playing again: 8 minutes; the oldest goes first
 export const BUCKET = 480; // samples that a pair of peaks stands for: 20 ms
-const CHARACTER = 62; // milliseconds of speech, about; for answers that were cut before their length was known
 
 /**
  * @typedef {object} Turn
@@ -325,32 +324,4 @@ function addPeaks(peaks, before, samples) {
     peaks[at] = low;
     peaks[at + 1] = high;
   }
-}
-
-/** The words of a turn that were heard: of an answer that was cut, about as many as fit into the time. @param {Turn} turn */
-export function heardText(turn) {
-  if (turn.heard === null || !turn.spoken) return turn.text;
-  const whole = turn.final && turn.ms ? turn.ms : Math.max(turn.ms, turn.text.length * CHARACTER);
-  const share = whole ? Math.min(1, turn.heard / whole) : 0;
-  if (share === 1) return turn.text;
-  const words = turn.text.split(/(?<=\s)/);
-  let text = "";
-  for (const word of words) {
-    if (text.length + word.trimEnd().length / 2 > turn.text.length * share) break;
-    text += word;
-  }
-  return text.trimEnd();
-}
-
-/** The sound of a turn that was heard. @param {Turn} turn @returns {Int16Array[]} */
-export function heardAudio(turn) {
-  if (turn.heard === null) return turn.audio ?? [];
-  let left = Math.round(turn.heard * 24);
-  const pieces = [];
-  for (const piece of turn.audio ?? []) {
-    if (left <= 0) break;
-    pieces.push(piece.subarray(0, left));
-    left -= piece.length;
-  }
-  return pieces;
 }

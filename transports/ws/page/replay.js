@@ -1,6 +1,6 @@
 // @ts-check
 /** A turn is played again: one at a time, and none while the model speaks. */
-import { heardAudio } from "./conversation.js";
+import { heardAudio } from "./heard.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
 

@@ -1,7 +1,8 @@
 // @ts-check
 /** The conversation on the screen: a list item for each turn, drawn again when something about it has changed. */
-import { BUCKET, heardText } from "./conversation.js";
+import { BUCKET } from "./conversation.js";
 import { Follower } from "./follow.js";
+import { heardText } from "./heard.js";
 import { clock, get, icon, make, painter, roomIn, say, takeOut } from "./page.js";
 import { drawSmall, showPlayed, smallWaveform } from "./waveform.js";
 
@@ -155,7 +156,7 @@ export class Turns {
   /** @param {Turn} turn @param {View} view */
   #show(turn, view) {
     if (turn.call) {
-      showTool(view.tool, turn.call);
+      showTool(view.tool, turn.call, turn.done);
     } else {
       const words = heardText(turn);
       const isSettled = turn.final || turn.heard !== null;
@@ -190,7 +191,7 @@ export class Turns {
   #tell(turn, view) {
     if (view.told || turn.old || !(turn.final || turn.heard !== null) || !turn.done) return;
     view.told = true;
-    const words = turn.call ? `${turn.call.name} gave ${turn.call.output}` : heardText(turn) || wordless(turn);
+    const words = turn.call ? `${turn.call.name} gave ${turn.call.output ?? "no result"}` : heardText(turn) || wordless(turn);
     const spoken = get("spoken");
     spoken.append(make("p", {}, `${NAMES[turn.who]}: ${words}${turn.heard === null ? "" : " (interrupted)"}`));
     if (spoken.childElementCount > TOLD) spoken.firstElementChild.remove();
@@ -227,12 +228,12 @@ function makeTool() {
   return { node, name: summary.firstChild, took: summary.lastChild, given, got };
 }
 
-/** @param {any} view @param {import("./conversation.js").Call} call */
-function showTool(view, call) {
+/** @param {any} view @param {import("./conversation.js").Call} call @param {boolean} done whether nothing more comes of it */
+function showTool(view, call, done) {
   say(view.name, `${call.name}(${call.arguments === "{}" ? "" : brief(call.arguments)})`);
-  say(view.took, call.output === null ? "running" : took(call.took));
+  say(view.took, call.output !== null ? took(call.took) : done ? "no result" : "running");
   say(view.given, pretty(call.arguments));
-  say(view.got, call.output === null ? "none yet" : pretty(call.output));
+  say(view.got, call.output === null ? (done ? "none" : "none yet") : pretty(call.output));
 }
 
 /** @param {number | null} passed seconds */
