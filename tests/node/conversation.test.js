@@ -93,6 +93,14 @@ test("a call has its arguments, its result and the time it took, on one turn", (
   assert.deepEqual(conversation.get("f").call, { id: "c", name: "weather", arguments: '{"city":"Paris"}', output: "sunny", asked: 2, took: 0.5 });
 });
 
+test("an answer is broken off with the model's connection, a call that was made is not", () => {
+  const call = (id, status) => ({ type: "function_call", id, call_id: `${id}_call`, name: "look", arguments: "{}", status });
+  const conversation = feed(added(call("made", "completed"), null), added(message("m", "assistant", [], "in_progress"), "made"), added(call("half", "in_progress"), "m"));
+
+  assert.deepEqual(conversation.breakOff().map((turn) => turn.id), ["m", "half"]);
+  assert.deepEqual(conversation.end().map((turn) => turn.id), ["made"]);
+});
+
 test("what was said before a new connection stays above it", () => {
   const conversation = feed(added(message("a", "user"), null));
   conversation.begin();

@@ -39,8 +39,8 @@ export const consequences = {
     if (!page.conversation.get(item_id)?.ms) page.keep(item_id, page.voice.ends(item_id), "user");
     page.stage.know({ hearing: false });
   },
-  "conversation.item.added": (page, { item }) => page.conversation.isOrphan(item) && page.forget(item.id),
-  "conversation.item.deleted": (page, { item_id }) => page.gone(item_id),
+  "conversation.item.added": (page, { item }) => page.deleting.added(item),
+  "conversation.item.deleted": (page, { item_id }) => page.deleting.gone(item_id),
   "response.created": (page, { response }) => {
     page.messages.hide("error");
     page.answering.begins(response.id);

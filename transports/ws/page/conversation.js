@@ -46,7 +46,17 @@ export class Conversation {
 
   /** Nothing more will come of what is there. @returns {Turn[]} those that were not done */
   end() {
-    const open = this.turns.filter((turn) => !turn.final || !turn.done);
+    return this.#close(this.turns);
+  }
+
+  /** What is being said will not be said to its end; calls that were made are still answered. @returns {Turn[]} those that were not done */
+  breakOff() {
+    return this.#close(this.turns.filter((turn) => !turn.call || !turn.final));
+  }
+
+  /** @param {Turn[]} turns */
+  #close(turns) {
+    const open = turns.filter((turn) => !turn.final || !turn.done);
     for (const turn of open) turn.final = turn.done = true;
     return open;
   }

@@ -4,6 +4,7 @@ import { Answering } from "./answering.js";
 import { Connection } from "./connection.js";
 import { consequences } from "./consequences.js";
 import { Conversation } from "./conversation.js";
+import { Deleting } from "./deleting.js";
 import { Entrance } from "./entrance.js";
 import { Inspector } from "./events.js";
 import { Figures } from "./figures.js";
@@ -22,9 +23,6 @@ import { Voice } from "./voice.js";
 import { Writing } from "./writing.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
-
-const DELETE = "page_delete_"; // before the id of an item, names the event that asks for it to be deleted
-const UNKNOWN = "item_delete_invalid_item_id"; // it was deleted before
 
 export class Page {
   view = new View();
@@ -71,7 +69,8 @@ export class Page {
       spoke: () => this.figures.spoke(),
       turn: () => this.ask(),
     });
-    this.turns = new Turns(this.conversation, { play: (turn) => void this.replay.toggle(turn), remove: (turn) => this.remove(turn) });
+    this.turns = new Turns(this.conversation, { play: (turn) => void this.replay.toggle(turn), remove: (turn) => this.deleting.remove(turn) });
+    this.deleting = new Deleting(this.conversation, this.connection, (turn) => this.removed(turn));
     this.replay = new Replay(this.speaker, { sounding: () => this.stage.facts.sounding, played: (turn, ms) => this.replayed(turn, ms) });
     this.entrance = new Entrance({
       known: ({ pinned, may_set }) => this.settings.lock(pinned ?? {}, may_set ?? "all"),
@@ -251,22 +250,9 @@ export class Page {
   }
 
   /** @param {Turn} turn */
-  remove(turn) {
-    if (turn.old || !this.stage.facts.connected) this.gone(turn.id, turn);
-    else for (const item of this.conversation.itemsOf(turn)) this.forget(item);
-  }
-
-  /** The model is to forget an item. @param {string} item_id */
-  forget(item_id) {
-    this.connection.send({ type: "conversation.item.delete", event_id: DELETE + item_id, item_id });
-  }
-
-  /** @param {string} id @param {Turn} [turn] if several have had this id */
-  gone(id, turn) {
-    const removed = this.conversation.remove(id, turn);
-    if (!removed) return;
-    if (this.replay.turn === removed) this.speaker.stopReplay();
-    this.turns.removed(removed);
+  removed(turn) {
+    if (this.replay.turn === turn) this.speaker.stopReplay();
+    this.turns.removed(turn);
   }
 
   // --- what the engine says ------------------------------------------------------------------------------------
@@ -278,7 +264,7 @@ export class Page {
     const at = this.figures.now();
     this.inspector.add(at, "down", event, text.length);
     this.turns.changed(this.conversation.apply(event, at));
-    for (const turn of this.conversation.surplus()) this.turns.removed(turn);
+    for (const turn of this.conversation.surplus()) this.removed(turn);
     consequences[event.type]?.(this, event);
   }
 
@@ -290,8 +276,8 @@ export class Page {
 
   /** What was half said is heard again by the model's next connection. @param {import("./messages.js").Message} message */
   upstreamLost(message) {
-    for (const item of this.voice.restart()) this.gone(item);
-    for (const turn of this.conversation.end()) this.turns.changed(turn);
+    for (const item of this.voice.restart()) this.deleting.gone(item);
+    for (const turn of this.conversation.breakOff()) this.turns.changed(turn);
     this.stage.know({ hearing: false });
     this.trouble.upstreamLost(message);
   }
@@ -311,7 +297,7 @@ export class Page {
   failedWith(error) {
     this.answering.expected = false;
     this.stage.know();
-    if (error.code === UNKNOWN && error.event_id?.startsWith(DELETE)) this.gone(error.event_id.slice(DELETE.length));
+    this.deleting.failed(error);
     if (!this.settings.refused(error)) this.trouble.error(error);
   }
 }
