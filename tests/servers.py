@@ -16,7 +16,7 @@ from realtime_engine.upstreams.local import Local, LocalOptions
 from tests.script import Script
 from transports.ws import Ws, WsOptions
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 """Seconds that a test waits for what comes at once, on a computer that has much else to do."""
 
 

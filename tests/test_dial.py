@@ -25,7 +25,7 @@ Answer = Callable[[bytes], bytes]
 @pytest.fixture
 async def network() -> AsyncIterator[Network]:
     async with open_network() as network:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             yield network
 
 

@@ -8,7 +8,7 @@ import trio
 
 from tests.faults import FaultProxy, open_proxy
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 WORDS = bytes(range(256)) * 40
 
 

@@ -28,7 +28,7 @@ async def test_a_message_of_any_size_goes_there_and_back(network: Network, size:
 
 async def test_both_ends_close(network: Network) -> None:
     async with serving(network, echo) as url, network.connect(url) as websocket:
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await websocket.close(1000, "bye")
 
         assert websocket.closed == (1000, "")

@@ -25,7 +25,7 @@ from tests.wires import free_port
 ROOT: Final = Path(__file__).parent.parent.parent
 AXE: Final = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 RATE: Final = 24_000
-WAIT: Final = 20_000  # milliseconds until a page that does not get on has failed
+WAIT: Final = 60_000  # milliseconds until a page that does not get on has failed
 DESKTOP: Final = (1280, 800)
 PHONE: Final = (390, 844)
 

@@ -57,6 +57,12 @@ async def ask(client: Client) -> None:
     assert trio.current_time() - began < SOON
 
 
+def waiting(server: Served) -> int:
+    """How many hold no conversation."""
+    assert server.ws._server is not None
+    return len(server.ws._server._room._waiting)
+
+
 def ended(server: Served) -> dict[str, int]:
     return server.service.metrics.totals().ended
 
@@ -189,12 +195,14 @@ async def test_three_hundred_slow_handshakes_hold_up_nobody() -> None:
 
 async def test_of_very_many_that_never_begin_the_longest_waiting_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transports.ws.server.MOST_WAITING", 10)
-    async with beside(WsOptions()) as (server, _), open_rude(server) as first, trio.open_nursery() as nursery:
+    patient = WsOptions(handshake_timeout=2 * PATIENCE)
+    async with beside(patient) as (server, _), open_rude(server) as first, trio.open_nursery() as nursery:
 
         async def wait() -> None:
             async with open_rude(server):
                 await trio.sleep_forever()
 
+        await eventually(lambda: waiting(server) == 1)
         for _ in range(10):
             nursery.start_soon(wait)
         with trio.fail_after(PATIENCE):
@@ -264,7 +272,7 @@ async def test_whoever_does_not_read_the_answer_to_his_handshake_gets_no_place_f
 async def test_of_those_who_do_not_read_their_answers_the_longest_waiting_go_first_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("transports.ws.server.MOST_WAITING", 10)
+    monkeypatch.setattr("transports.ws.server.MOST_WAITING", 3)
     asking = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100
     async with beside(WsOptions()) as (server, bystander), trio.open_nursery() as nursery:
 
@@ -274,9 +282,9 @@ async def test_of_those_who_do_not_read_their_answers_the_longest_waiting_go_fir
                     while True:
                         await greedy.send(asking)
 
-        for _ in range(20):
+        for _ in range(6):
             nursery.start_soon(be_greedy)
-        await eventually(lambda: len(nursery.child_tasks) <= 10)
+        await eventually(lambda: len(nursery.child_tasks) <= 3)
         await ask(bystander)
         nursery.cancel_scope.cancel()
 

@@ -29,7 +29,7 @@ from tests.wires import serving
 from transports.ws import WsOptions
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwx"
-PATIENCE = 20.0
+PATIENCE = 60.0
 SILENCE = "127.0.0.1 has said something that may show a key: it is left out"
 
 

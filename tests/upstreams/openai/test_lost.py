@@ -31,7 +31,7 @@ from tests.script import Said, Script
 from tests.servers import model, open_server
 from tests.speech import write_speech
 
-PATIENCE: Final = 20.0
+PATIENCE: Final = 60.0
 POINTS: Final = 20
 HANGS: Final = float(os.environ.get("ENGINE_HANG_SECONDS", "0.4"))
 """How long a server hangs that is waited for; ``make soak`` takes its time."""
