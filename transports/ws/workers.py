@@ -117,7 +117,7 @@ class _Supervisor:
         self._counts = count(1)
         self._begun = trio.Event()  # a worker can be reached, or there is nothing to wait for
         self._ending = trio.Event()
-        self._renewing = False
+        self._renewals = 0  # that were asked for and are not done
         self._awaited: dict[int, trio.Event] = {}  # the numbers of workers that are renewed
         self._status = 0
 
@@ -224,7 +224,8 @@ class _Supervisor:
         """The first signal drains, the second ends all at once; SIGHUP renews the workers."""
         async for number in signals:
             if number == signal.SIGHUP:
-                if not (self._renewing or self._ending.is_set()):
+                self._renewals += 1
+                if self._renewals == 1:
                     nursery.start_soon(self._renew)
             elif self._ending.is_set():
                 self._status = 128 + number
@@ -247,8 +248,14 @@ class _Supervisor:
             worker.process.kill()
 
     async def _renew(self) -> None:
+        """Renew the workers, and once more if that was asked for meanwhile."""
+        while self._renewals and not self._ending.is_set():
+            asked = self._renewals
+            await self._renew_all()
+            self._renewals = min(self._renewals - asked, 1)
+
+    async def _renew_all(self) -> None:
         """End the workers one after another, each when the one before has been started anew; if it cannot, no more."""
-        self._renewing = True
         log().info("renewing workers")
         for number in [worker.number for worker in self._workers]:
             worker = next((each for each in self._workers if each.number == number and each.ready), None)
@@ -263,7 +270,6 @@ class _Supervisor:
             if waiting.cancelled_caught:
                 log().error("renewing ends: the worker has not come back", worker=number)
                 break
-        self._renewing = False
 
     # --- what workers say -----------------------------------------------------------------------------------
 

@@ -259,6 +259,35 @@ def test_where_a_renewed_worker_does_not_come_back_the_others_stay(
     assert [line["worker"] for line in logs if line["log_level"] == "error"] == [1]
 
 
+def test_what_changes_while_workers_are_renewed_is_read_by_all_of_them(tmp_path: Path) -> None:
+    script, started = tmp_path / "worker.py", tmp_path / "started"
+    started.write_text("")
+    script.write_text(
+        "import os, pathlib, signal, socket\n"
+        f"started = pathlib.Path({str(started)!r})\n"
+        "number, line, *_ = os.environ['ENGINE_WORKER'].split()\n"
+        "started.open('a').write(number)\n"
+        "if started.read_text() == '121': os.kill(os.getppid(), signal.SIGHUP)\n"
+        "line = socket.socket(fileno=int(line))\n"
+        'line.sendall(b\'{"type":"ready","urls":["http://127.0.0.1/"]}\\n\')\n'
+        "if started.read_text() == '12' and number == '2': os.kill(os.getppid(), signal.SIGHUP)\n"
+        "line.recv(100)\n"
+    )
+
+    def end() -> None:
+        deadline = monotonic() + 60
+        while monotonic() < deadline and len(started.read_text()) < 6:
+            sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    supervise(WsOptions(port=0, workers=2, drain=0), [sys.executable, str(script)], lambda _: None)
+    ending.join()
+
+    assert started.read_text() == "121212"
+
+
 async def test_a_line_is_cut_by_what_cannot_be_understood_and_by_whoever_does_not_read() -> None:
     ours, theirs = socket.socketpair()
     control = Control(ours)
