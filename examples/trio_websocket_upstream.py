@@ -28,9 +28,11 @@ from realtime_engine.errors import UpstreamError, UsageError, first
 from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.plugins import ANYTHING, Wanted
 
+Headers: TypeAlias = list[tuple[bytes, bytes]]
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 PORTS = {"ws": 80, "wss": 443}
+HERE = ("127.0.0.1", "::1", "localhost")
 CONNECTING = 10.0  # seconds
 LOW_WATER = 64 * 1024  # bytes: with no more than that waiting, the front may say more
 LARGEST = 16 << 20  # bytes of one message
@@ -74,9 +76,10 @@ class TrioWebsocket:
         else:
             query.setdefault("model", wanted.model or self._model)
         url = self._url._replace(query=urlencode(query))
+        headers = _headers(url)
         try:
             async with _reach(url) as stream, trio.open_nursery() as nursery:
-                link = TrioWebsocketLink(await _shake_hands(nursery, stream, url))
+                link = TrioWebsocketLink(await _shake_hands(nursery, stream, url, headers))
                 nursery.start_soon(link.write_on)
                 yield link
                 nursery.cancel_scope.cancel()
@@ -109,6 +112,11 @@ class TrioWebsocketLink:
         """Queue a message: a copy, for the engine's own is only lent."""
         self._queue.append(bytes(raw).decode() if kind is Kind.TEXT else bytes(raw))
         self.queued += len(raw)
+
+    def write_all(self, batch: Sequence[Message]) -> None:
+        """Queue messages as they came."""
+        for message in batch:
+            self.write(message.raw, message.kind)
 
     def flush(self) -> None:
         """Let the writer write: trio-websocket has no way to send without a checkpoint."""
@@ -189,9 +197,23 @@ async def _reach(url: SplitResult) -> AsyncIterator[Stream]:
         await trio.aclose_forcefully(stream)
 
 
-async def _shake_hands(nursery: trio.Nursery, stream: Stream, url: SplitResult) -> WebSocketConnection:
+def _headers(url: SplitResult) -> Headers:
+    """What the server is shown: the key, where there is one.
+
+    Raises:
+        UpstreamError: Others could read it on its way.
+    """
     key = os.environ.get("OPENAI_API_KEY")
-    headers = [(b"authorization", f"Bearer {key}".encode())] if key else []
+    if not key:
+        return []
+    if url.scheme == "ws" and url.hostname not in HERE:
+        raise UpstreamError(f"the key would go to {url.hostname} in clear text: use wss://", final=True)
+    return [(b"authorization", f"Bearer {key}".encode())]
+
+
+async def _shake_hands(
+    nursery: trio.Nursery, stream: Stream, url: SplitResult, headers: Headers
+) -> WebSocketConnection:
     path = f"{url.path or '/'}?{url.query}"
     try:
         with trio.fail_after(CONNECTING):

@@ -16,6 +16,7 @@ from realtime_engine.errors import UpstreamError, UsageError
 from realtime_engine.inputs import Kind, Side
 from realtime_engine.machine import Close
 from realtime_engine.machine_link import MachineLink, open_machine
+from realtime_engine.metrics import Mode
 from realtime_engine.options import SessionOptions
 from realtime_engine.plugins import UPSTREAMS, Wanted, find, is_machine
 from realtime_engine.session import Session
@@ -29,6 +30,8 @@ HELLO: Final = {
     "type": "conversation.item.create",
     "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello?"}]},
 }
+
+SOUND: Final = {"type": "input_audio_buffer.append", "audio": "AAAA"}
 
 Handler = Callable[[WebSocketRequest], Awaitable[None]]
 
@@ -65,20 +68,21 @@ async def _answer(model: MachineLink, connection: WebSocketConnection) -> None:
             await connection.send_message(message.raw.decode())
 
 
-async def talk(front: Script, upstream: Any) -> Run:
+async def talk(front: Script, upstream: Any, mode: Mode = "managed") -> Run:
     assert not is_machine(upstream)
     with trio.fail_after(20):
         return await converse(
-            Session(SessionOptions(upstream=upstream.name)),
+            Session(SessionOptions(mode=mode, upstream=upstream.name)),
             open_front=partial(open_machine, Side.FRONT, front),
             open_upstream=lambda clock: upstream.open(clock, None),
         )
 
 
-async def test_a_conversation_through_trio_websocket() -> None:
-    front = Script().on("session.created", HELLO, "response.create").on("response.done", Close(1000))
+@pytest.mark.parametrize("mode", ["managed", "transparent"])
+async def test_a_conversation_through_trio_websocket(mode: Mode) -> None:
+    front = Script().on("session.created", SOUND, HELLO, "response.create").on("response.done", Close(1000))
     async with trio.open_nursery() as nursery:
-        run = await talk(front, the_plugin(await serve(nursery, embedded_model)))
+        run = await talk(front, the_plugin(await serve(nursery, embedded_model)), mode)
         nursery.cancel_scope.cancel()
 
     assert (run.code, run.reason) == (1000, "the front has left")
@@ -183,6 +187,13 @@ async def test_a_refusal_is_the_upstreams_error() -> None:
 def test_what_is_no_address_of_a_websocket_server_is_refused_before_anybody_calls(address: str) -> None:
     with pytest.raises(UsageError, match=r"the address must be a whole ws:// or wss:// URL$"):
         the_plugin(address)
+
+
+async def test_the_key_goes_nowhere_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    with pytest.raises(UpstreamError, match=r"^the key would go to model.example in clear text: use wss://$"):
+        async with the_plugin("ws://model.example/").open(trio.current_time, None):
+            pytest.fail("the key is on its way")
 
 
 async def test_nobody_there_is_the_upstreams_error() -> None:
