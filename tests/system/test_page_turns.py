@@ -172,12 +172,12 @@ def test_two_turns_that_end_at_once_are_both_said_to_screen_readers(visit: Visit
     said = "[...document.querySelectorAll('#spoken p')].map((each) => each.textContent)"
     write(server, "item_1", None, "One")
     write(server, "item_2", "item_1", "Two")
-    visit.painted()
+    visit.page.wait_for_function("() => document.querySelectorAll('#spoken p').length === 2")
     assert visit.page.evaluate(said) == ["You: One", "You: Two"]
 
     for n in range(3, 10):
         write(server, f"item_{n}", f"item_{n - 1}", str(n))
-    visit.painted()
+    visit.shows(".turn", "9")
 
     assert visit.page.evaluate(said) == [f"You: {n}" for n in range(5, 10)]
     assert turns(visit)[-1] == "9"
