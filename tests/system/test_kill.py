@@ -61,7 +61,9 @@ def killed_at(folder: Path, moments: list[float]) -> list[Life]:
         with children[n] as child:
             assert child.stdout is not None
             while lives[n].at < moments[n]:
-                lives[n].read(child.stdout.readline())
+                line = child.stdout.readline()
+                assert line, "it has ended by itself"
+                lives[n].read(line)
             child.kill()
             for line in child.stdout:
                 lives[n].read(line)

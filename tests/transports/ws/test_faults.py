@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -227,7 +228,8 @@ async def test_whoever_comes_where_all_places_are_taken_costs_one_of_them_only(
     monkeypatch.setattr("transports.ws.server.MOST_WAITING", 5)
     made = make_certificate(tmp_path)
     trusting = ssl.create_default_context(cafile=str(made.chain))
-    options = WsOptions(tls_cert=made.chain, tls_key=made.key) if tls else WsOptions()
+    patient = WsOptions(handshake_timeout=2 * PATIENCE, keep_alive=2 * PATIENCE)
+    options = replace(patient, tls_cert=made.chain, tls_key=made.key) if tls else patient
     asking = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     begun, rest = (b"", asking) if tls else (asking[:30], asking[30:])
 
