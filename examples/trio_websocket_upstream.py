@@ -95,6 +95,7 @@ class TrioWebsocketLink:
         self._queue: deque[str | bytes] = deque()
         self._more = trio.Event()
         self._less = trio.Event()
+        self.largest = LARGEST
         self.queued = 0
         self.sent = 0
 

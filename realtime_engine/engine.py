@@ -18,7 +18,7 @@ from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, Hang
 from realtime_engine.driving import REPLACED, Passed, Record, Run, ignore, steps
 from realtime_engine.errors import RemoteProtocolError, UpstreamError, first
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.link import Link, listen
+from realtime_engine.link import LARGEST, Link, listen
 from realtime_engine.session import FAILED, NORMAL, PASSED_ON, POLICY, TRY_LATER, Session
 from realtime_engine.stopping import Stopping
 from realtime_engine.sweep import Sweep
@@ -29,8 +29,8 @@ GRACE: Final = 2.0
 PROGRESS: Final = 10.0
 """Seconds in which a peer that has not read enough must read something."""
 
-MOST_QUEUED: Final = (16 + 1) << 20
-"""Bytes that may wait for a peer: the largest frame, and 1 MiB (design.md, section 4)."""
+MOST_QUEUED: Final = 1 << 20
+"""Bytes that may wait for a peer besides the largest message of the other (design.md, section 4)."""
 
 MOST_ANSWERS: Final = 1 << 20
 """Bytes of what a peer is told about its own messages that may wait for it: nobody else is slowed down by them."""
@@ -323,12 +323,17 @@ class _Conversation:
             queued = link.queued
             if not queued:
                 self._answers.pop(side, None)
-            elif queued > MOST_QUEUED or self._answers.get(side, 0) > MOST_ANSWERS:
+            elif queued > self._most_queued(side.other) or self._answers.get(side, 0) > MOST_ANSWERS:
                 self._give_up(side, f"too slow: {queued} bytes wait to be read")
             elif side not in self._behind:
                 self._behind[side] = (self.now() + PROGRESS, link.sent)
         if self._alarm is not None:
             self._set_alarm()
+
+    def _most_queued(self, source: Side) -> int:
+        """Bytes that may wait: of what this side says, nothing more is read meanwhile."""
+        link = self._links.get(source)
+        return MOST_QUEUED + (LARGEST if link is None else link.largest)
 
     def _watch_progress(self) -> None:
         """Give up whoever is behind and has read nothing in all that time."""

@@ -1,9 +1,12 @@
 """What a front and an upstream are to the engine when time is real: a `Link`."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from realtime_engine.inputs import Kind, Message
+
+LARGEST: Final = 16 << 20
+"""Bytes of a message, where nobody has said otherwise (design.md, section 6)."""
 
 Take: TypeAlias = Callable[[Sequence[Message]], bool]
 """Takes a batch of messages; whether it wants the next at once."""
@@ -15,6 +18,11 @@ class Link(Protocol):
     ``write`` queues and never blocks; what is queued leaves with `flush`, and what that could not send, with the
     link's own writer task. So a reader of one side cannot be held up by it, and a cancelled task tears no frame.
     """
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest message that comes from it."""
+        return LARGEST
 
     async def read(self) -> Sequence[Message]:
         """What has come, at least one message; empty when the peer has ended the connection.

@@ -33,7 +33,7 @@ from realtime_engine.frames import (
     header,
 )
 from realtime_engine.inputs import Batch, Kind, Message, Side
-from realtime_engine.link import Take
+from realtime_engine.link import LARGEST, Take
 from realtime_engine.readiness import READ, WRITE, Readiness
 from realtime_engine.sweep import Sweep
 from realtime_engine.wire import Wire
@@ -83,7 +83,7 @@ class WireLimits:
         ping_wait: Seconds in which it must say so.
     """
 
-    max_message: int = 16 << 20
+    max_message: int = LARGEST
     max_fragments: int = 1024
     write: float = 10.0
     ping_every: float = 20.0
@@ -155,6 +155,11 @@ class WebSocket:
     def bytes_out(self) -> int:
         """Bytes that have left."""
         return self.sent
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest message that is read."""
+        return self._limits.max_message
 
     @property
     def closed(self) -> tuple[int, str]:

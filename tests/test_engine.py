@@ -16,7 +16,7 @@ from realtime_engine.driving import REPLACED, Run
 from realtime_engine.engine import GRACE, MOST_ANSWERS, MOST_QUEUED, PROGRESS, converse
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
 from realtime_engine.inputs import Closed, Kind, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.link import Link
+from realtime_engine.link import LARGEST, Link
 from realtime_engine.machine import Close, Disconnected, Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.memory import MemoryLink, memory_pair
@@ -587,7 +587,7 @@ async def test_a_large_answer_of_the_model_that_waits_is_no_reason_to_end_who_ma
 async def test_what_the_session_itself_sends_is_bounded_too(
     autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("realtime_engine.engine.MOST_QUEUED", 100_000)
+    monkeypatch.setattr("realtime_engine.engine.MOST_QUEUED", 100_000 - LARGEST)
     front, far_front = memory_pair(Side.FRONT)
 
     async with trio.open_nursery() as nursery:
@@ -601,7 +601,42 @@ async def test_what_the_session_itself_sends_is_bounded_too(
 
     assert end.code == 1013
     assert "wait to be read" in end.reason
-    assert MOST_QUEUED == 17 << 20
+    assert MOST_QUEUED == 1 << 20
+
+
+@pytest.mark.parametrize(("largest", "code"), [(LARGEST, 1013), (2 * LARGEST, 1000)])
+async def test_a_message_may_wait_that_is_as_large_as_the_operator_allows(
+    largest: int, code: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    class Allowed(MemoryLink):
+        largest = 0
+
+    front, far_front = memory_pair(Side.FRONT, capacity=1)
+    near, far_upstream = memory_pair(Side.UPSTREAM)
+    upstream = Allowed(near._reads, near._writes)
+    upstream.largest = largest
+    large = b'{"type":"unknown","more":"%b"}' % bytes(LARGEST + MOST_QUEUED).replace(b"\0", b"x")
+    got: list[Message] = []
+
+    async def hear() -> None:
+        await trio.sleep(1)
+        while batch := await far_front.read():
+            got.extend(batch)
+            if len(got) == 2:
+                await far_front.close()
+
+    async with trio.open_nursery() as nursery:
+        for raw in (b'{"type":"unknown"}', large):
+            far_upstream.write(raw, Kind.TEXT)
+        far_upstream.flush()
+        nursery.start_soon(hear)
+        end = await converse(
+            Session(SessionOptions(mode="transparent")), open_front=link(front), open_upstream=link(upstream)
+        )
+        nursery.cancel_scope.cancel()
+
+    assert end.code == code
+    assert len(got) == 2
 
 
 async def test_who_reads_nothing_for_ten_seconds_is_ended_however_little_waits(
