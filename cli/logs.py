@@ -10,7 +10,6 @@ import os
 import re
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
@@ -162,7 +161,7 @@ class _Behind:
         self._lines: deque[str] = deque()
         self._lost = 0
         self._news = threading.Event()
-        self._over = False
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -181,17 +180,16 @@ class _Behind:
     def close(self) -> None:
         """Wait until all is written, for `GOODBYE` at most. It blocks."""
         atexit.unregister(self.close)
-        self._over = True
+        self._over.set()
         self._news.set()
         with suppress(KeyboardInterrupt):  # who cannot wait need not
             self._thread.join(GOODBYE)
 
     def _write(self) -> None:
         """The thread."""
-        while not self._over or self._lines:
+        while self._lines or not self._over.is_set():
             self._news.wait()
-            if not self._over:
-                time.sleep(GATHER)
+            self._over.wait(GATHER)
             self._news.clear()
             while self._lines:
                 self._put(self._lines.popleft())
