@@ -36,7 +36,13 @@ _PORTS: Final = {"ws": 80, "wss": 443}
 
 Headers = Sequence[tuple[str, str]]
 Tickets: TypeAlias = dict[tuple[ssl.SSLContext, str, int], ssl.SSLSession]
-"""What servers gave out to be known again by, so that the next handshake is short (RFC 8446, section 2.2)."""
+"""What servers gave out to be known again by, so that the next handshake is short (RFC 8446, section 2.2).
+
+What was verified before is not verified again, as long as the server takes the ticket.
+"""
+
+MOST_TICKETS: Final = 16
+"""Servers that are known again; an upstream has one."""
 
 
 class _Address(NamedTuple):
@@ -77,6 +83,8 @@ async def dial(
         await _agree_on_tls(wire, address)
         received = await _upgrade(wire, address, headers, subprotocols)
     except BaseException:
+        if tls is not None:
+            tickets.pop((tls, address.host, address.port), None)  # it may be what the server chokes on
         wire.close()
         raise
     if isinstance(wire.sock, ssl.SSLSocket) and not wire.sock.session_reused:  # one is good for many
@@ -97,6 +105,8 @@ def _keep_ticket(sock: ssl.SSLSocket, address: _Address, tickets: Tickets) -> No
     """Keep what the server has given out, if it has."""
     if (session := sock.session) is not None and session.has_ticket:
         tickets[sock.context, address.host, address.port] = session
+        if len(tickets) > MOST_TICKETS:
+            del tickets[next(iter(tickets))]
 
 
 def _read_url(url: str) -> _Address:

@@ -4,7 +4,7 @@ import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from typing import Final
 
@@ -12,10 +12,12 @@ import pytest
 import trio
 
 from realtime_engine.errors import UpstreamError
+from realtime_engine.inputs import Side
 from realtime_engine.network import Network, open_network
 from realtime_engine.websocket import accept_value
+from realtime_engine.wire import Wire
 from tests.certs import make_certificate
-from tests.wires import echo, serving
+from tests.wires import accept, echo, serving
 
 KEY: Final = "sk-canary-0123456789"
 Answer = Callable[[bytes], bytes]
@@ -146,6 +148,52 @@ async def test_a_server_that_has_given_out_a_ticket_is_greeted_shortly_the_next_
         assert (await refused(network, url, tls=doubting)).startswith("cannot trust")
 
     assert again == [False, tickets]
+
+
+async def test_a_ticket_that_a_server_chokes_on_is_not_shown_again(
+    network: Network, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    certificate = make_certificate(tmp_path_factory.mktemp("tls"))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate.chain, certificate.key)
+    trusting = ssl.create_default_context(cafile=certificate.chain)
+    known: list[int] = []
+
+    async def handle(stream: trio.SocketStream) -> None:
+        if network.tickets:
+            await stream.receive_some()
+            return
+        with closing(Wire(socket.socket(fileno=stream.socket.detach()), network.readiness, tls=server)) as wire:
+            await wire.handshake()
+            await echo(network.websocket(wire, Side.FRONT, client=False, received=await accept(wire)))
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
+        url = f"wss://127.0.0.1:{listeners[0].socket.getsockname()[1]}/"
+        async with network.connect(url, tls=trusting) as websocket:
+            known.append(len(network.tickets))
+            await websocket.close(1000, "")
+        assert (await refused(network, url, tls=trusting)).startswith("cannot speak TLS")
+        nursery.cancel_scope.cancel()
+
+    assert known == [1]
+    assert network.tickets == {}
+
+
+async def test_only_so_many_servers_are_known_again(
+    network: Network, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realtime_engine.dial.MOST_TICKETS", 2)
+    certificate = make_certificate(tmp_path_factory.mktemp("tls"))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate.chain, certificate.key)
+    contexts = [ssl.create_default_context(cafile=certificate.chain) for _ in range(3)]
+    async with serving(network, echo, tls=server) as url:
+        for context in contexts:
+            async with network.connect(url, tls=context) as websocket:
+                await websocket.close(1000, "")
+
+    assert [context for context, _, _ in network.tickets] == contexts[1:]
 
 
 @pytest.mark.parametrize("url", ["http://localhost/", "ws://", "ws://localhost:port/", "ws://[::1/", "localhost"])
