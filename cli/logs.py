@@ -161,7 +161,8 @@ class _Behind:
         self._lines: deque[str] = deque()
         self._lost = 0
         self._news = threading.Event()
-        self._over = threading.Event()
+        self._over = False
+        self._hurry = threading.Event()  # nothing more is gathered
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -175,21 +176,29 @@ class _Behind:
         if not self._news.is_set():
             self._news.set()
 
-    log = debug = info = warning = error = critical = exception = msg
+    def urgent(self, line: str) -> None:
+        """Have a line written, and all before it, at once: it may be the last."""
+        self.msg(line)
+        self._hurry.set()
+
+    log = debug = info = msg
+    warning = error = critical = exception = urgent
 
     def close(self) -> None:
         """Wait until all is written, for `GOODBYE` at most. It blocks."""
         atexit.unregister(self.close)
-        self._over.set()
+        self._over = True
+        self._hurry.set()
         self._news.set()
         with suppress(KeyboardInterrupt):  # who cannot wait need not
             self._thread.join(GOODBYE)
 
     def _write(self) -> None:
         """The thread."""
-        while self._lines or not self._over.is_set():
+        while self._lines or not self._over:
             self._news.wait()
-            self._over.wait(GATHER)
+            self._hurry.wait(GATHER)
+            self._hurry.clear()
             self._news.clear()
             while self._lines:
                 self._put(self._lines.popleft())

@@ -153,6 +153,22 @@ def test_a_reader_that_has_stopped_reading_holds_up_nobody_and_is_told_what_was_
     assert said[-1] == f"{3000 - len(numbers)} lines of the log are lost: nobody has read it"
 
 
+def test_a_warning_is_written_at_once_and_with_it_what_was_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "GATHER", 3600.0)
+    pipe = Pipe(monkeypatch)
+    configure(verbose=True, form="json", behind=True)
+
+    structlog.get_logger("engine").info("first")
+    structlog.get_logger("engine").warning("second")
+    said = b""
+    while said.count(b"\n") < 2:
+        said += os.read(pipe.reads, 1000)
+    writer().close()
+    pipe.stream.close()
+
+    assert [json.loads(line)["event"] for line in said.splitlines()] == ["first", "second"]
+
+
 def test_a_reader_that_never_reads_again_holds_up_the_end_for_a_stated_time_only() -> None:
     code = (
         "import sys; sys.path.insert(0, '.')\n"
