@@ -38,7 +38,7 @@ _BUSY: Final = 2  # sockets that are ready at once
 
 LINGER: Final = 0.004
 """Seconds that the network's task goes on looking at the sockets, as long as no other task has anything to do: to come
-back by way of Trio costs as much as to pass on a message. What others wait for comes later by this much at most."""
+back by way of Trio costs as much as to pass on a message. What others wait for comes later by this much, and a look."""
 
 _MOST_IN_VAIN: Final = 64
 """Times that nobody lingers after doing so in vain again and again."""

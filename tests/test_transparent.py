@@ -82,6 +82,11 @@ def test_nothing_of_a_transparent_conversation_is_kept() -> None:
     assert session.conversation == ()
 
 
+def test_what_nobody_here_reads_goes_on_whatever_it_is() -> None:
+    for raw in (b'{"type":"rate_limits.updated", broken', b'{"type":"response.output_item.done"}'):
+        assert Watched().upstream(raw) == [FORWARD]
+
+
 def test_what_goes_on_unread_matters_neither_to_the_session_nor_to_a_watch() -> None:
     unread = {ev.type_of(event) for event in _UNREAD}
 

@@ -67,10 +67,9 @@ async def accept_all(listener: socket.socket, readiness: Readiness, take: Take, 
                 for _ in range(AT_ONCE):
                     connection, address = listener.accept()
                     connection.setblocking(False)  # noqa: FBT003 - its name in the library
-                    full = False
                     take(connection, address[0])
             except BlockingIOError:
-                pass  # that was all, or another process was faster
+                full = False  # that was all, or another process was faster
             except OSError as error:
                 if error.errno in _FULL:
                     if not full:
