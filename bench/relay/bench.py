@@ -129,6 +129,7 @@ class Relay:
             NODE_EXTRA_CA_CERTS=str(deps / "cert.pem"), NODE_ENV="production",
         )
         self.log = open(deps / f"{self.name}.log", "w")
+        self.recordings = deps / "recordings"   # of the relays that make some; gone with the relay
         began = time.monotonic()
         self.process = subprocess.Popen(
             ["sh", "-c", filled(command)], env=environment, stdin=subprocess.DEVNULL, stdout=self.log,
@@ -184,6 +185,7 @@ class Relay:
             except subprocess.TimeoutExpired:
                 continue
         self.log.close()
+        shutil.rmtree(self.recordings, ignore_errors=True)
 
 
 class Direct:
