@@ -333,7 +333,7 @@ class Managed:
             case ev.SessionUpdated():
                 self._session_changed(now, event)
             case ev.Error(error=error):
-                self._out.note(f"the new connection could not be told of an item: {error.message}")
+                self._out.note(f"the new connection could not be told of an item: {error.code or error.type}")
             case _:
                 pass
 

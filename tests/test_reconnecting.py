@@ -292,14 +292,15 @@ def test_settings_that_a_new_server_refuses_are_an_error_that_the_front_hears() 
 
 def test_an_item_that_a_new_server_refuses_is_noted_and_the_front_hears_nothing() -> None:
     def refused(event: dict[str, Any]) -> Sequence[Said]:
-        return [{"type": "error", "error": {"code": "x", "message": "Too long.", "event_id": event["event_id"]}}]
+        said = {"code": "too_long", "message": "'Tell me a secret' is too long.", "event_id": event["event_id"]}
+        return [{"type": "error", "error": said}]
 
     front = Script().at(1, ASKED).at(9, Close())
 
     steps, _ = talk(front, model().at(5, LOST), model().on("conversation.item.create", refused))
 
     assert errors(front) == ["upstream_closed"]
-    assert notes(steps) == ["the new connection could not be told of an item: Too long."]
+    assert notes(steps) == ["the new connection could not be told of an item: too_long"]
 
 
 def test_speech_that_was_cut_is_remembered_as_far_as_it_was_heard() -> None:
