@@ -3,6 +3,7 @@
 Whatever goes wrong is one clear sentence in an `UpstreamError`. No header's value is in it: one of them is a key.
 """
 
+import re
 import secrets
 import socket
 import ssl
@@ -10,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from errno import EALREADY, EINPROGRESS, EISCONN
+from functools import lru_cache
 from os import strerror
 from typing import Final, NamedTuple, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -33,8 +35,15 @@ _MOST_SAID: Final = 500  # characters of a refusal that are told
 _SHORTEST_SECRET: Final = 6  # characters; less is found in any sentence
 _CONNECTED: Final = frozenset({0, EISCONN})
 _PORTS: Final = {"ws": 80, "wss": 443}
+_UPGRADE: Final = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
+_AGREED: Final = re.compile(
+    rb"HTTP/1\.1 101(?: [\t\x20-\x7e\x80-\xff]*)?\r\n"
+    rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*\r\n)+)\r\n"
+)
+"""An answer that agrees, as every server writes it: h11 would read it the same, and takes longer."""
 
 Headers = Sequence[tuple[str, str]]
+Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 Tickets: TypeAlias = dict[tuple[ssl.SSLContext, str, int], ssl.SSLSession]
 """What servers gave out to be known again by, so that the next handshake is short (RFC 8446, section 2.2).
 
@@ -43,6 +52,13 @@ What was verified before is not verified again, as long as the server takes the 
 
 MOST_TICKETS: Final = 16
 """Servers that are known again; an upstream has one."""
+
+
+class _Answer(NamedTuple):
+    """An answer that agrees on a WebSocket: its fields, their names in lower case, and what has come behind it."""
+
+    fields: Fields
+    behind: bytes
 
 
 class _Address(NamedTuple):
@@ -180,40 +196,70 @@ async def _agree_on_tls(wire: Wire, address: _Address) -> None:
 
 async def _upgrade(wire: Wire, address: _Address, headers: Headers, subprotocols: Sequence[str]) -> bytes:
     """The handshake over HTTP; what has come behind it."""
-    key = b64encode(secrets.token_bytes(16)).decode()
-    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD)
+    key = b64encode(secrets.token_bytes(16))
+    ask = _request(address, tuple(subprotocols), tuple(headers))
     try:
-        ask = connection.send(
+        await wire.send_all(b"%b%b\r\n\r\n" % (ask, key))
+        come = await wire.receive()
+        answer = _read_agreement(come) or await _read_answer(wire, come, address, headers)
+    except OSError as error:
+        raise UpstreamError(f"{address.host} was lost in the handshake: {_why(error)}") from error
+    _check(answer.fields, key.decode(), subprotocols, address.host)
+    return answer.behind
+
+
+@lru_cache(maxsize=MOST_TICKETS)
+def _request(address: _Address, subprotocols: Sequence[str], headers: Headers) -> bytes:
+    """The request, up to the key that is its end: of a server it is the same each time."""
+    try:
+        ask = h11.Connection(h11.CLIENT).send(
             h11.Request(
                 method="GET",
                 target=address.target,
                 headers=[
                     ("Host", address.authority),
-                    ("Upgrade", "websocket"),
-                    ("Connection", "Upgrade"),
-                    ("Sec-WebSocket-Key", key),
+                    *_UPGRADE,
                     ("Sec-WebSocket-Version", "13"),
                     *([("Sec-WebSocket-Protocol", ", ".join(subprotocols))] if subprotocols else []),
                     *headers,
+                    ("Sec-WebSocket-Key", ""),
                 ],
             )
         )
     except (h11.LocalProtocolError, UnicodeEncodeError):
         raise UpstreamError("the upstream's address or a header holds what HTTP cannot carry") from None
+    return (ask or b"").removesuffix(b"\r\n\r\n")
+
+
+def _read_agreement(come: bytes) -> _Answer | None:
+    """An answer that agrees and has come whole, as nearly always; None: it must be looked at more closely."""
+    agreed = _AGREED.match(come)
+    if agreed is None or agreed.end() > MOST_HEAD:
+        return None
+    lines = (line.partition(b":") for line in agreed[1].split(b"\r\n")[:-1])
+    return _Answer([(name.lower(), value.strip()) for name, _, value in lines], come[agreed.end() :])
+
+
+async def _read_answer(wire: Wire, come: bytes, address: _Address, headers: Headers) -> _Answer:
+    """An answer that agrees; ``come`` is its beginning.
+
+    Raises:
+        UpstreamError: It refuses, or is no answer.
+        OSError: The connection is lost.
+    """
+    connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD)
+    connection.send(h11.Request(method="GET", target="/", headers=[("Host", ""), *_UPGRADE]))  # it was sent already
+    connection.receive_data(come)
     try:
-        await wire.send_all(ask or b"")
         answer = cast("h11.Response | h11.InformationalResponse", await _next_event(wire, connection))
         if isinstance(answer, h11.Response):
             refusal = _refusal(answer, await _read_body(wire, connection), headers)
             raise UpstreamError(refusal, status=answer.status_code)
-    except OSError as error:
-        raise UpstreamError(f"{address.host} was lost in the handshake: {_why(error)}") from error
     except h11.RemoteProtocolError as error:
         if connection.trailing_data == (b"", True):
             raise UpstreamError(f"{address.host} ended the connection in the handshake") from error
         raise UpstreamError(f"{address.host} does not speak HTTP: {error}") from error
-    _check(answer, key, subprotocols, address.host)
-    return connection.trailing_data[0]
+    return _Answer(list(answer.headers), connection.trailing_data[0])
 
 
 async def _next_event(wire: Wire, connection: h11.Connection) -> object:
@@ -237,10 +283,10 @@ async def _read_body(wire: Wire, connection: h11.Connection) -> bytes:
     return body
 
 
-def _check(answer: h11.InformationalResponse, key: str, subprotocols: Sequence[str], host: str) -> None:
+def _check(answer: Fields, key: str, subprotocols: Sequence[str], host: str) -> None:
     """What a client must look at in the answer (section 4.1)."""
     fields: dict[bytes, bytes] = {}
-    for name, value in answer.headers:
+    for name, value in answer:
         fields[name] = b", ".join([fields[name], value]) if name in fields else value
     tokens = {token.strip().lower() for token in fields.get(b"connection", b"").split(b",")}
     if fields.get(b"upgrade", b"").lower() != b"websocket" or b"upgrade" not in tokens:

@@ -8,9 +8,13 @@ from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
 from typing import Final
 
+import h11
 import pytest
 import trio
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from realtime_engine.dial import _read_agreement
 from realtime_engine.errors import UpstreamError
 from realtime_engine.inputs import Side
 from realtime_engine.network import Network, open_network
@@ -379,6 +383,29 @@ async def test_a_refusal_that_breaks_off_is_told_as_far_as_it_came(network: Netw
 async def test_an_answer_that_is_none_is_said_to_be_one(network: Network, answer: Answer, said: str) -> None:
     async with answering(answer) as url:
         assert (await refused(network, url)).startswith(said)
+
+
+TOKEN: Final = st.text("!#$%&'*+-.^_`|~09AZaz", min_size=1, max_size=9) | st.sampled_from(["Upgrade", "Connection"])
+VALUE: Final = st.text("\t !~ aZ,\x80\xff\0\r\n\x7f", max_size=9)
+
+
+@given(st.lists(st.tuples(TOKEN, VALUE), max_size=5), st.sampled_from(["", " ", " Switching", " \t\xff", " \x01"]))
+@example([("Upgrade", " websocket "), ("Connection", "\tUpgrade")], " Switching Protocols")
+def test_an_answer_that_is_read_by_its_form_is_read_as_h11_reads_it(fields: list[tuple[str, str]], why: str) -> None:
+    head = f"HTTP/1.1 101{why}\r\n" + "".join(f"{name}:{value}\r\n" for name, value in fields) + "\r\n"
+    answer = _read_agreement(head.encode("latin-1") + b"behind")
+
+    connection = h11.Connection(h11.CLIENT)
+    connection.send(h11.Request(method="GET", target="/", headers=[("Host", ""), ("Upgrade", "websocket")]))
+    connection.receive_data(head.encode("latin-1") + b"behind")
+    try:
+        event = connection.next_event()
+    except h11.RemoteProtocolError:
+        event = None
+    if answer is not None:
+        assert isinstance(event, h11.InformationalResponse)
+        assert list(event.headers) == answer.fields
+        assert connection.trailing_data[0] == answer.behind
 
 
 async def test_a_server_that_is_lost_in_the_handshake_is_said_to_be(network: Network) -> None:
