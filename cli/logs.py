@@ -10,16 +10,20 @@ import os
 import re
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import IO, Final, Literal, TypeAlias
+from types import NoneType
+from typing import IO, Final, Literal, NamedTuple, TypeAlias
 
 import structlog
 from structlog.typing import EventDict
 
 Shown: TypeAlias = str | int | float | None
+
+_PLAIN: Final = (str, int, float, NoneType)
 
 REDACTED: Final = "[redacted]"
 LEAST_SECRET: Final = 4  # characters; blacking out less would black out everything
@@ -30,7 +34,7 @@ MOST_WAITING: Final = 10_000
 """Lines that may wait to be read; what comes then is counted, and its number is said."""
 
 GATHER: Final = 0.02
-"""Seconds in which lines are gathered before they are written: to wake a thread for each takes as long as making it."""
+"""Seconds in which lines are gathered before they are written: a burst of sessions shall not wait for its log."""
 
 GOODBYE: Final = 1.0
 """Seconds that the last lines have to be read."""
@@ -58,19 +62,39 @@ def configure(
         behind: A thread writes, so that a reader that has stopped reading holds up nobody: for servers.
     """
     render = _AsJson(secrets) if form == "json" else _AsText(secrets, sys.stderr)
-    writer = _writer(sys.stderr, behind=behind)
+    writer = _writer(sys.stderr, render, behind=behind)
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, render],
+        processors=[structlog.contextvars.merge_contextvars, _said],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else level),
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=False,
     )
 
 
-class _Renderer:
-    """Makes a line of an event: every value a short printable text, and no secret.
+class _Said(NamedTuple):
+    """What was said, and when; to make it readable takes longer, and can be done behind.
 
-    Of an exception the journal says what is to say. What is hidden is hidden in the whole line at once.
+    Attributes:
+        at: Seconds since 1970.
+    """
+
+    at: float
+    level: str
+    event: Shown
+    values: Mapping[str, Shown]
+
+
+def _said(_: object, method: str, line: EventDict) -> tuple[tuple[_Said], dict[str, object]]:
+    """Structlog's last step: what to give to the writer. Of an exception the journal says what is to say."""
+    line.pop("exc_info", None)
+    values = {name: value if isinstance(value, _PLAIN) else repr(value) for name, value in line.items()}
+    return (_Said(time.time(), method, values.pop("event"), values),), {}
+
+
+class _Renderer:
+    """Makes a line of what was said: every value a short printable text, and no secret.
+
+    What is hidden is hidden in the whole line at once.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
@@ -78,19 +102,21 @@ class _Renderer:
         self._secret = re.compile("|".join([*map(re.escape, known), _KEY_LIKE]))
         self._named: dict[str, bool] = {}
 
-    def __call__(self, logger: object, method: str, line: EventDict) -> str:
-        line.pop("exc_info", None)
-        event = self._shown(line.pop("event"))
-        values = {name: REDACTED if self._is_secret(name) else self._shown(value) for name, value in line.items()}
-        return self._secret.sub(REDACTED, self._write(method, str(event), values))
+    def __call__(self, said: _Said) -> str:
+        event = self._shown(said.event)
+        values = {
+            name: REDACTED if self._is_secret(name) else self._shown(value) for name, value in said.values.items()
+        }
+        return self._secret.sub(
+            REDACTED, self._write(datetime.fromtimestamp(said.at, UTC), said.level, str(event), values)
+        )
 
-    def _write(self, level: str, event: str, values: Mapping[str, Shown]) -> str:
+    def _write(self, at: datetime, level: str, event: str, values: Mapping[str, Shown]) -> str:
         raise NotImplementedError
 
-    def _shown(self, value: object) -> Shown:
-        if isinstance(value, int | float | None):
-            return value
-        text = value if isinstance(value, str) else repr(value)
+    def _shown(self, text: Shown) -> Shown:
+        if not isinstance(text, str):
+            return text
         if len(text) > LONGEST:  # a secret is hidden before it is cut
             text = f"{self._secret.sub(REDACTED, text)[:LONGEST]}… ({len(text)} characters)"
         return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
@@ -111,9 +137,9 @@ class _AsJson(_Renderer):
         self._encode = msgspec.json.Encoder().encode
         super().__init__(self._encode(secret)[1:-1].decode() for secret in secrets)
 
-    def _write(self, level: str, event: str, values: Mapping[str, Shown]) -> str:
-        time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return self._encode({"time": time, "level": level, "event": event, **values}).decode()
+    def _write(self, at: datetime, level: str, event: str, values: Mapping[str, Shown]) -> str:
+        when = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return self._encode({"time": when, "level": level, "event": event, **values}).decode()
 
 
 class _AsText(_Renderer):
@@ -123,11 +149,11 @@ class _AsText(_Renderer):
         super().__init__(form for secret in secrets for form in {secret, repr(secret)[1:-1]})
         self._coloured = stream is not None and stream.isatty()
 
-    def _write(self, level: str, event: str, values: Mapping[str, Shown]) -> str:
-        time = f"{datetime.now(UTC).astimezone():%H:%M:%S.%f}"[:-3]
+    def _write(self, at: datetime, level: str, event: str, values: Mapping[str, Shown]) -> str:
+        when = f"{at.astimezone():%H:%M:%S.%f}"[:-3]
         shown = f"\x1b[{_COLOURS.get(level, 0)}m{level:7}\x1b[0m" if self._coloured else f"{level:7}"
         more = " ".join(f"{name}={value}" if _is_word(value) else f"{name}={value!r}" for name, value in values.items())
-        return f"{time} {shown} {event:28} {more}".rstrip()
+        return f"{when} {shown} {event:28} {more}".rstrip()
 
 
 def _is_word(value: Shown) -> bool:
@@ -137,14 +163,15 @@ def _is_word(value: Shown) -> bool:
 class _AtOnce:
     """Writes lines where it is told to, before the call returns."""
 
-    def __init__(self, stream: IO[str] | None) -> None:
+    def __init__(self, stream: IO[str] | None, render: _Renderer) -> None:
         self._stream = stream
+        self._render = render
 
-    def msg(self, line: str) -> None:
+    def msg(self, said: _Said) -> None:
         """Write a line."""
         if self._stream is not None:
             with suppress(OSError, ValueError):  # it is gone, or closed
-                self._stream.write(f"{line}\n")
+                self._stream.write(f"{self._render(said)}\n")
                 self._stream.flush()
 
     log = debug = info = warning = error = critical = exception = msg
@@ -156,9 +183,10 @@ class _Behind:
     The file's own number is written to, without a buffer: a thread that hangs there holds no lock.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, render: _Renderer) -> None:
         self._number = number
-        self._lines: deque[str] = deque()
+        self._render = render
+        self._lines: deque[_Said] = deque()
         self._lost = 0
         self._news = threading.Event()
         self._over = False
@@ -167,18 +195,18 @@ class _Behind:
         self._thread.start()
         atexit.register(self.close)
 
-    def msg(self, line: str) -> None:
+    def msg(self, said: _Said) -> None:
         """Have a line written."""
         if len(self._lines) < MOST_WAITING:
-            self._lines.append(line)
+            self._lines.append(said)
         else:
             self._lost += 1
         if not self._news.is_set():
             self._news.set()
 
-    def urgent(self, line: str) -> None:
+    def urgent(self, said: _Said) -> None:
         """Have a line written, and all before it, at once: it may be the last."""
-        self.msg(line)
+        self.msg(said)
         self._hurry.set()
 
     log = debug = info = msg
@@ -201,7 +229,7 @@ class _Behind:
             self._hurry.clear()
             self._news.clear()
             while self._lines:
-                self._put(self._lines.popleft())
+                self._put(self._render(self._lines.popleft()))
             if self._lost:
                 lost, self._lost = self._lost, 0
                 self._put(f"{lost} lines of the log are lost: nobody has read it")
@@ -213,8 +241,8 @@ class _Behind:
                 rest = rest[os.write(self._number, rest) :]
 
 
-def _writer(stream: IO[str] | None, *, behind: bool) -> _AtOnce | _Behind:
+def _writer(stream: IO[str] | None, render: _Renderer, *, behind: bool) -> _AtOnce | _Behind:
     if behind and stream is not None:
         with suppress(OSError, ValueError):  # it is no file, or closed
-            return _Behind(stream.fileno())
-    return _AtOnce(stream)
+            return _Behind(stream.fileno(), render)
+    return _AtOnce(stream, render)
