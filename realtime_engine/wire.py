@@ -81,6 +81,17 @@ class Wire:
         """
         return await self._wait_for(lambda: self.sock.recv(CHUNK), READ)
 
+    def send_now(self, data: bytes) -> bytes:
+        """Send what there is room for, and give the rest: a short answer on a new connection needs no deadline.
+
+        Raises:
+            OSError: The connection is lost.
+        """
+        try:
+            return data[self.sock.send(data) :]
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return data
+
     async def send_all(self, data: bytes) -> None:
         """Send all of this.
 

@@ -43,6 +43,22 @@ async def test_bytes_go_there_and_back_and_the_end_is_seen(readiness: Readiness)
     far.close()
 
 
+async def test_what_there_is_no_room_for_is_left_and_not_waited_for(readiness: Readiness) -> None:
+    near, far = wires(readiness)
+    sent, data = 0, bytes(1 << 20)
+    while len(rest := near.send_now(data)) < len(data):
+        sent += len(data) - len(rest)
+
+    assert rest == data
+    assert sent > 0
+    near.close()
+    got = 0
+    while come := await far.receive():
+        got += len(come)
+    assert got == sent
+    far.close()
+
+
 async def test_receiving_can_be_cancelled_also_when_there_is_something(readiness: Readiness) -> None:
     near, far = wires(readiness)
     await far.send_all(b"x")

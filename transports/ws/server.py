@@ -265,10 +265,11 @@ class WebServer:
     async def _converse(
         self, admission: Admission, handshake: Handshake, received: bytes, wire: Wire, address: str
     ) -> None:
-        with self._room.wait(trio.current_time() + self._options.write_timeout) as scope:
-            await wire.send_all(handshake.answer)
-        if scope.cancelled_caught:
-            return
+        if rest := wire.send_now(handshake.answer):
+            with self._room.wait(trio.current_time() + self._options.write_timeout) as scope:
+                await wire.send_all(rest)
+            if scope.cancelled_caught:
+                return
         websocket = self._service.network.websocket(
             wire, Side.FRONT, client=False, limits=self._limits, received=received
         )

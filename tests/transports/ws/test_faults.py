@@ -264,6 +264,7 @@ async def test_whoever_does_not_read_the_answer_to_his_handshake_gets_no_place_f
     options = WsOptions(max_sessions=1, write_timeout=0.3)
     async with open_server(options, upstream=Scripted(answers)) as server, open_rude(server) as deaf:
         with monkeypatch.context() as blocked:
+            blocked.setattr(Wire, "send_now", lambda _, data: data)
             blocked.setattr(Wire, "send_all", block)
             await deaf.send(handshake("/v1/realtime"))
             assert await deaf.read() is None
