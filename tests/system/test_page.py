@@ -290,6 +290,7 @@ def test_the_inspector_can_be_halted(visit: Visit) -> None:
     visit.comes("response.done")
     visit.until(lambda: "response.done" in rows(visit), "it is not shown")
     visit.page.click("#pause")
+    visit.painted()  # a picture may have been under way
     before = rows(visit)
     visit.write("fail")
     visit.comes("response.done", 2)
