@@ -36,7 +36,7 @@ Ready: TypeAlias = Callable[[int], None]
 
 _BUSY: Final = 2  # sockets that are ready at once
 
-LINGER: Final = 0.004
+LINGER: Final = 0.008
 """Seconds that the network's task goes on looking at the sockets, as long as no other task has anything to do: to come
 back by way of Trio costs as much as to pass on a message. What others wait for comes later by this much, and a look."""
 
