@@ -1,7 +1,7 @@
 """What both drivers do alike: step a session, keep the record, do a machine's work."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, ParamSpec, TypeAlias
 
 from realtime_engine.commands import Step
 from realtime_engine.inputs import Input, Message, Side
@@ -11,6 +11,7 @@ from realtime_engine.session import Session
 REPLACED: Final = "another connection takes its place"
 """What an upstream is told whose connection is made anew."""
 
+P = ParamSpec("P")
 Record: TypeAlias = Callable[[Step], None]
 """Takes each step, in order; it copies what it keeps, and never waits."""
 
@@ -30,14 +31,14 @@ def ignore(what: object) -> None:
     """Keep no record, log no note."""
 
 
-def both(one: Record, other: Record) -> Record:
-    """Tell two of each step."""
+def both(one: Callable[P, None], other: Callable[P, None]) -> Callable[P, None]:
+    """Tell two of each step, or of what is passed on."""
 
-    def record(step: Step) -> None:
-        one(step)
-        other(step)
+    def tell(*args: P.args, **more: P.kwargs) -> None:
+        one(*args, **more)
+        other(*args, **more)
 
-    return record
+    return tell
 
 
 def steps(session: Session, now: float, given: Input | None, record: Record) -> Iterator[Step]:

@@ -161,9 +161,10 @@ class Service:
         if self.recordings is None:
             return await talk(record=watch, passed=watch.passed)
         async with self._recording(self.recordings, options, front) as recorder:
-            run = await talk(record=watch if recorder is None else both(watch, recorder.record))
-            if recorder is not None:
-                recorder.end(run.at, run.reason)
+            if recorder is None:
+                return await talk(record=watch, passed=watch.passed)
+            run = await talk(record=both(watch, recorder.record), passed=both(watch.passed, recorder.passed))
+            recorder.end(run.at, run.reason)
         return run
 
     @asynccontextmanager

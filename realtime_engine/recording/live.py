@@ -7,11 +7,11 @@ the block, for `GRACE`. What goes wrong with one recording ends that one, and no
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import trio
 
@@ -20,6 +20,7 @@ from realtime_engine.errors import place
 from realtime_engine.inputs import Message, ToolResult
 from realtime_engine.options import SessionOptions
 from realtime_engine.recording.writer import Recorder, Warn, create_recording
+from realtime_engine.session import PASSED_ON
 
 PERIOD: Final = 0.1
 """Seconds between two writes."""
@@ -116,6 +117,17 @@ async def open_recorder(
             live.tell()
 
 
+class _Passed(NamedTuple):
+    """Messages that went on as they came, at one time."""
+
+    at: float
+    messages: Sequence[Message]
+
+    def steps(self) -> Iterator[Step]:
+        """A step for each."""
+        return (Step(self.at, message, PASSED_ON) for message in self.messages)
+
+
 class LiveRecorder:
     """Takes the steps of one conversation. Only the event loop's thread calls it, but for `write`.
 
@@ -128,7 +140,7 @@ class LiveRecorder:
         self._recorder = recorder
         self._problems = problems  # from the thread; `tell` passes them on
         self._warn = warn
-        self._steps: deque[tuple[Step, int]] = deque()  # each with its size
+        self._queue: deque[tuple[Step | _Passed, int]] = deque()  # each with its size
         self._taken = 0  # bytes, changed by the event loop only
         self._written = 0  # bytes, changed by the thread only
         self._writes = 0
@@ -141,10 +153,6 @@ class LiveRecorder:
 
     def record(self, step: Step) -> None:
         """Take a step, to be written within `PERIOD`. What a link may use again is copied."""
-        if self._problems:
-            self.tell()
-        if self._overrun or self._failed:
-            return
         given, size = step.input, _OVERHEAD
         if isinstance(given, Message):
             size += len(given.raw)
@@ -154,7 +162,19 @@ class LiveRecorder:
         for command in step.commands:
             if isinstance(command, Send):
                 size += len(command.raw)
-        self._steps.append((Step(step.at, given, tuple(step.commands)), size))
+        self._take(Step(step.at, given, tuple(step.commands)), size)
+
+    def passed(self, at: float, batch: Sequence[Message]) -> None:
+        """Take what goes on as it came: to be written as a step for each (`realtime_engine.driving.Passed`)."""
+        kept = [message.kept() for message in batch]
+        self._take(_Passed(at, kept), sum([len(message.raw) + _OVERHEAD for message in kept]))
+
+    def _take(self, what: "Step | _Passed", size: int) -> None:
+        if self._problems:
+            self.tell()
+        if self._overrun or self._failed:
+            return
+        self._queue.append((what, size))
         self._taken += size
         self._overrun = self._taken - self._written > MOST_BEHIND
 
@@ -195,9 +215,10 @@ class LiveRecorder:
 
     def _write(self) -> None:
         overrun = self._overrun
-        if self._steps:
-            batch = [self._steps.popleft() for _ in range(len(self._steps))]
-            self._recorder.record_all([step for step, _ in batch], headers=self._writes % HEADER_EVERY == 0)
+        if self._queue:
+            batch = [self._queue.popleft() for _ in range(len(self._queue))]
+            steps = [step for what, _ in batch for step in (what.steps() if isinstance(what, _Passed) else (what,))]
+            self._recorder.record_all(steps, headers=self._writes % HEADER_EVERY == 0)
             self._writes += 1
             self._written += sum(size for _, size in batch)
         if overrun:

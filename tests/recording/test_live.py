@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from realtime_engine.commands import Note, Send, Step
+from realtime_engine.commands import FORWARD, Note, Send, Step
 from realtime_engine.errors import UsageError
 from realtime_engine.inputs import Kind, Message, Side, ToolResult
 from realtime_engine.options import SessionOptions
@@ -109,6 +109,24 @@ async def test_what_a_link_uses_again_is_copied(tmp_path: Path) -> None:
 
     (step,) = read(recorder.folder)
     assert step == Step(0.0, speech(b"abcd"), [Note("first")])
+
+
+async def test_a_batch_that_was_passed_on_is_a_step_for_each_message(tmp_path: Path) -> None:
+    buffer = bytearray(b"abcd")
+
+    async with open_recorder(tmp_path, SessionOptions(), front="ws", upstream="openai", warn=unwarned) as recorder:
+        recorder.record(Step(0.0, speech(b"first"), [Note("first")]))
+        batch = [speech(b"one"), Message(Side.FRONT, Kind.BINARY, memoryview(buffer))]  # type: ignore[arg-type]
+        recorder.passed(1.0, batch)
+        buffer[:] = b"????"
+        batch.clear()
+        recorder.record(Step(2.0, speech(b"last"), []))
+
+    assert read(recorder.folder)[1:] == [
+        Step(1.0, speech(b"one"), [FORWARD]),
+        Step(1.0, speech(b"abcd"), [FORWARD]),
+        Step(2.0, speech(b"last"), []),
+    ]
 
 
 async def test_a_block_that_fails_leaves_all_that_was_recorded_and_counts_as_cut_off(tmp_path: Path) -> None:
