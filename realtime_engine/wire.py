@@ -23,12 +23,11 @@ class Wire:
     """One end of a connection.
 
     Attributes:
-        peer: The peer's IP address; ``""`` if it has none, or has gone already.
         sock: The socket.
         closing: Called once before the socket is closed.
     """
 
-    __slots__ = ("_waiter", "closing", "peer", "sock")
+    __slots__ = ("_waiter", "closing", "sock")
 
     def __init__(
         self,
@@ -42,17 +41,15 @@ class Wire:
         """Take over a connected socket.
 
         Args:
-            sock: The socket.
+            sock: The socket, one of TCP.
             readiness: Watches it.
             tls: What TLS is spoken with; None: none is.
             server_hostname: Who the server must be, on the client's end; None on the server's.
             session: An earlier connection's to the same server, which makes the handshake short.
         """
-        self.peer = _peer(sock)
         self.closing: Callable[[], None] | None = None
         sock.setblocking(False)  # noqa: FBT003 - the standard library's own
-        if sock.family in {socket.AF_INET, socket.AF_INET6}:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         if tls is not None:
             self.sock = tls.wrap_socket(
@@ -123,11 +120,3 @@ class Wire:
             except BlockingIOError:
                 wanted = bits
             await self._waiter.wait(wanted)
-
-
-def _peer(sock: socket.socket) -> str:
-    try:
-        address: object = sock.getpeername()
-    except OSError:
-        return ""
-    return str(address[0]).removeprefix("::ffff:") if isinstance(address, tuple) else ""

@@ -10,7 +10,7 @@ import trio.testing
 
 from realtime_engine.network import open_network
 from realtime_engine.readiness import Readiness
-from realtime_engine.wire import Wire, _peer
+from realtime_engine.wire import Wire
 from tests.wires import tcp_pair
 
 
@@ -69,30 +69,6 @@ async def test_receiving_can_be_cancelled_also_when_there_is_something(readiness
 
     assert await near.receive() == b"x"
     near.close()
-    far.close()
-
-
-async def test_a_peer_is_known_by_its_address_whatever_kind_of_socket_brought_it(readiness: Readiness) -> None:
-    ends = tcp_pair()
-    assert Wire(ends[0], readiness).peer == "127.0.0.1"
-    for end in ends:
-        end.close()
-    assert _peer(ends[0]) == ""
-
-    unix = socket.socketpair()
-    assert Wire(unix[0], readiness).peer == ""
-    for end in unix:
-        end.close()
-
-
-async def test_an_ipv4_peer_of_an_ipv6_socket_is_known_by_its_ipv4_address(readiness: Readiness) -> None:
-    with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
-        far = socket.create_connection(("127.0.0.1", listener.getsockname()[1]))
-        near, _ = listener.accept()
-
-    wire = Wire(near, readiness)
-    assert wire.peer == "127.0.0.1"
-    wire.close()
     far.close()
 
 
