@@ -50,7 +50,7 @@ MAY: Final[dict[str, set[str]]] = {
     "recording/check.py": {"pathlib"},
     "recording/files.py": {"fcntl", "os", "pathlib"},
     "recording/keep.py": {"os", "pathlib", "time", "trio"},
-    "recording/live.py": {"pathlib", "threading", "trio"},
+    "recording/live.py": {"pathlib", "threading", "time", "trio"},
     "recording/pack.py": {"os", "pathlib", "soundfile"},
     "recording/reader.py": {"os", "pathlib"},
     "recording/shelf.py": {"datetime", "os", "pathlib"},

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -23,7 +24,7 @@ from realtime_engine.recording.writer import Recorder, Warn, create_recording
 from realtime_engine.session import PASSED_ON
 
 PERIOD: Final = 0.1
-"""Seconds between two writes."""
+"""Seconds from the beginning of a write to that of the next."""
 
 HEADER_EVERY: Final = 10
 """Writes between two of which the headers of the audio files are brought up to date: about a second."""
@@ -74,8 +75,10 @@ class Writer:
         self._news.set()
 
     def _write(self) -> None:
+        due = 0.0
         while not self._over:
-            self._news.wait(PERIOD if self._open else None)
+            self._news.wait(max(due - monotonic(), 0.0) if self._open else None)
+            due = monotonic() + PERIOD  # however long this one takes
             self._news.clear()
             for recorder in tuple(self._open):
                 if recorder.write():

@@ -19,7 +19,7 @@ from realtime_engine.options import SessionOptions
 from realtime_engine.recording import live
 from realtime_engine.recording.about import read_about
 from realtime_engine.recording.files import GrowingFile
-from realtime_engine.recording.live import BEGINNINGS, MOST_BEHIND, LiveRecorder, Writer, open_recorder
+from realtime_engine.recording.live import BEGINNINGS, MOST_BEHIND, PERIOD, LiveRecorder, Writer, open_recorder
 from realtime_engine.recording.reader import Recording
 from realtime_engine.recording.writer import Recorder, Warn
 from tests.recording.parrot import TALK, speech, steps_of, unwarned
@@ -86,6 +86,35 @@ async def test_one_thread_writes_many_recordings_each_to_its_own_end(tmp_path: P
     recordings = [Recording(folder) for folder in folders]
     assert [recording.cut for recording in recordings] == [None] * 5
     assert all(len(list(recording.steps())) == len(steps) for recording in recordings)
+
+
+@pytest.mark.parametrize(("takes", "then_waits"), [(0.0, PERIOD), (0.75 * PERIOD, 0.25 * PERIOD), (2 * PERIOD, 0.0)])
+def test_a_write_begins_each_period_however_long_the_last_one_took(
+    monkeypatch: pytest.MonkeyPatch, takes: float, then_waits: float
+) -> None:
+    now, waited = 100.0, []
+
+    class Slow:
+        def write(self) -> bool:
+            nonlocal now
+            now += takes
+            return False
+
+    class News:
+        def wait(self, seconds: float) -> None:
+            waited.append(seconds)
+            writer._over = len(waited) == 3
+
+        def clear(self) -> None:
+            """Nothing is new."""
+
+    monkeypatch.setattr(live, "monotonic", lambda: now)
+    writer = Writer()
+    writer._open = {Slow(): None}  # type: ignore[dict-item]  # it stands in for a recorder
+    writer._news = News()  # type: ignore[assignment]
+    writer._write()
+
+    assert waited[1:] == pytest.approx([then_waits] * 2)
 
 
 async def test_the_header_of_an_audio_file_is_right_at_the_end_though_it_may_say_less_before(tmp_path: Path) -> None:

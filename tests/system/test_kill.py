@@ -17,6 +17,8 @@ MOMENTS: Final = int(os.environ.get("ENGINE_KILLS", "50"))
 AT_ONCE: Final = 5
 MOST_LOST: Final = 0.2  # seconds
 LAST_BEATS: Final = 3
+HELD_UP: Final = 0.03  # seconds; more is a computer that has others to serve
+TRIES: Final = 10  # to find it at leisure
 ROOT: Final = Path(__file__).parents[2]
 
 
@@ -70,21 +72,29 @@ def killed_at(folder: Path, moments: list[float]) -> list[Life]:
     return lives
 
 
+def killed_at_leisure(folder: Path, moments: list[float]) -> list[tuple[Path, Life]]:
+    """The same, again for each that the computer has held up: it would be the computer that is measured."""
+    found: dict[float, tuple[Path, Life]] = {}
+    for attempt in range(TRIES):
+        left = [moment for moment in moments if moment not in found or found[moment][1].held_up > HELD_UP]
+        for n in range(0, len(left), AT_ONCE):
+            here, at_once = folder / f"{attempt}-{n}", left[n : n + AT_ONCE]
+            for k, life in enumerate(killed_at(here, at_once)):
+                (recording,) = (here / str(k)).iterdir()
+                found[at_once[k]] = recording, life
+    return [found[moment] for moment in moments]
+
+
 def test_after_a_kill_at_fifty_moments_every_recording_lacks_at_most_200_ms_and_replays(tmp_path: Path) -> None:
     chance = random.Random(20261121)
-    moments = [chance.uniform(0.05, 1.5) for _ in range(MOMENTS)]
-    lives: list[Life] = []
-    for n in range(0, MOMENTS, AT_ONCE):
-        lives += killed_at(tmp_path / str(n), moments[n : n + AT_ONCE])
-    recordings = [next((tmp_path / str(n // AT_ONCE * AT_ONCE) / str(n % AT_ONCE)).iterdir()) for n in range(MOMENTS)]
+    killed = killed_at_leisure(tmp_path, [chance.uniform(0.05, 1.5) for _ in range(MOMENTS)])
 
     lost = []
-    for recording, life in zip(recordings, lives, strict=True):
+    for recording, life in killed:
         with Recording(recording) as opened:
-            lost.append(life.at - max((step.at for step in opened.steps()), default=0.0) - max(life.held_up, 0.0))
-    lost.sort()
-    assert lost[MOMENTS * 9 // 10 - 1] <= MOST_LOST, lost[-10:]
-    assert lost[-1] <= 2 * MOST_LOST, lost[-10:]  # a busy computer may hold up the one thread and not the other
+            lost.append(life.at - max((step.at for step in opened.steps()), default=0.0))
+    assert max(lost) <= MOST_LOST, sorted(lost)[-5:]
+    recordings = [recording for recording, _ in killed]
 
     replayed = subprocess.run(
         [sys.executable, "-m", "cli", "replay", *recordings], cwd=ROOT, capture_output=True, text=True, check=False
