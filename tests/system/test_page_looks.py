@@ -209,19 +209,6 @@ def test_the_first_visit_fits_on_a_phone_that_lies_on_its_side(browser: Browser,
 # --- a long conversation -------------------------------------------------------------------------------------------
 
 
-def slowness(browser: Browser, visit: Visit) -> float:
-    """How many times longer this processor takes than one of today, for what it takes 15 ms for; 1 at least."""
-    with tasks(browser, visit.page) as took:
-        visit.page.evaluate(
-            """() => {
-              const all = {};
-              for (let n = 0; n < 100_000; n++) all[`item_${n % 5000}`] = [n, `${n}`];
-              return JSON.stringify(all).length;
-            }"""
-        )
-    return max(1.0, took[-1] / 15)
-
-
 def test_a_conversation_of_500_turns_holds_up_no_frame(browser: Browser, server: Server) -> None:
     with visiting(browser, server.url) as visit:
         box, speech = Chatterbox(visit), tone(0.1)
@@ -235,7 +222,7 @@ def test_a_conversation_of_500_turns_holds_up_no_frame(browser: Browser, server:
 
         box.shown()
         assert len(took) > 100
-        assert took[-1] < 50 * slowness(browser, visit)
+        assert took[-1] < 50
         at_end = "() => { const { scrollTop, scrollHeight, clientHeight } = document.getElementById('scroll');"
         at_end += " return scrollHeight - scrollTop - clientHeight < 64; }"
         visit.until(lambda: bool(visit.page.evaluate(at_end)), "the newest turn is not seen")

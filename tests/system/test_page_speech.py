@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from time import monotonic
 from typing import Final
 
 import numpy as np
@@ -105,7 +104,7 @@ def test_a_question_is_heard_by_the_model_and_its_answer_by_the_person(visit: Vi
     assert likeness(visit.answer(answer)[: RATE * 3], heard) > 0.98
     assert visit.page.inner_text(".turn.assistant .text").startswith("This is the sound of rain")
     assert "s of speech" in visit.page.inner_text(".turn.user .text")
-    assert 0 < int(visit.page.inner_text("#latency").split()[0]) < 10_000
+    assert 0 < int(visit.page.inner_text("#latency").split()[0]) < 2000
     assert "tokens" in visit.page.inner_text("#usage")
 
 
@@ -210,7 +209,6 @@ def test_push_to_talk_sends_what_is_said_while_it_is_held(visit: Visit, by: str,
     assert not visit.spoken
 
     mouse, keyboard = visit.page.mouse, visit.page.keyboard
-    began = monotonic()
     if by == "button":
         box = visit.page.locator("#talk").bounding_box()
         assert box is not None
@@ -221,13 +219,12 @@ def test_push_to_talk_sends_what_is_said_while_it_is_held(visit: Visit, by: str,
     visit.state("hearing")
     visit.until(lambda: len(visit.spoken) / 2 / RATE > 2.4, "not enough was sent")
     mouse.up() if by == "button" else keyboard.up("Space")
-    held = monotonic() - began
 
     visit.goes("input_audio_buffer.commit")
     visit.goes("response.create")
     visit.state("speaking")
     spoken = len(visit.spoken)
-    assert 2.4 < spoken / 2 / RATE < held + 0.5
+    assert 2.4 < spoken / 2 / RATE < 3.5
     assert likeness(pcm(bytes(visit.spoken)), soundfile.read(speech)[0]) > 0.95
     visit.shows(".turn.user .play")
     visit.page.wait_for_timeout(200)

@@ -26,7 +26,7 @@ from transports.ws.site import Site
 SHORT: Final = WsOptions(handshake_timeout=2.0, write_timeout=0.5)
 PINGING: Final = WsOptions(ping_every=0.3, ping_timeout=2.0)
 PATHS: Final = ("/ws", "/v1/realtime")
-SOON: Final = 10.0
+SOON: Final = 5.0
 """Seconds in which a bystander's question is answered, whatever others do on a busy computer."""
 
 
