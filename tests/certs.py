@@ -1,5 +1,6 @@
 """A certificate for this computer, made by openssl."""
 
+import ssl
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,12 @@ class Certificate(NamedTuple):
 
     chain: Path
     key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """What a server with this certificate speaks TLS with."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.chain, self.key)
+        return context
 
 
 def make_certificate(folder: Path, *, password: str | None = None) -> Certificate:

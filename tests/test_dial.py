@@ -115,8 +115,7 @@ async def test_the_systems_authorities_are_those_of_the_environment(
     network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     certificate = make_certificate(tmp_path_factory.mktemp("tls"))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate.chain, certificate.key)
+    server = certificate.context()
     names: list[str | None] = []
     server.sni_callback = lambda _, name, __: names.append(name)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.chain))
@@ -137,9 +136,8 @@ async def test_a_server_that_has_given_out_a_ticket_is_greeted_shortly_the_next_
     network: Network, tmp_path_factory: pytest.TempPathFactory, tickets: bool
 ) -> None:
     certificate = make_certificate(tmp_path_factory.mktemp("tls"))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server = certificate.context()
     server.num_tickets = 2 if tickets else 0
-    server.load_cert_chain(certificate.chain, certificate.key)
     trusting, doubting = ssl.create_default_context(cafile=certificate.chain), ssl.create_default_context()
     again: list[bool | None] = []
 
@@ -158,8 +156,7 @@ async def test_a_ticket_that_a_server_chokes_on_is_not_shown_again(
     network: Network, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     certificate = make_certificate(tmp_path_factory.mktemp("tls"))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate.chain, certificate.key)
+    server = certificate.context()
     trusting = ssl.create_default_context(cafile=certificate.chain)
     known: list[int] = []
 
@@ -189,8 +186,7 @@ async def test_only_so_many_servers_are_known_again(
 ) -> None:
     monkeypatch.setattr("realtime_engine.dial.MOST_TICKETS", 2)
     certificate = make_certificate(tmp_path_factory.mktemp("tls"))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate.chain, certificate.key)
+    server = certificate.context()
     contexts = [ssl.create_default_context(cafile=certificate.chain) for _ in range(3)]
     async with serving(network, echo, tls=server) as url:
         for context in contexts:
@@ -269,8 +265,7 @@ async def test_a_certificate_that_nobody_trusts_is_said_to_be_one(
     network: Network, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     certificate = make_certificate(tmp_path_factory.mktemp("tls"))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate.chain, certificate.key)
+    server = certificate.context()
 
     async def handle(stream: trio.SocketStream) -> None:
         with pytest.raises(trio.BrokenResourceError):

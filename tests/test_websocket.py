@@ -755,8 +755,7 @@ class Secure(NamedTuple):
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Secure:
     certificate = make_certificate(tmp_path_factory.mktemp("tls"))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(certificate.chain, certificate.key)
+    server = certificate.context()
     return Secure(server, ssl.create_default_context(cafile=str(certificate.chain)))
 
 
