@@ -62,7 +62,7 @@ async def converse(
         run_tool: Runs a tool; None: no tool is run.
         stop: Returns when the operator wants the conversation to end; or where that will be said.
         record: Takes every step.
-        passed: Takes, in place of ``record``, what nobody needs to look at message by message; None: nothing.
+        passed: Takes what goes on as it came, in place of ``record``; None: that takes a step for each message.
         note: Takes what the session notes for the log.
         sweep: Looks at the session's deadlines now and then, where half a second does not matter, as in a transparent
             session; None: a task wakes for each of them.
@@ -83,19 +83,8 @@ class _Conversation:
 
     __slots__ = (
         *("_alarm", "_answers", "_behind", "_calls", "_connection", "_end", "_hung_up", "_links", "_listening"),
-        *(
-            "_note",
-            "_nursery",
-            "_open_upstream",
-            "_passed",
-            "_record",
-            "_run_tool",
-            "_session",
-            "_start",
-            "_task",
-            "_touched",
-        ),
-        *("_upstream", "_waiting"),
+        *("_note", "_nursery", "_open_upstream", "_passed", "_record", "_run_tool", "_session", "_start", "_task"),
+        *("_touched", "_upstream", "_waiting"),
     )
 
     def __init__(
