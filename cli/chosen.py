@@ -23,7 +23,7 @@ KEY: Final = "OPENAI_API_KEY"
 KEYS: Final = ("key_file", "upstream_header")
 """Options of the hosted upstream that are, or may be, a key."""
 
-_BEHIND_COLON: Final = {"path": Path, "url": str}
+_BEHIND_COLON: Final = {"path": Path, "url": str, "resource": str}
 """Fields that are filled by what stands behind the name of an upstream, and how."""
 
 ELSEWHERE: Final = (*_BEHIND_COLON, "model_name")

@@ -13,9 +13,9 @@ class ConversationOptions:
 
     Attributes:
         transport: Where the person is.
-        upstream: Who answers: NAME, NAME:PATH where it reads a file, or the address of a Realtime server (wss://…).
-            Without it OpenAI does where there is a key (OPENAI_API_KEY, or --key-file), else the embedded model,
-            which needs no key and no network.
+        upstream: Who answers: NAME, NAME:PATH where it reads a file, azure:RESOURCE/DEPLOYMENT, or the address of a
+            Realtime server (wss://…). Without it OpenAI does where there is a key (OPENAI_API_KEY, or --key-file),
+            else the embedded model, which needs no key and no network.
         model: The model's name.
         voice: The voice that it answers with.
         instructions: What it is told to be.

@@ -62,6 +62,7 @@ MAY: Final[dict[str, set[str]]] = {
     "upstreams/local/espeak.py": {"ctypes", "pathlib", "sys"},
     "upstreams/local/voice.py": {"pathlib", "subprocess", "sys"},
     # a server's address and its certificate, the key in the environment or a file
+    "upstreams/azure.py": {"os", "urllib"},
     "upstreams/openai/__init__.py": {"os", "pathlib", "ssl"},
     "upstreams/openai/connecting.py": {"ssl", "trio"},
     "upstreams/openai/server.py": {"urllib"},

@@ -105,7 +105,7 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["run", "--speed", "slow", "--text", "x"], "slow"),
         (["run", "--transport", "tin-can"], "unknown transport 'tin-can'; known: wav"),
-        (["run", "--upstream", "oracle"], "unknown upstream 'oracle'; known: local, openai, recorded"),
+        (["run", "--upstream", "oracle"], "unknown upstream 'oracle'; known: azure, local, openai, recorded, xai"),
         (["run", "--upstream=oracle"], "unknown upstream 'oracle'"),
         (["run", "--upstream"], "--upstream"),
         (["run", "--upstream", "fake"], "there is nothing to say: give --input FILE or --text TEXT"),

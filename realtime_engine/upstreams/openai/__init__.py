@@ -4,9 +4,9 @@ This module is light: what dials is imported when somebody connects.
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from realtime_engine.errors import UsageError
 from realtime_engine.plugins import ANYTHING, Wanted
@@ -22,36 +22,64 @@ if TYPE_CHECKING:
 
 URL: Final = "wss://api.openai.com/v1/realtime"
 KEY: Final = "OPENAI_API_KEY"
+MODEL: Final = "gpt-realtime"
+"""The model that answers where nobody has named one."""
+
+
+class Vendor(NamedTuple):
+    """Whose servers they are: how they are shown the key, and who answers where nobody has named a model.
+
+    Attributes:
+        key: The variable of the environment that holds the key.
+        header: The header that carries it, the key's place in braces.
+        model: The model that answers, if the address names none.
+        aloof: Whether none of them lets anybody in without a key.
+    """
+
+    key: str = KEY
+    header: str = "Authorization: Bearer {}"
+    model: str = MODEL
+    aloof: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAIOptions:
-    """Where the model is, and who asks.
+class ServerOptions:
+    """How a server is reached, whoever's it is.
 
     Attributes:
-        url: The server's address.
-        model_name: The model, where the address names none and a client is free to ask for another.
-        key_file: A file with the key, instead of OPENAI_API_KEY.
+        key_file: A file with the key, instead of the variable of the environment.
         upstream_header: A header of the handshake, "name: value"; may be given again. One that authenticates
             (authorization, api-key) takes the place of the key.
         upstream_ca: A file with certificates of authorities to trust besides the system's.
-        safety_identifier: Who the end user is, for the server's own safety checks: a hash, no name.
         connect_within: Seconds within which the server must be reached and agree.
         greet_within: Seconds within which it must then say its first word.
         upstream_ping: Seconds between two questions whether the server is still there, and as many for its answer.
         max_message_upstream: Bytes that one message of the server may have.
     """
 
-    url: str = URL
-    model_name: str | None = None
     key_file: Path | None = None
     upstream_header: tuple[str, ...] = field(default=(), metadata={"secret": True})
     upstream_ca: Path | None = None
-    safety_identifier: str | None = None
     connect_within: float = 10.0
     greet_within: float = 10.0
     upstream_ping: float = 20.0
     max_message_upstream: int = field(default=16 << 20, metadata={"parse": size, "metavar": "SIZE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAIOptions(ServerOptions):
+    """Where the model is, and who asks.
+
+    Attributes:
+        url: The server's address.
+        model_name: The model, where the address names none and a client is free to ask for another.
+        key_file: A file with the key, instead of OPENAI_API_KEY.
+        safety_identifier: Who the end user is, for the server's own safety checks: a hash, no name.
+    """
+
+    url: str = URL
+    model_name: str | None = None
+    safety_identifier: str | None = None
 
 
 class OpenAI:
@@ -62,6 +90,7 @@ class OpenAI:
     """
 
     Options: ClassVar[type] = OpenAIOptions
+    vendor: ClassVar[Vendor] = Vendor()
     name: str = "openai"
 
     def __init__(self, options: OpenAIOptions) -> None:
@@ -74,7 +103,7 @@ class OpenAI:
         if options.max_message_upstream < 1:
             raise UsageError(f"--max-message-upstream must be at least 1 byte, not {options.max_message_upstream}")
         self._options = options
-        self._server = server_of(options, *_key(options), os.environ)
+        self._server = server_of(options, *_key(options, self.vendor), os.environ, self.vendor)
         self._tls = _trust(options.upstream_ca) if options.url.startswith("wss:") else None
 
     @property
@@ -91,10 +120,15 @@ class OpenAI:
         return connect(self._server, self._options, network, self._tls, wanted)
 
 
-def _key(options: OpenAIOptions) -> tuple[str, str]:
+def common(options: ServerOptions) -> dict[str, Any]:
+    """The options that a vendor's servers share with all others, by name."""
+    return {field.name: getattr(options, field.name) for field in fields(ServerOptions)}
+
+
+def _key(options: ServerOptions, vendor: Vendor) -> tuple[str, str]:
     """The key, and where it is from; ``""``: there is none."""
     if options.key_file is None:
-        return os.environ.get(KEY, "").strip(), KEY
+        return os.environ.get(vendor.key, "").strip(), vendor.key
     where = f"--key-file {options.key_file}"
     try:
         key = options.key_file.read_text(encoding="utf-8").strip()

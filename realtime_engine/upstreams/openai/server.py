@@ -12,12 +12,10 @@ from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
 
 from realtime_engine.errors import UpstreamError, UsageError
 from realtime_engine.plugins import Wanted
-from realtime_engine.upstreams.openai import KEY, OpenAIOptions
-
-MODEL: Final = "gpt-realtime"
-"""The model that answers where nobody has named one."""
+from realtime_engine.upstreams.openai import OpenAIOptions, Vendor
 
 HOSTED: Final = "api.openai.com"
+_VENDOR: Final = Vendor()
 _AUTHENTICATES: Final = frozenset({"authorization", "api-key", "x-api-key"})
 _HANDSHAKE: Final = frozenset({"host", "connection", "upgrade", "content-length", "transfer-encoding"})
 _SETTLES: Final = frozenset({"model", "deployment", "call_id"})
@@ -43,6 +41,7 @@ class Server:
 
     Attributes:
         host: Its name, for messages.
+        model: The model that answers where nobody has named another.
         headers: What the handshake carries.
         keys: What authenticates: no piece of it may be seen.
         secrets: What must be seen nowhere: the keys, and the values of the operator's other headers.
@@ -51,7 +50,7 @@ class Server:
 
     url: SplitResult
     host: str
-    model: str | None
+    model: str
     headers: tuple[tuple[str, str], ...]
     keys: tuple[str, ...]
     secrets: tuple[str, ...]
@@ -65,7 +64,7 @@ class Server:
             given = [each for each in given if each[0] != "model"]
             given.append(("intent", "transcription"))
         elif not wanted.transcription and not names & _SETTLES:
-            given.append(("model", wanted.model or self.model or MODEL))
+            given.append(("model", wanted.model or self.model))
         return urlunsplit(self.url._replace(query=urlencode(given)))
 
     def explain(self, error: UpstreamError) -> str:
@@ -104,7 +103,9 @@ class Server:
         )
 
 
-def server_of(options: OpenAIOptions, key: str, where: str, environment: Mapping[str, str]) -> Server:
+def server_of(
+    options: OpenAIOptions, key: str, where: str, environment: Mapping[str, str], vendor: Vendor = _VENDOR
+) -> Server:
     """The server that the options name.
 
     Raises:
@@ -121,17 +122,18 @@ def server_of(options: OpenAIOptions, key: str, where: str, environment: Mapping
             raise UsageError(f"{where} holds no key: a key is one word of plain letters, digits and signs")
         if url.scheme == "ws" and not _is_here(host):
             raise UsageError(f"the key would go to {host} in clear text: use wss://")
-        headers.insert(0, ("Authorization", f"Bearer {key}"))
+        headers.insert(0, _header(vendor.header.format(key)))
         keys.append(key)
-    if authenticated is None and not key and host == HOSTED:
-        raise UsageError(f"{HOSTED} needs a key: set {KEY}, or name a file that holds it with --key-file")
+    if authenticated is None and not key and (vendor.aloof or host == HOSTED):
+        raise UsageError(f"{host} needs a key: set {vendor.key}, or name a file that holds it with --key-file")
     if host == HOSTED:
         headers += _accounts(environment)
     if options.safety_identifier:
         headers.append(_header(f"OpenAI-Safety-Identifier: {options.safety_identifier}", "--safety-identifier"))
-    bearer = f"the key of {where}" if key else f"a client without a key ({KEY}, --key-file)"
+    bearer = f"the key of {where}" if key else f"a client without a key ({vendor.key}, --key-file)"
     shown = bearer if authenticated is None else f"the {authenticated} header"
-    return Server(url, host, _model(options, url), tuple(headers), tuple(keys), (*keys, *values), shown)
+    model = _model(options, url) or vendor.model
+    return Server(url, host, model, tuple(headers), tuple(keys), (*keys, *values), shown)
 
 
 def _read(address: str) -> SplitResult:

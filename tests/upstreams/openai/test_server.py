@@ -8,8 +8,8 @@ import pytest
 
 from realtime_engine.errors import UpstreamError, UsageError
 from realtime_engine.plugins import ANYTHING, UPSTREAMS, Wanted, find, is_machine
-from realtime_engine.upstreams.openai import KEY, URL, OpenAI, OpenAIOptions
-from realtime_engine.upstreams.openai.server import MODEL, Server, server_of
+from realtime_engine.upstreams.openai import KEY, MODEL, URL, OpenAI, OpenAIOptions
+from realtime_engine.upstreams.openai.server import Server, server_of
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwx"
 
