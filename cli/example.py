@@ -48,12 +48,17 @@ _PRICES: Final = """\
 #audio_out = 20.0
 """
 
+_TOOLS: Final = """\
+[tools]
+# What the module that `tools` in [serve] names has to be told: the fields of its Options, if it has them.
+"""
+
 
 def example() -> str:
     """The text of the file."""
     own = [_table(name, options) for name, options in OWN.items()]
     plugged = [_table(f"{kind}.{name}", options) for kind, name, options in plugins()]
-    return "\n".join([_HEAD, own[0], _SESSION, *own[1:], _PRICES, *plugged])
+    return "\n".join([_HEAD, own[0], _SESSION, *own[1:], _PRICES, _TOOLS, *plugged])
 
 
 def _table(name: str, options: type) -> str:

@@ -1,8 +1,9 @@
 """What is said beside the command line: in ``engine.toml``, and in the environment, which counts more.
 
 A table holds the fields of one dataclass, by their names: ``[serve]`` and ``[limits]`` those of the command,
-``[transport.NAME]`` and ``[upstream.NAME]`` those of a plug-in. ``[session]`` is the session object of the protocol,
-``[prices]`` the price table (`cli.prices`). In the environment the field ``port`` is ``ENGINE_PORT``.
+``[transport.NAME]`` and ``[upstream.NAME]`` those of a plug-in, ``[tools]`` those of a module of functions.
+``[session]`` is the session object of the protocol, ``[prices]`` the price table (`cli.prices`). In the environment the
+field ``port`` is ``ENGINE_PORT``.
 """
 
 import os
@@ -23,8 +24,8 @@ from realtime_engine.servers import is_server
 OWN: Final[Mapping[str, type]] = {"serve": ServeOptions, "limits": LimitOptions}
 """The tables of the command itself."""
 
-FREE: Final = ("session", "prices")
-"""Tables whose keys are not the fields of options."""
+FREE: Final = ("session", "prices", "tools")
+"""Tables whose keys are not the fields of options that are known here; those of ``[tools]`` are the module's."""
 
 PLUGINS: Final[Mapping[str, str]] = {"transport": TRANSPORTS, "upstream": UPSTREAMS}
 """Tables of tables, one a plug-in."""

@@ -20,7 +20,10 @@ class ConversationOptions:
         voice: The voice that it answers with.
         instructions: What it is told to be.
         session: A file with the whole session object, JSON or TOML; the flags count more.
-        tools: A module whose public functions the model may call: an import path, or a .py file.
+        tools: A module whose public functions the model may call: an import path, or a .py file. A Realtime client is
+            told nothing of them: it has its own.
+        tool_timeout: Seconds that a call of such a function may take.
+        tools_at_once: How many calls of one conversation run at the same time; more wait.
         record: Record every conversation in a new folder in this one.
         reconnect_attempts: How often a conversation that the engine leads tries to come back to a model that is lost;
             0: never. A Realtime client sees to that itself.
@@ -34,6 +37,8 @@ class ConversationOptions:
     instructions: str | None = None
     session: Path | None = None
     tools: str | None = None
+    tool_timeout: float = 30.0
+    tools_at_once: int = 8
     record: Path | None = None
     reconnect_attempts: int = 6
     renew_after: float = 55 * 60.0

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from inspect import Signature
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cli.chosen import ChosenUpstream, choose_transport, choose_upstream, distinct, key_among
 from cli.flags import arguments_of, make, value_of
 from cli.options import RunOptions
+from cli.toolbox import choose_tools, make_tools, tool_arguments
 from realtime_engine.plugins import MachineFront
+
+if TYPE_CHECKING:
+    from realtime_engine.tools import Tools
 
 _HELP: Final = """Hold one conversation, and record it if you like.
 
@@ -30,29 +34,36 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     transport = value_of("--transport", tokens) or RunOptions().transport
     front = choose_transport(transport, server=False)
     upstream = choose_upstream(value_of("--upstream", tokens), key=key_among(tokens))
+    tools = choose_tools(value_of("--tools", tokens))
 
     def run(**flags: object) -> int:
-        return _run(make(RunOptions, flags), front(make(front.Options, flags)), upstream, flags)
+        common = make(RunOptions, flags)
+        return _run(common, front(make(front.Options, flags)), upstream, make_tools(tools, flags, common), flags)
 
     arguments = [
         *arguments_of(RunOptions, group="Conversation"),
         *arguments_of(front.Options, group=f"Transport {transport}"),
         *upstream.arguments(),
+        *tool_arguments(tools),
     ]
     run.__signature__ = Signature(distinct(arguments, transport, upstream.name))  # type: ignore[attr-defined]  # for cyclopts
     run.__doc__ = _HELP.format(transport=transport, flags=front.example, upstream=upstream.name)
     return run
 
 
-def _run(common: RunOptions, front: MachineFront, chosen: ChosenUpstream, flags: dict[str, object]) -> int:
+def _run(
+    common: RunOptions,
+    front: MachineFront,
+    chosen: ChosenUpstream,
+    tools: "Tools | None",
+    flags: dict[str, object],
+) -> int:
     from cli.screen import open_screen
     from cli.settings import check_folder, model_of, reconnect_of, session_settings
     from cli.talk import Talk
     from realtime_engine.options import SessionOptions
-    from realtime_engine.tools import load_tools
 
     check_folder(common.record)
-    tools = load_tools(common.tools) if common.tools is not None else None
     schemas = tools.schemas if tools is not None else ()
     settings = session_settings(common, tools=schemas)
     upstream = chosen.make(flags, model=model_of(settings))
@@ -62,6 +73,7 @@ def _run(common: RunOptions, front: MachineFront, chosen: ChosenUpstream, flags:
         lead=front.lead,
         reports=front.reports,
         tools=schemas,
+        tool_failures=True,
         reconnect=reconnect_of(common),
     )
     with open_screen(stdout_is_taken=front.uses_stdout) as screen:

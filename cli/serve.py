@@ -18,12 +18,15 @@ from cli.chosen import ELSEWHERE, HOSTED, KEYS, ChosenUpstream, choose_transport
 from cli.flags import arguments_of, flag_of, make, value_of
 from cli.given import ConfigFile, from_environment, variable_of
 from cli.options import LimitOptions, ServeOptions
+from cli.toolbox import check_tools, choose_tools, make_tools, tool_arguments
 from realtime_engine.errors import UsageError
 from realtime_engine.plugins import Discreet, Upstream
 from realtime_engine.servers import Server, is_supervisor
 
 if TYPE_CHECKING:
     from realtime_engine.options import Limits
+    from realtime_engine.tool_modules import ToolModule
+    from realtime_engine.tools import Tools
 
 _HELP: Final = """Serve conversations: a page in the browser, and any Realtime client.
 
@@ -66,16 +69,20 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     front = choose_transport(transport, server=True)
     front_given = config.values(front.Options, "transport", transport) | from_environment(front.Options)
     upstream = choose_upstream(value_of("--upstream", tokens) or common.upstream, key=_key(tokens, config))
+    tools = choose_tools(value_of("--tools", tokens) or common.tools)
+    tools_given = _of_tools(tools, config)
     options = upstream.plugin.Options
     upstream_given = config.values(options, "upstream", upstream.name) | from_environment(options, leave_out=ELSEWHERE)
 
     def serve(**flags: object) -> int:
+        common = make(ServeOptions, given | flags)
         return _serve(
-            make(ServeOptions, given | flags),
+            common,
             make(LimitOptions, limits_given | flags),
             front(make(front.Options, front_given | flags)),
             upstream,
             upstream_given | flags,
+            make_tools(tools, tools_given | flags, common),
             config,
             verbose=bool({"-v", "--verbose"} & set(tokens)),
         )
@@ -86,6 +93,7 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
         *arguments_of(LimitOptions, group="Limits", given=limits_given),
         *arguments_of(front.Options, group=f"Transport {transport}", given=front_given),
         *upstream.arguments(upstream_given),
+        *tool_arguments(tools, tools_given),
     ]
     serve.__signature__ = Signature(distinct(arguments, transport, upstream.name))  # type: ignore[attr-defined]  # for cyclopts
     serve.__doc__ = _HELP.format(transport=transport, flags=front.example)
@@ -105,12 +113,29 @@ def check_config(config: ConfigFile) -> None:
     try:
         choose_transport(common.transport, server=True)
         choose_upstream(common.upstream, key=None)
+        tools = choose_tools(common.tools)
+        if tools is not None:
+            config.values(tools.Options, "tools")
+        check_tools(common)
         may_set(common.client_may_set, local=True)
         reconnect_of(common)
         _check_positive(_bounds(common))
         _limits(make(LimitOptions, config.values(LimitOptions, "limits")), config)
     except UsageError as error:
         raise UsageError(f"{config.name}: {error}") from error
+
+
+def _of_tools(module: "ToolModule | None", config: ConfigFile) -> dict[str, object]:
+    """What is said to the functions of a module beside the command line.
+
+    Raises:
+        UsageError: The file has something that the module does not know, or nobody names a module.
+    """
+    if module is not None:
+        return config.values(module.Options, "tools") | from_environment(module.Options)
+    if config.table("tools"):
+        raise UsageError(f"{config.name}: [tools] needs a module of functions: tools in [serve], or --tools MODULE")
+    return {}
 
 
 def _key(tokens: Sequence[str], config: ConfigFile) -> str | None:
@@ -131,6 +156,7 @@ def _serve(
     server: Server,
     chosen: ChosenUpstream,
     values: Mapping[str, object],
+    tools: "Tools | None",
     config: ConfigFile,
     *,
     verbose: bool,
@@ -144,7 +170,6 @@ def _serve(
     from realtime_engine.recording.keep import open_recordings
     from realtime_engine.service import Service
     from realtime_engine.settings import may_set, pins
-    from realtime_engine.tools import load_tools
 
     _check_recording(common)
     settings = session_settings(common, session=config.table("session"))
@@ -152,7 +177,6 @@ def _serve(
     configure(verbose=verbose, level=INFO, form=common.log, secrets=_secrets(server, upstream), behind=True)
     policy = Policy(pinned=pins(settings), may_set=may_set(common.client_may_set, local=server.local))
 
-    tools = load_tools(common.tools) if common.tools is not None else None
     bounds = _limits(limits, config)
     reconnect = reconnect_of(common)
 

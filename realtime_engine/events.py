@@ -502,6 +502,20 @@ class EngineUpstream(Event, frozen=True, kw_only=True, tag="engine.upstream"):
     reason: str = ""
 
 
+class EngineToolFailed(Event, frozen=True, kw_only=True, tag="engine.tool_failed"):
+    """A function that the engine ran for the model has given no result; the model is told why, and goes on.
+
+    Attributes:
+        call_id: The call.
+        name: The function.
+        message: What went wrong, as the model is told.
+    """
+
+    call_id: str
+    name: str
+    message: str
+
+
 CLIENT_EVENTS: Final[tuple[type[Event], ...]] = (
     SessionUpdate,
     InputAudioBufferAppend,
@@ -572,7 +586,7 @@ SERVER_EVENTS: Final[tuple[type[Event], ...]] = (
     RateLimitsUpdated,
 )
 
-ENGINE_EVENTS: Final[tuple[type[Event], ...]] = (EngineSession, EngineUpstream)
+ENGINE_EVENTS: Final[tuple[type[Event], ...]] = (EngineSession, EngineUpstream, EngineToolFailed)
 
 EventT = TypeVar("EventT", bound=Event)
 

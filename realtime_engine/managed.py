@@ -60,6 +60,7 @@ class Managed:
         self._front_speaks = False  # the user, by the front's word
         self._turn_waits = False  # for the server to answer it by itself
         self._sounding = Sounding(self._playback, out)
+        self._called: dict[str, str] = {}  # the functions of the calls that run
         self._spoken = 0  # bytes of speech received since the conversation began
 
     # --- time -----------------------------------------------------------------------------------------------
@@ -407,6 +408,7 @@ class Managed:
         name, call_id = text(item.name), text(item.call_id)
         ours = name in self._tools and self._in_conversation(response_id)
         if self._responses.call(response_id, call_id, ours=ours):
+            self._called[call_id] = name
             self._out.do(RunTool(call_id, name, text(item.arguments)))
 
     def _failed(self, now: float, event: ev.Error) -> None:
@@ -434,9 +436,19 @@ class Managed:
         if record is None:
             self._out.note("a tool gave a result that nobody waits for")
             return
+        name = self._called.pop(result.call_id)
+        if result.failed and self._options.tool_failures:
+            self._tool_failed(name, result)
         item = Item(type="function_call_output", call_id=result.call_id, output=result.output)
         self._tell(ev.ConversationItemCreate(event_id=self._out.invent_id(), item=item))
         self._go_on(now, record)
+
+    def _tool_failed(self, name: str, result: ToolResult) -> None:
+        self._out.note(f"the tool {name!r} has failed; the model is told why")
+        event_id = self._out.invent_id()
+        self._out.to_front(
+            ev.EngineToolFailed(event_id=event_id, call_id=result.call_id, name=name, message=result.output)
+        )
 
     def _go_on(self, now: float, record: ResponseRecord) -> None:
         if record.take_answer():

@@ -91,6 +91,7 @@ class Service:
             settings=with_tools(settings, tools),
             reports=mode == "managed",
             tools=tools,
+            tool_failures=bool(tools),
             policy=self.policy_of(mode),
             limits=self.limits,
             reconnect=self.reconnect if mode == "managed" else None,

@@ -1,33 +1,26 @@
-"""Functions that the model may call: the public functions of a Python module.
+"""Functions that the model may call, and how they are run.
 
-What the model is told of a function comes from the function itself: its name, its docstring, and a JSON schema
-made from its annotations. What the model sends is converted strictly; whatever goes wrong becomes a text that it
-can read, so that it can mend its call, or say so.
-
-    def weather(city: str, days: int = 1) -> dict[str, str]:
-        \"\"\"The weather of the next days.\"\"\"
+What the model is told of a function comes from the function itself (`realtime_engine.signatures`). What the model
+sends is converted strictly; whatever goes wrong becomes a text that it can read, so that it can mend its call, or say
+so, and the conversation goes on.
 """
 
 import inspect
-import sys
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
-from importlib.machinery import SourceFileLoader
-from pathlib import Path
-from types import ModuleType
-from typing import Final, TypeAlias, cast, get_type_hints
+from typing import Final, cast
 
 import msgspec
 import trio
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from realtime_engine.commands import RunTool
-from realtime_engine.errors import UsageError
+from realtime_engine.errors import UsageError, first
 from realtime_engine.inputs import ToolResult
 from realtime_engine.options import ToolSchema
+from realtime_engine.signatures import ToolFunction, arguments_of, schema_of
 
 TIMEOUT: Final = 30.0
 """Seconds that a call may take, its wait for a place included."""
@@ -35,11 +28,14 @@ TIMEOUT: Final = 30.0
 AT_ONCE: Final = 8
 """Calls of one conversation that run at the same time; more wait for a place."""
 
+WAITING: Final = 64
+"""Calls of one conversation that may wait for a place; who calls more is not waiting for results."""
+
+THREADS: Final = 64
+"""Threads of all conversations together, those included that were given up and have not ended."""
+
 LONGEST: Final = 256_000
 """Characters that a result may have (protocol.md, section 11: text content)."""
-
-ToolFunction: TypeAlias = Callable[..., object]
-_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class _Refused(Exception):  # noqa: N818 - it never leaves this file
@@ -52,35 +48,39 @@ class Tool:
 
     Attributes:
         function: The function, async or not.
-        arguments: A struct with a field for each parameter.
+        arguments: A struct with a field for each parameter that the model fills.
         schema: What the model is told.
+        filled: What the engine fills in, by name.
     """
 
     function: ToolFunction
     arguments: type[Struct]
     schema: ToolSchema
+    filled: dict[str, object]
 
     @classmethod
-    def of(cls, function: ToolFunction) -> "Tool":
+    def of(cls, function: ToolFunction, *, options: object = None) -> "Tool":
         """Read a function's signature.
 
+        Args:
+            function: The function.
+            options: Given to the parameter of this type, or of one that it is made from; the model sees nothing of it.
+
         Raises:
-            UsageError: A parameter has no type, or one that JSON cannot carry, or cannot be given by name.
+            UsageError: A parameter has no type, or one that JSON cannot carry, or cannot be given by name; or the
+                function's name is none that a model can call.
         """
-        name = function.__name__
         try:
-            arguments = _arguments(name, function)
-            schema = _schema(arguments)
-        except (NameError, TypeError, ValueError) as error:
-            raise UsageError(f"the tool {name!r} cannot be offered to the model: {error}") from error
-        return cls(
-            function, arguments, ToolSchema(name=name, description=inspect.getdoc(function) or "", parameters=schema)
-        )
+            arguments, by_engine = arguments_of(function, filled=type(options))
+            schema = schema_of(function, arguments)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"the tool {function.__name__!r} cannot be offered to the model: {error}") from error
+        return cls(function, arguments, schema, {} if by_engine is None else {by_engine: options})
 
     @property
     def is_async(self) -> bool:
         """Whether it is awaited, or run in a thread."""
-        return inspect.iscoroutinefunction(self.function)
+        return inspect.iscoroutinefunction(inspect.unwrap(self.function))
 
     def bind(self, arguments: str) -> Callable[[], object]:
         """The function with the model's arguments.
@@ -89,25 +89,69 @@ class Tool:
             msgspec.DecodeError: They are no JSON, or not what the function takes.
         """
         given = msgspec.json.decode(arguments or "{}", type=self.arguments)
-        return partial(self.function, **{name: getattr(given, name) for name in self.arguments.__struct_fields__})
+        chosen = {name: getattr(given, name) for name in self.arguments.__struct_fields__}
+        return partial(self.function, **chosen, **self.filled)
 
 
 class Tools:
     """The functions of one conversation.
 
-    Attributes:
-        schemas: What the model is told of them, in the order of their module.
+    Args:
+        functions: No two of one name.
+        options: See `Tool.of`.
+        timeout: See `TIMEOUT`.
+        at_once: See `AT_ONCE`.
+
+    Raises:
+        UsageError: A function cannot be offered, or its name is taken.
     """
 
-    def __init__(self, functions: Iterable[ToolFunction], *, timeout: float = TIMEOUT, at_once: int = AT_ONCE) -> None:
-        self._tools = {tool.schema.name: tool for tool in map(Tool.of, functions)}
+    def __init__(
+        self,
+        functions: Iterable[ToolFunction] = (),
+        *,
+        options: object = None,
+        timeout: float = TIMEOUT,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        self._tools: dict[str, Tool] = {}
+        self._options = options
         self._timeout = timeout
         self._places = trio.CapacityLimiter(at_once)
-        self.schemas = tuple(tool.schema for tool in self._tools.values())
+        self._threads = trio.CapacityLimiter(THREADS)
+        for function in functions:
+            self.add(function)
+
+    @property
+    def schemas(self) -> tuple[ToolSchema, ...]:
+        """What the model is told of them, in the order in which they were added."""
+        return tuple(tool.schema for tool in self._tools.values())
+
+    def add(self, function: ToolFunction) -> Tool:
+        """Add a function.
+
+        Raises:
+            UsageError: It cannot be offered, or its name is taken.
+        """
+        tool = Tool.of(function, options=self._options)
+        if tool.schema.name in self._tools:
+            raise UsageError(f"there is a tool {tool.schema.name!r} already: remove it first, or rename one")
+        self._tools[tool.schema.name] = tool
+        return tool
+
+    def remove(self, name: str) -> None:
+        """Take a function away; calls of it that run go on.
+
+        Raises:
+            UsageError: There is none of this name.
+        """
+        if self._tools.pop(name, None) is None:
+            raise UsageError(f"there is no tool {name!r}; there are: {', '.join(self._tools) or 'none'}")
 
     def anew(self) -> "Tools":
-        """The same functions for another conversation, which has its own places."""
+        """The same functions for another conversation, which has places of its own; the threads are for all."""
         tools = copy(self)
+        tools._tools = dict(self._tools)
         tools._places = trio.CapacityLimiter(self._places.total_tokens)
         return tools
 
@@ -121,7 +165,7 @@ class Tools:
             return trio.run(self.run_in_time, call)
         try:
             return ToolResult(call.call_id, _text(self._bind(call)()))
-        except Exception as error:  # noqa: BLE001 - a tool may raise anything; the model is told
+        except BaseException as error:  # noqa: BLE001 - a tool may raise anything; the model is told
             return _failure(call, error)
 
     async def run_in_time(self, call: RunTool) -> ToolResult:
@@ -132,92 +176,58 @@ class Tools:
         try:
             bound = self._bind(call)
             with trio.move_on_after(self._timeout):
-                return ToolResult(call.call_id, _text(await self._await(call, bound)))
+                return ToolResult(call.call_id, await self._await(call, bound))
             raise _Refused(f"{call.name} took longer than {self._timeout:g} s, and was given up")
-        except Exception as error:  # noqa: BLE001 - as above
+        except BaseException as error:  # noqa: BLE001 - as above
             return _failure(call, error)
 
-    async def _await(self, call: RunTool, bound: Callable[[], object]) -> object:
+    async def _await(self, call: RunTool, bound: Callable[[], object]) -> str:
+        if self._places.statistics().tasks_waiting >= WAITING:
+            raise _Refused(f"{call.name} was not called: {WAITING} calls wait already; call fewer at a time")
         if not self._tools[call.name].is_async:
-            return await trio.to_thread.run_sync(bound, abandon_on_cancel=True, limiter=self._places)
+            places = cast("trio.CapacityLimiter", _Places(self._places, self._threads))  # as much of one as trio needs
+            return await trio.to_thread.run_sync(_outcome, bound, abandon_on_cancel=True, limiter=places)
         async with self._places:
-            return await cast("Awaitable[object]", bound())
+            result = bound()
+            return _text(await result if inspect.isawaitable(result) else result)
 
     def _bind(self, call: RunTool) -> Callable[[], object]:
         tool = self._tools.get(call.name)
         if tool is None:
-            raise _Refused(f"there is no function {call.name!r}; there are: {', '.join(self._tools)}")
+            raise _Refused(f"there is no function {call.name!r}; there are: {', '.join(self._tools) or 'none'}")
         try:
             return tool.bind(call.arguments)
         except msgspec.DecodeError as error:
             raise _Refused(f"wrong arguments for {call.name}: {error}") from error
 
 
-def load_tools(module: str) -> Tools:
-    """The functions of a module: an import path, looked for in the current folder too, or a ``.py`` file.
+class _Places:
+    """A place of the conversation, and one among the threads of all, until the thread ends (`trio.to_thread`)."""
 
-    Raises:
-        UsageError: It is not there, fails, or has no public function that the model could call.
-    """
-    file = Path(module) if module.endswith(".py") else None
-    if file is not None and not file.is_file():
-        raise UsageError(f"--tools {module}: there is no such file")
+    def __init__(self, *limiters: trio.CapacityLimiter) -> None:
+        self._limiters = limiters
+        self._taken: list[trio.CapacityLimiter] = []
+
+    async def acquire_on_behalf_of(self, borrower: object) -> None:
+        try:
+            for limiter in self._limiters:
+                await limiter.acquire_on_behalf_of(borrower)
+                self._taken.append(limiter)
+        except trio.Cancelled:
+            self.release_on_behalf_of(borrower)
+            raise
+
+    def release_on_behalf_of(self, borrower: object) -> None:
+        while self._taken:
+            self._taken.pop().release_on_behalf_of(borrower)
+
+
+def _outcome(bound: Callable[[], object]) -> str:
+    """Call a function in its thread, and write its result there too, for it may be large."""
     try:
-        loaded = _import(module) if file is None else _load_file(file)
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"--tools {module}: cannot be imported: {type(error).__name__}: {error}") from error
-    functions = [
-        value
-        for name, value in vars(loaded).items()
-        if inspect.isfunction(value) and value.__module__ == loaded.__name__ and not name.startswith("_")
-    ]
-    if not functions:
-        raise UsageError(f"--tools {module}: no public function is defined there")
-    return Tools(functions)
-
-
-def _import(name: str) -> ModuleType:
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    return import_module(name)
-
-
-def _load_file(path: Path) -> ModuleType:
-    """Run a file as a module of its own, so that it can be named as it likes; what lies beside it can be imported."""
-    name = f"engine_tools_{path.stem}"
-    module = sys.modules[name] = ModuleType(name)
-    if (beside := str(path.resolve().parent)) not in sys.path:
-        sys.path.insert(0, beside)
-    SourceFileLoader(name, str(path)).exec_module(module)
-    return module
-
-
-def _arguments(name: str, function: ToolFunction) -> type[Struct]:
-    """A struct with a field for each parameter.
-
-    Raises:
-        NameError: An annotation names what is not there.
-        TypeError: A parameter cannot be given by name, or has no type.
-    """
-    hints = get_type_hints(function, include_extras=True)
-    fields: list[tuple[str, type] | tuple[str, type, object]] = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind not in _BY_NAME:
-            raise TypeError(f"{parameter} cannot be given by name")
-        if parameter.name not in hints:
-            raise TypeError(f"the parameter {parameter.name!r} has no type")
-        required = parameter.default is parameter.empty
-        hint = hints[parameter.name]
-        fields.append((parameter.name, hint) if required else (parameter.name, hint, parameter.default))
-    return msgspec.defstruct(name, fields, kw_only=True, forbid_unknown_fields=True)
-
-
-def _schema(arguments: type[Struct]) -> Raw:
-    """The JSON schema of an object with these fields, in one piece."""
-    (reference,), parts = msgspec.json.schema_components([arguments], ref_template="#/$defs/{name}")
-    schema = parts.pop(reference["$ref"].removeprefix("#/$defs/"))
-    del schema["title"]
-    return Raw(msgspec.json.encode(schema | ({"$defs": parts} if parts else {})))
+        return _text(bound())
+    except KeyboardInterrupt as error:  # no signal comes to a thread: it is the function's own
+        raise _Refused(f"the function has raised {error!r}") from error
 
 
 def _text(result: object) -> str:
@@ -235,6 +245,25 @@ def _text(result: object) -> str:
     return text.encode(errors="replace").decode()  # half of a surrogate pair is no text
 
 
-def _failure(call: RunTool, error: Exception) -> ToolResult:
-    text = str(error) if isinstance(error, _Refused) else f"{call.name} failed: {type(error).__name__}: {error}"
+def _failure(call: RunTool, error: BaseException) -> ToolResult:
+    """What the model is told of an error, unless it is not the function's own: that goes on."""
+    if _comes_from_outside(error):
+        raise error
+    problem = first(error)
+    text = str(problem) if isinstance(problem, _Refused) else f"{call.name} failed: {_in_words(problem)}"
     return ToolResult(call.call_id, text.encode(errors="replace").decode()[:LONGEST], failed=True)
+
+
+def _comes_from_outside(error: BaseException) -> bool:
+    """Whether it is a cancellation, or Ctrl-C, alone or among others."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_comes_from_outside, error.exceptions))
+    return isinstance(error, trio.Cancelled | KeyboardInterrupt)
+
+
+def _in_words(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001 - it cannot even say what it is
+        return name

@@ -142,6 +142,7 @@ def test_the_additions_for_managed_fronts_are_typed_and_named_apart() -> None:
         "input_audio_buffer.stopped",
         "engine.session",
         "engine.upstream",
+        "engine.tool_failed",
         "engine.speech_started",
         "engine.speech_stopped",
     }

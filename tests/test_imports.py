@@ -67,8 +67,9 @@ MAY: Final[dict[str, set[str]]] = {
     "upstreams/openai/connecting.py": {"ssl", "trio"},
     "upstreams/openai/server.py": {"urllib"},
     "upstreams/recorded/__init__.py": {"pathlib"},
-    # a user's functions, from a module or a file
-    "tools.py": {"pathlib", "sys", "trio"},
+    # a user's functions, from a module or a file, and how they run
+    "tool_modules.py": {"pathlib", "sys"},
+    "tools.py": {"trio"},
 }
 """Which file of the core reaches out, and to what; the list is exact. Whatever it does not name is pure."""
 

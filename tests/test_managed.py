@@ -748,6 +748,35 @@ def test_a_result_that_nobody_waits_for_is_noted_once() -> None:
     assert commands == [Note("a tool gave a result that nobody waits for")]
 
 
+def test_a_tool_that_fails_is_said_to_the_front_and_the_log_and_the_conversation_goes_on() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(1, created(), function_call("call_1", "weather", "{}"), done())
+
+    steps = run(
+        front, upstream, lambda call: ToolResult(call.call_id, "no sky", failed=True), tools=WEATHER, tool_failures=True
+    )
+
+    (failed,) = front.all("engine.tool_failed")
+    assert {key: failed[key] for key in ("call_id", "name", "message")} == {
+        "call_id": "call_1",
+        "name": "weather",
+        "message": "no sky",
+    }
+    assert upstream.types() == ["conversation.item.create", "response.create"]
+    assert [event["item"]["output"] for event in upstream.all("conversation.item.create")] == ["no sky"]
+    notes = [command for step in steps for command in step.commands if isinstance(command, Note)]
+    assert notes == [Note("the tool 'weather' has failed; the model is told why")]
+
+
+def test_a_recording_of_before_tools_failed_aloud_is_replayed_as_it_was() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(1, created(), function_call("call_1", "weather", "{}"), done())
+
+    run(front, upstream, lambda call: ToolResult(call.call_id, "no sky", failed=True), tools=WEATHER)
+
+    assert "engine.tool_failed" not in front.types()
+
+
 # --- what is odd ----------------------------------------------------------------------------------------------
 
 

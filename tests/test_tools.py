@@ -1,11 +1,11 @@
-"""The model may call the functions of a module; whatever goes wrong is a text that it can read."""
+"""The model may call functions; whatever goes wrong is a text that it can read, and nothing else stops."""
 
-import json
+import asyncio
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import wraps
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,10 +14,11 @@ import trio
 import trio.lowlevel
 import trio.testing
 
+from cli.options import RunOptions
 from realtime_engine.commands import RunTool
 from realtime_engine.errors import UsageError
 from realtime_engine.inputs import ToolResult
-from realtime_engine.tools import LONGEST, Tools, load_tools
+from realtime_engine.tools import AT_ONCE, LONGEST, TIMEOUT, WAITING, Tools
 
 
 def call(name: str, arguments: str = "", call_id: str = "call_1") -> RunTool:
@@ -52,79 +53,6 @@ async def remember(what: str, kind: Literal["name", "date"] = "name") -> None:
 
 def everyone() -> str:
     return "Anna, Berta, Clara"
-
-
-# --- what the model is told -----------------------------------------------------------------------------------
-
-
-def test_a_schema_is_made_from_name_docstring_and_annotations() -> None:
-    schema, *others = Tools([weather, remember, everyone]).schemas
-
-    assert (schema.name, schema.description) == ("weather", "The weather of the next days.")
-    assert json.loads(bytes(schema.parameters)) == {
-        "type": "object",
-        "properties": {
-            "place": {"$ref": "#/$defs/Place"},
-            "days": {"type": "integer", "minimum": 1, "description": "How many days ahead.", "default": 1},
-        },
-        "required": ["place"],
-        "additionalProperties": False,
-        "$defs": {
-            "Place": {
-                "title": "Place",
-                "description": "Where.",
-                "type": "object",
-                "properties": {"city": {"type": "string"}, "country": {"type": "string", "default": "DE"}},
-                "required": ["city"],
-            }
-        },
-    }
-    assert [(each.name, each.description) for each in others] == [("remember", ""), ("everyone", "")]
-    assert json.loads(bytes(others[0].parameters))["properties"]["kind"] == {
-        "enum": ["date", "name"],
-        "default": "name",
-    }
-
-
-def untyped(city) -> str:  # type: ignore[no-untyped-def]
-    return str(city)
-
-
-def many(*cities: str) -> str:
-    return str(cities)
-
-
-def by_place(city: str, /) -> str:
-    return city
-
-
-def no_json(where: Callable[[], str]) -> str:
-    return where()
-
-
-def misspelt(city: "Citty") -> str:  # type: ignore[name-defined]  # noqa: F821
-    return str(city)
-
-
-@pytest.mark.parametrize(
-    ("function", "what"),
-    [
-        (untyped, "'city' has no type"),
-        (many, "cities: str cannot be given by name"),
-        (by_place, "city: str cannot be given by name"),
-        (no_json, "Callable"),
-        (misspelt, "'Citty' is not defined"),
-    ],
-)
-def test_a_function_that_cannot_be_offered_is_named(function: Callable[..., object], what: str) -> None:
-    with pytest.raises(UsageError, match="cannot be offered") as caught:
-        Tools([function])
-
-    assert f"the tool {function.__name__!r}" in str(caught.value)
-    assert what in str(caught.value)
-
-
-# --- how they are run -----------------------------------------------------------------------------------------
 
 
 def run_now(tools: Tools, wanted: RunTool) -> ToolResult:
@@ -212,6 +140,37 @@ def says_a_lot() -> str:
     raise ValueError("x" * 2 * LONGEST)
 
 
+def leaves() -> None:
+    sys.exit("gone")
+
+
+async def leaves_later() -> None:
+    await trio.lowlevel.checkpoint()
+    sys.exit("gone")
+
+
+async def fails_in_a_group() -> None:
+    async with trio.open_nursery():
+        raise LookupError("no such city")
+
+
+def is_cancelled() -> None:
+    raise asyncio.CancelledError
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+def has_no_words() -> None:
+    raise UnspeakableError
+
+
+def stops() -> None:
+    raise StopIteration("enough")
+
+
 @both_ways
 @pytest.mark.parametrize(
     ("function", "what"),
@@ -222,6 +181,12 @@ def says_a_lot() -> str:
         (gives_itself, "the result cannot be written as JSON: "),
         (gives_a_book, "the result has 256001 characters; at most 256000"),
         (says_a_lot, "says_a_lot failed: ValueError: xxxx"),
+        (leaves, "leaves failed: SystemExit: gone"),
+        (leaves_later, "leaves_later failed: SystemExit: gone"),
+        (fails_in_a_group, "fails_in_a_group failed: LookupError: no such city"),
+        (is_cancelled, "is_cancelled failed: CancelledError: "),
+        (has_no_words, "has_no_words failed: UnspeakableError"),
+        (stops, "stops failed: "),
     ],
 )
 def test_whatever_goes_wrong_is_a_text_for_the_model(run: Run, function: Callable[..., object], what: str) -> None:
@@ -292,6 +257,65 @@ async def test_only_so_many_calls_run_at_once(autojump_clock: trio.testing.MockC
     assert trio.current_time() == pytest.approx(4)
 
 
+async def test_who_calls_more_than_can_wait_is_told_at_once(autojump_clock: trio.testing.MockClock) -> None:
+    async def slow() -> str:
+        await trio.sleep(1)
+        return "done"
+
+    tools = Tools([slow], at_once=1)
+    results: list[ToolResult] = []
+
+    async def one(number: int) -> None:
+        results.append(await tools.run_in_time(call("slow", call_id=str(number))))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(1 + WAITING + 2):
+            nursery.start_soon(one, number)
+
+    refused = [result for result in results if "64 calls wait already; call fewer at a time" in result.output]
+    assert len(refused) == 2
+    assert results[:2] == refused  # before anything else had ended
+    assert all(result.failed for result in refused)
+
+
+async def test_threads_that_do_not_end_use_up_no_more_than_there_are_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime_engine.tools.THREADS", 2)
+    ended = threading.Event()
+
+    def slow() -> str:
+        ended.wait(60)
+        return "late"
+
+    tools = Tools([slow, everyone], timeout=0.05)
+    try:
+        for _ in range(2):
+            assert (await tools.anew().run_in_time(call("slow"))).failed
+        other = tools.anew()
+        assert (await other.run_in_time(call("everyone"))).failed
+    finally:
+        ended.set()
+
+    other = Tools([everyone]).anew()
+    assert (await other.run_in_time(call("everyone"))).output == "Anna, Berta, Clara"
+
+
+async def test_a_call_that_waits_for_a_thread_in_vain_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime_engine.tools.THREADS", 1)
+    ended = threading.Event()
+
+    def slow() -> str:
+        ended.wait(60)
+        return "late"
+
+    tools = Tools([slow, remember], timeout=0.05, at_once=1)
+    try:
+        assert (await tools.anew().run_in_time(call("slow"))).failed
+        assert (await tools.run_in_time(call("slow"))).failed
+        assert not (await tools.run_in_time(call("remember", '{"what":"Anna"}'))).failed
+    finally:
+        ended.set()
+
+
 async def test_the_tools_of_another_conversation_have_places_of_their_own() -> None:
     tools = Tools([everyone], at_once=1)
     other = tools.anew()
@@ -312,101 +336,92 @@ async def test_a_function_that_is_not_async_runs_in_a_thread() -> None:
     assert result.output != threading.current_thread().name
 
 
-async def test_a_call_that_is_cancelled_gives_no_result() -> None:
-    async def slow() -> None:
+async def sleeps() -> None:
+    await trio.sleep_forever()
+
+
+async def sleeps_in_a_group() -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.sleep_forever)
         await trio.sleep_forever()
 
-    with trio.move_on_after(0) as scope:
-        await Tools([slow]).run_in_time(call("slow"))
+
+@pytest.mark.parametrize("function", [sleeps, sleeps_in_a_group])
+async def test_a_call_that_is_cancelled_gives_no_result(function: Callable[..., object]) -> None:
+    with trio.move_on_after(0.01) as scope:
+        await Tools([function]).run_in_time(call(function.__name__))
 
     assert scope.cancelled_caught
 
 
-# --- where they come from -------------------------------------------------------------------------------------
+async def test_no_signal_comes_to_a_thread_so_what_looks_like_ctrl_c_there_is_the_tools_own() -> None:
+    def interrupts() -> None:
+        raise KeyboardInterrupt
 
-MODULE = '''
-"""Tools."""
-from json import dumps
-from pathlib import Path
-{more}
+    result = await Tools([interrupts]).run_in_time(call("interrupts"))
 
-def second(text: str) -> str:
-    """Say it twice."""
-    return text + text
-
-def first() -> Path:
-    return Path("x")
-
-def _hidden() -> None: ...
-
-class Helper:
-    def method(self) -> None: ...
-
-number = 5
-later = second
-'''
+    assert result == ToolResult("call_1", "the function has raised KeyboardInterrupt()", failed=True)
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, which modules can be imported from."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
-    return tmp_path
+@both_ways
+def test_ctrl_c_ends_more_than_a_call(run: Run) -> None:
+    async def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Tools([interrupted]), call("interrupted"))
 
 
-def names(tools: Tools) -> list[str]:
-    return [schema.name for schema in tools.schemas]
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator as people write it: what it gives is not async itself."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
 
 
-def test_the_public_functions_of_a_file_are_the_tools_in_their_order(folder: Path) -> None:
-    (folder / "beside.py").write_text("HERE = 1\n")
-    (folder / "my-tools.py").write_text(MODULE.format(more="from beside import HERE"))
+@both_ways
+@pytest.mark.parametrize(("function", "output"), [(remember, "null"), (everyone, "Anna, Berta, Clara")])
+def test_a_function_behind_a_decorator_is_what_it_was(run: Run, function: Callable[..., Any], output: str) -> None:
+    result = run(Tools([logged(function)]), call(function.__name__, '{"what":"Anna"}' if function is remember else ""))
 
-    tools = load_tools("my-tools.py")
-
-    assert names(tools) == ["second", "first"]
-    assert tools.run(call("second", '{"text":"ha"}')).output == "haha"
+    assert result == ToolResult("call_1", output)
 
 
-def test_a_module_is_found_by_its_import_path_from_the_current_folder(folder: Path) -> None:
-    package = folder / "a_package_of_tools"
-    package.mkdir()
-    (package / "house.py").write_text(MODULE.format(more=""))
+def test_a_decorator_may_make_a_function_sync_that_was_not() -> None:
+    @wraps(remember)
+    def wrapper(what: str, kind: str) -> str:
+        return f"{what} is a {kind}"
 
-    assert names(load_tools("a_package_of_tools.house")) == ["second", "first"]
-    assert names(load_tools("a_package_of_tools.house")) == ["second", "first"]
-
-
-def test_loading_twice_adds_nothing_to_the_path_twice(folder: Path) -> None:
-    (folder / "twice_tools.py").write_text("def f() -> None: ...\n")
-
-    load_tools("twice_tools.py")
-    once = list(sys.path)
-    load_tools("twice_tools.py")
-
-    assert sys.path == once
+    assert Tools([wrapper]).run(call("remember", '{"what":"Anna"}')).output == "Anna is a name"
 
 
-@pytest.mark.parametrize(
-    ("module", "source", "what"),
-    [
-        ("gone.py", None, "there is no such file"),
-        ("gone_away", None, "No module named 'gone_away'"),
-        ("broken.py", "def f(:\n", "SyntaxError"),
-        ("failing.py", "1 / 0\n", "ZeroDivisionError"),
-        ("leaving.py", "raise SystemExit(0)\n", "SystemExit"),
-        ("nothing.py", "from json import dumps\n", "no public function"),
-    ],
-)
-def test_a_module_that_gives_no_tools_is_said(folder: Path, module: str, source: str | None, what: str) -> None:
-    if source is not None:
-        (folder / module).write_text(source)
+# --- added and removed ----------------------------------------------------------------------------------------
 
-    with pytest.raises(UsageError, match=f"--tools {module}: ") as caught:
-        load_tools(module)
 
-    assert what in str(caught.value)
+def test_tools_can_be_added_and_removed_each_name_once() -> None:
+    tools = Tools([weather])
+    others = tools.anew()
+    tools.add(everyone)
+
+    assert [schema.name for schema in tools.schemas] == ["weather", "everyone"]
+    assert [schema.name for schema in others.schemas] == ["weather"]
+    with pytest.raises(UsageError, match=r"^there is a tool 'weather' already: remove it first, or rename one$"):
+        tools.add(weather)
+
+    tools.remove("weather")
+
+    assert "there is no function 'weather'; there are: everyone" in tools.run(call("weather")).output
+    with pytest.raises(UsageError, match=r"^there is no tool 'weather'; there are: everyone$"):
+        tools.remove("weather")
+    with pytest.raises(UsageError, match=r"^there is no tool 'x'; there are: none$"):
+        Tools().remove("x")
+
+
+def test_the_numbers_of_the_command_line_are_those_of_the_library() -> None:
+    assert (RunOptions().tool_timeout, RunOptions().tools_at_once) == (TIMEOUT, AT_ONCE)
 
 
 def test_a_result_may_be_anything_that_json_carries() -> None:

@@ -166,15 +166,22 @@ def test_without_settings_none_are_sent(monkeypatch: pytest.MonkeyPatch) -> None
     assert model.types() == ["conversation.item.create", "response.create"]
 
 
+def curious() -> Script:
+    """A model that asks for the weather in Ulm, and says what it is."""
+    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "weather", "arguments": '{"city":"Ulm"}'}
+    answers = [[created(), *called(call)], [created("resp_2"), written("Rain.", "resp_2")]]
+    model = polite().on("response.create", lambda event: answers.pop(0))
+    return model.on(
+        "conversation.item.create", lambda event: [{"type": "conversation.item.added", "item": event["item"]}]
+    )
+
+
 @pytest.mark.parametrize("speed", ["max", "realtime"])
 def test_the_model_calls_functions_of_the_module(
     speed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "sky.py").write_text("async def weather(city: str) -> str:\n    return f'rain in {city}'\n")
-    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "weather", "arguments": '{"city":"Ulm"}'}
-    answers = [[created(), *called(call)], [created("resp_2"), written("Rain.", "resp_2")]]
-    model = scripted(monkeypatch, polite()).on("response.create", lambda event: answers.pop(0))
-    model.on("conversation.item.create", lambda event: [{"type": "conversation.item.added", "item": event["item"]}])
+    scripted(monkeypatch, curious())
 
     assert engine("run", "--upstream", "fake", "--text", "Ulm?", "--tools", "sky.py", "--speed", speed) == 0
 
@@ -240,6 +247,21 @@ def test_the_help_shows_the_flags_of_the_chosen_plug_ins_with_examples(capsys: p
     assert "--input --text FILE|TEXT What the person does, turn after turn" in out
     assert "[choices: realtime, max] [default: realtime]" in out
     assert "--script" not in out, "a flag of another upstream"
+
+
+def test_functions_are_told_their_options_by_flags(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("sky.py").write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Options:\n    sky: str\n"
+        "def weather(options: Options, city: str) -> str:\n    return f'{options.sky} in {city}'\n"
+    )
+    scripted(monkeypatch, curious())
+
+    assert engine("run", "--upstream", "fake", "--text", "Ulm?", "--tools", "sky.py", "--sky", "hail") == 0
+    assert "tool   → hail in Ulm" in capsys.readouterr().out
+    assert engine("run", "--upstream", "fake", "--text", "Ulm?", "--tools", "sky.py") == 2
+    assert "requires an argument" in capsys.readouterr().err
 
 
 def test_a_flag_that_two_plug_ins_claim_is_named(

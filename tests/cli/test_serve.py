@@ -13,6 +13,7 @@ import trio
 
 from cli.serving import COLLECT_AFTER, _collecting_seldom
 from realtime_engine import plugins
+from realtime_engine.commands import RunTool
 from realtime_engine.errors import UsageError
 from realtime_engine.options import Limits
 from realtime_engine.prices import Price, Prices
@@ -261,6 +262,104 @@ def test_functions_and_recordings_are_the_services(tmp_path: Path) -> None:
     assert Door.service.recorded
     assert Path("recordings").is_dir()
     assert session() is None
+
+
+TOOLS = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Options:
+    \"\"\"What the house is told.
+
+    Attributes:
+        lamps: How many there are.
+        colour: Which they have.
+    \"\"\"
+
+    lamps: int = 1
+    colour: str = "white"
+
+    def __post_init__(self):
+        if self.lamps < 0:
+            raise ValueError(f"--lamps must not be negative, not {self.lamps}")
+
+def describe(options: Options) -> str:
+    \"\"\"Say what there is.\"\"\"
+    return f"{options.lamps} {options.colour} lamps"
+"""
+
+
+def described() -> str:
+    """What the function of the module says."""
+    assert Door.service.tools is not None
+    return Door.service.tools.run(RunTool("call_1", "describe", "")).output
+
+
+def test_what_functions_are_told_comes_from_flags_environment_and_file_in_this_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("told.py").write_text(TOOLS)
+    file = write('[serve]\ntools = "told.py"\n[tools]\nlamps = 2\ncolour = "red"\n')
+
+    assert engine("serve", "--config", file) == 0
+    assert described() == "2 red lamps"
+    monkeypatch.setenv("ENGINE_COLOUR", "blue")
+    assert engine("serve", "--config", file, "--lamps", "3") == 0
+    assert described() == "3 blue lamps"
+    assert engine("config", "--check", file) == 0
+
+
+def test_the_help_has_what_functions_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("told.py").write_text(TOOLS)
+
+    assert engine("serve", "--tools", "told.py", "--help") == 0
+
+    out = capsys.readouterr().out
+    assert "Tools told.py" in out
+    assert "--lamps" in out
+    assert "How many there are." in out
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "problem"),
+    [
+        ('[serve]\ntools = "told.py"\n[tools]\nlapms = 2', (), "[tools] lapms: unknown key; did you mean lamps?"),
+        ('[serve]\ntools = "told.py"\n[tools]\nlamps = "2"', (), "[tools] lamps must be a whole number"),
+        ("[tools]\nlamps = 2", (), "[tools] needs a module of functions: tools in [serve], or --tools MODULE"),
+        ("[serve]\ntool_timeout = 0", (), "--tool-timeout must be more than 0 seconds, not 0.0"),
+        ("[serve]\ntools_at_once = 0", (), "--tools-at-once must be at least 1, not 0"),
+        ("", ("--tools", "told.py", "--lamps", "-1"), "--tools told.py: --lamps must not be negative, not -1"),
+        ('tools = "told.py"', (), "tools: it belongs in [serve]"),
+    ],
+)
+def test_what_is_wrong_about_functions_is_one_line_and_status_2(
+    text: str, tokens: tuple[str, ...], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("told.py").write_text(TOOLS)
+
+    assert engine("serve", "--config", write(text), *tokens) == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert problem in line
+
+
+@pytest.mark.parametrize("text", ['[serve]\ntools = "told.py"\n[tools]\nlapms = 2', "[serve]\ntool_timeout = 0"])
+def test_what_a_file_says_of_functions_is_checked_before_it_is_used(text: str) -> None:
+    Path("told.py").write_text(TOOLS)
+
+    assert engine("config", "--check", write(text)) == 2
+
+
+def test_how_functions_run_is_said_by_flags() -> None:
+    Path("slow.py").write_text("import trio\nasync def slow() -> None:\n    await trio.sleep_forever()\n")
+
+    assert engine("serve", "--tools", "slow.py", "--tool-timeout", "0.01", "--tools-at-once", "3") == 0
+
+    assert Door.service.tools is not None
+    assert (
+        Door.service.tools.run(RunTool("call_1", "slow", "")).output == "slow took longer than 0.01 s, and was given up"
+    )
+    assert Door.service.tools._places.total_tokens == 3
 
 
 def test_its_help_has_the_flags_of_what_is_chosen_and_what_is_said_elsewhere(

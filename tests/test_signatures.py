@@ -1,0 +1,283 @@
+"""What the model is told of a function comes from its name, its docstring and its annotations."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict
+
+import msgspec
+import pytest
+
+from realtime_engine.commands import RunTool
+from realtime_engine.errors import UsageError
+from realtime_engine.signatures import read_docstring
+from realtime_engine.tools import Tool, Tools
+
+
+class Place(msgspec.Struct):
+    """Where."""
+
+    city: str
+    country: str = "DE"
+
+
+def told(function: Callable[..., object]) -> Any:
+    return json.loads(bytes(Tool.of(function).schema.parameters))
+
+
+def weather(
+    place: Place, days: Annotated[int, msgspec.Meta(ge=1, description="How many days ahead.")] = 1
+) -> list[float]:
+    """The weather of the next days."""
+    return [20.5] * days
+
+
+async def remember(what: str, kind: Literal["name", "date"] = "name") -> None: ...
+
+
+def test_a_schema_is_made_from_name_docstring_and_annotations() -> None:
+    schema = Tool.of(weather).schema
+
+    assert (schema.name, schema.description) == ("weather", "The weather of the next days.")
+    assert json.loads(bytes(schema.parameters)) == {
+        "type": "object",
+        "properties": {
+            "place": {"$ref": "#/$defs/Place"},
+            "days": {"type": "integer", "minimum": 1, "description": "How many days ahead.", "default": 1},
+        },
+        "required": ["place"],
+        "additionalProperties": False,
+        "$defs": {
+            "Place": {
+                "title": "Place",
+                "description": "Where.",
+                "type": "object",
+                "properties": {"city": {"type": "string"}, "country": {"type": "string", "default": "DE"}},
+                "required": ["city"],
+            }
+        },
+    }
+
+
+def test_an_async_function_without_a_docstring_is_told_of_likewise() -> None:
+    schema = Tool.of(remember).schema
+
+    assert (schema.name, schema.description) == ("remember", "")
+    assert told(remember)["properties"]["kind"] == {"enum": ["date", "name"], "default": "name"}
+
+
+class Unit(Enum):
+    """How warmth is told."""
+
+    CELSIUS = "C"
+    FAHRENHEIT = "F"
+
+
+class Corner(NamedTuple):
+    x: float
+    y: float
+
+
+class Size(TypedDict, total=False):
+    width: int
+
+
+@dataclass
+class Tree:
+    name: str
+    leaves: "list[Tree]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema", "given", "value"),
+    [
+        (bool, {"type": "boolean"}, True, True),
+        (Unit, {"$ref": "#/$defs/Unit"}, "F", Unit.FAHRENHEIT),
+        (Optional[int], {"anyOf": [{"type": "integer"}, {"type": "null"}]}, None, None),  # noqa: UP045 - as many write it
+        (int | str, {"anyOf": [{"type": "integer"}, {"type": "string"}]}, "two", "two"),
+        (list[Place], {"type": "array", "items": {"$ref": "#/$defs/Place"}}, [{"city": "Ulm"}], [Place("Ulm")]),
+        (dict[str, float], {"type": "object", "additionalProperties": {"type": "number"}}, {"a": 1.5}, {"a": 1.5}),
+        (Corner, {"$ref": "#/$defs/Corner"}, [1, 2], Corner(1, 2)),
+        (Size, {"$ref": "#/$defs/Size"}, {"width": 3}, {"width": 3}),
+        (date, {"type": "string", "format": "date"}, "2026-11-26", date(2026, 11, 26)),
+        (
+            Tree,
+            {"$ref": "#/$defs/Tree"},
+            {"name": "a", "leaves": [{"name": "b", "leaves": []}]},
+            Tree("a", [Tree("b", [])]),
+        ),
+        (Any, {}, {"a": [1]}, {"a": [1]}),
+    ],
+)
+def test_types_are_told_and_come_back_as_what_they_are(kind: Any, schema: Any, given: Any, value: object) -> None:
+    came: list[object] = []
+
+    def take(what: Any) -> None:
+        came.append(what)
+
+    take.__annotations__["what"] = kind
+
+    assert told(take)["properties"]["what"] == schema
+    result = Tools([take]).run(RunTool("call_1", "take", json.dumps({"what": given})))
+    assert (result.failed, came) == (False, [value])
+
+
+def test_two_types_of_one_name_are_two() -> None:
+    class Other(msgspec.Struct):
+        x: int
+
+    Other.__name__ = "Place"
+
+    def move(start: Any, end: Any) -> None: ...
+
+    move.__annotations__ |= {"start": Place, "end": Other}
+
+    properties, parts = told(move)["properties"], told(move)["$defs"]
+    names = [properties[each]["$ref"].removeprefix("#/$defs/") for each in ("start", "end")]
+    assert [list(parts[name]["properties"]) for name in names] == [["city", "country"], ["x"]]
+
+
+def test_a_default_is_told_if_json_can_carry_it_and_is_the_very_object_of_the_function() -> None:
+    came: list[object] = []
+    tags, nothing = ["a"], object()
+
+    def save(tags: list[str] = tags, place: Place = Place("Ulm"), many: int = None, left: Any = nothing) -> None:  # type: ignore[assignment] # noqa: B008, RUF013 - as people write it
+        came.extend([tags, place, many, left])
+
+    properties = told(save)["properties"]
+
+    assert [properties[name].get("default", "not told") for name in properties] == [
+        ["a"],
+        {"city": "Ulm", "country": "DE"},
+        None,
+        "not told",
+    ]
+    assert told(save)["required"] == []
+    Tools([save]).run(RunTool("call_1", "save", "{}"))
+    assert came[0] is tags
+    assert came[1:] == [Place("Ulm"), None, nothing]
+
+
+def plan(route: list[str], days: int = 1, unit: Annotated[str, msgspec.Meta(description="C or F.")] = "C") -> None:
+    """Plan a journey.
+
+    By train only.
+
+    Args:
+        route: The cities on the way,
+            the first and the last among them.
+        days (int, optional): How long
+            it may take: at most 9.
+        unit: Said twice.
+        luggage: There is no such parameter.
+
+    Returns:
+        Nothing.
+    """
+
+
+def test_args_of_a_docstring_describe_the_parameters_and_the_rest_the_function() -> None:
+    properties = told(plan)["properties"]
+
+    assert Tool.of(plan).schema.description == "Plan a journey.\n\nBy train only.\n\nReturns:\n    Nothing."
+    assert {name: told["description"] for name, told in properties.items()} == {
+        "route": "The cities on the way, the first and the last among them.",
+        "days": "How long it may take: at most 9.",
+        "unit": "C or F.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "function", "parameters"),
+    [
+        ("", "", {}),
+        ("Args:\n    x: One.", "", {"x": "One."}),
+        ("Do.\n\nArguments:\n\n  x: One.\n\n    More.\n  y\n\nEnd.", "Do.\n\nEnd.", {"x": "One. More."}),
+        ("Do.\n\nArgs:\nx: One.", "Do.\n\nx: One.", {}),
+        ("Do.\n\nArgs: none.", "Do.\n\nArgs: none.", {}),
+        ("Do.\n\nParameters:\n", "Do.", {}),
+    ],
+)
+def test_a_docstring_is_read_as_far_as_it_has_args(text: str, function: str, parameters: dict[str, str]) -> None:
+    assert read_docstring(text) == (function, parameters)
+
+
+def untyped(city) -> str:  # type: ignore[no-untyped-def]
+    return str(city)
+
+
+def many(*cities: str) -> str:
+    return str(cities)
+
+
+def by_place(city: str, /) -> str:
+    return city
+
+
+def no_json(where: Callable[[], str]) -> str:
+    return where()
+
+
+def misspelt(city: "Citty") -> str:  # type: ignore[name-defined]  # noqa: F821
+    return str(city)
+
+
+def not_there(city: "json.Citty") -> str:  # type: ignore[name-defined]
+    return str(city)
+
+
+def größe(city: str) -> str:
+    return city
+
+
+def mangled(__city: str) -> str:  # noqa: PYI063 - not what is meant here
+    return __city
+
+
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (untyped, "'city' has no type"),
+        (many, "cities: str cannot be given by name"),
+        (by_place, "city: str cannot be given by name"),
+        (no_json, "Callable"),
+        (misspelt, "'Citty' is not defined; a type must be there when the module has been loaded"),
+        (not_there, "has no attribute 'Citty'"),
+        (größe, "a name of 1 to 64 letters a to z, digits and _"),
+        (mangled, "__city"),
+    ],
+)
+def test_a_function_that_cannot_be_offered_is_named(function: Callable[..., object], what: str) -> None:
+    with pytest.raises(UsageError, match="cannot be offered") as caught:
+        Tools([function])
+
+    assert f"the tool {function.__name__!r}" in str(caught.value)
+    assert what in str(caught.value)
+
+
+# --- what the engine fills in ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wired:
+    url: str = "https://weather.example"
+
+
+@dataclass(frozen=True)
+class Options(Wired):
+    key: str = ""
+
+
+def ask(wired: Wired, city: str) -> str:
+    return f"{wired.url}/{city}"
+
+
+def test_options_are_given_by_the_engine_and_the_model_sees_nothing_of_them() -> None:
+    tools = Tools([ask, weather], options=Options("https://here.example"))
+
+    assert list(json.loads(bytes(tools.schemas[0].parameters))["properties"]) == ["city"]
+    assert tools.run(RunTool("call_1", "ask", '{"city":"Ulm"}')).output == "https://here.example/Ulm"
+    assert tools.run(RunTool("call_2", "ask", '{"city":"Ulm","wired":{}}')).failed
+    assert tools.run(RunTool("call_3", "weather", '{"place":{"city":"Ulm"}}')).output == "[20.5]"
