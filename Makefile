@@ -4,7 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTHON ?= python3
 NODE   := tests/node/node_modules
-SDKS   := tests/sdks/clients/node/node_modules
+SDKS   := tests/sdks/clients
+SDKENV := .venv-clients
 GOLDEN := $(dir $(wildcard recordings/*/recording.json))
 ROUNDS ?= 2
 WSTEST := .venv-autobahn
@@ -17,10 +18,10 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 SYSTEM_PACKAGES := chromium faketime nodejs=node npm openssl
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system autobahn run test lint format pytest bench soak sdks recordings clean
+.PHONY: help setup system autobahn run test test-clients lint format pytest bench soak recordings clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready  ## make the environment in .venv, and nothing else
 
@@ -55,7 +56,7 @@ $(WSTEST)/.ready:
 	npm ci --prefix $* --loglevel=error --no-audit --no-fund
 	@touch $@
 
-test: lint system autobahn $(NODE)/.ready  ## run every check; PYTHONS="/path/to/python3.13 …" adds interpreters
+test: lint system autobahn $(NODE)/.ready test-clients  ## run every check; PYTHONS="/path/to/python3.13 …" adds interpreters
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2
 	$(BIN)/coverage combine --quiet
@@ -65,6 +66,9 @@ test: lint system autobahn $(NODE)/.ready  ## run every check; PYTHONS="/path/to
 		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
 		$(MAKE) --no-print-directory pytest PYTHON=$$python VENV=.venv-$$version || exit 1; \
 	done
+
+test-clients: setup system $(SDKENV)/.ready $(SDKS)/node/node_modules/.ready  ## hold the Realtime clients of other makers against the engine
+	$(BIN)/pytest -n 2 tests/sdks
 
 lint: setup  ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -79,7 +83,7 @@ pytest: setup system autobahn $(NODE)/.ready  ## only the tests and the golden r
 	$(BIN)/pytest -n 2
 	$(BIN)/engine replay $(GOLDEN)
 
-soak: setup sdks system autobahn  ## what takes long: fuzzed events, kills, a long hang, all of Autobahn, 1050 clients, the page; MINUTES=1 shortens it
+soak: setup test-clients system autobahn  ## what takes long: fuzzed events, kills, a long hang, all of Autobahn, 1050 clients, the page; MINUTES=1 shortens it
 	ENGINE_FUZZED_EVENTS=100000 $(BIN)/pytest -n 0 tests/transports/ws/test_faults.py -k fuzzed
 	ENGINE_KILLS=500 ENGINE_WORKER_KILLS=20 $(BIN)/pytest -n 0 tests/system/test_kill.py tests/system/test_workers.py -k kill
 	ENGINE_HANG_SECONDS=30 $(BIN)/pytest -n 0 tests/upstreams/openai/test_lost.py -k hangs
@@ -91,18 +95,19 @@ soak: setup sdks system autobahn  ## what takes long: fuzzed events, kills, a lo
 bench: setup  ## measure, and print one table; ROUNDS=5 measures the relay as long as its goals ask for
 	ROUNDS=$(ROUNDS) $(BIN)/python -m bench.run
 
-sdks: setup $(SDKS)/.ready  ## hold the heavy Realtime clients of other makers against the engine
-	UV=$(UV) $(BIN)/pytest -n 0 tests/sdks/others.py
-
 recordings: setup  ## make the golden recordings anew
 	$(BIN)/python -m recordings.make
 
 clean:  ## remove everything that is made
-	rm -rf .venv* .*_cache .hypothesis .coverage* dist answer.wav $(NODE) $(SDKS)
+	rm -rf .venv* .*_cache .hypothesis .coverage* dist answer.wav $(NODE) $(SDKS)/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml uv.lock $(filter-out uv,$(UV))
 	$(UV) sync --locked --all-extras --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+	@touch $@
+
+$(SDKENV)/.ready: $(SDKS)/pyproject.toml $(SDKS)/uv.lock $(filter-out uv,$(UV))
+	UV_PROJECT_ENVIRONMENT=$(abspath $(SDKENV)) $(UV) sync --project $(SDKS) --locked --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
 	@touch $@
 
 .venv-uv/bin/uv:

@@ -1,20 +1,12 @@
-# /// script
-# requires-python = ">=3.11"
-# dependencies = ["livekit-plugins-openai==1.8.9"]
-# ///
-"""``livekit-plugins-openai``: a session of its realtime model, without a room around it.
-
-Usage: python livekit_client.py HOST PORT TOKEN
-"""
+"""``livekit-plugins-openai``: a session of its realtime model, without a room around it."""
 
 import asyncio
 import json
-import sys
 
 from livekit import rtc
 from livekit.agents import function_tool, llm
 from livekit.plugins.openai import realtime
-from question import QUESTION
+from turns import ASKED, HELLO, run
 
 
 @function_tool
@@ -24,49 +16,46 @@ async def get_weather(city: str) -> str:
 
 
 async def hear(generation):
-    """What one answer is: its words, its length in seconds, and the functions that it calls."""
-    words, seconds = "", 0.0
+    """What one answer is: its words, its sound, and the functions that it calls."""
+    words, sound = "", []
     async for message in generation.message_stream:
         words += "".join([str(part) async for part in message.text_stream])
-        seconds += sum([frame.duration async for frame in message.audio_stream])
-    return words, seconds, [call async for call in generation.function_stream]
+        sound += [bytes(frame.data) async for frame in message.audio_stream]
+    return words, sound, [call async for call in generation.function_stream]
 
 
-async def main(host, port, token):
-    model = realtime.RealtimeModel(base_url=f"ws://{host}:{port}/v1", api_key=token, model="gpt-realtime")
+async def converse(address, token, speech, heard):
+    model = realtime.RealtimeModel(base_url=f"{address}/v1", api_key=token, model="gpt-realtime")
     session = model.session()
-    errors = []
-    session.on("error", errors.append)
+    session.on("error", lambda error: heard["errors"].append(str(error)))
     spontaneous = asyncio.Queue()
     session.on("generation_created", lambda event: event.user_initiated or spontaneous.put_nowait(event))
-    heard = {}
 
     context = session.chat_ctx.copy()
-    context.add_message(role="user", content="Hello?")
+    context.add_message(role="user", content=HELLO)
     await session.update_chat_ctx(context)
-    heard["typed"], _, _ = await hear(await session.generate_reply())
+    heard["typed"], heard["voiced"], _ = await hear(await session.generate_reply())
 
-    for piece in QUESTION:
+    for piece in speech:
         session.push_audio(rtc.AudioFrame(piece, 24_000, 1, len(piece) // 2))
     _, heard["spoken"], _ = await hear(await spontaneous.get())
 
     await session.update_tools([get_weather])
     context = session.chat_ctx.copy()
-    context.add_message(role="user", content="How is the weather?")
+    context.add_message(role="user", content=ASKED)
     await session.update_chat_ctx(context)
     _, _, calls = await hear(await session.generate_reply())
-    heard["called"] = [f"{call.name} {call.arguments}" for call in calls]
 
     context = session.chat_ctx.copy()
     for call in calls:
-        output = await get_weather(**json.loads(call.arguments))
+        arguments = json.loads(call.arguments)
+        heard["called"].append(arguments["city"])
+        output = await get_weather(**arguments)
         context.insert(llm.FunctionCallOutput(call_id=call.call_id, name=call.name, output=output, is_error=False))
     await session.update_chat_ctx(context)
     heard["after"], _, _ = await hear(await session.generate_reply())
 
     await session.aclose()
-    heard["errors"] = [str(error) for error in errors]
-    print(json.dumps(heard))
 
 
-asyncio.run(asyncio.wait_for(main(*sys.argv[1:]), 60))
+run(converse)

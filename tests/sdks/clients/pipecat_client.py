@@ -1,15 +1,6 @@
-# /// script
-# requires-python = ">=3.11"
-# dependencies = ["pipecat-ai[openai,websockets-base]==1.14.0"]
-# ///
-"""``pipecat-ai``: a pipeline of its realtime service and the two halves of its context, as its examples have it.
-
-Usage: python pipecat_client.py HOST PORT TOKEN
-"""
+"""``pipecat-ai``: a pipeline of its realtime service and the two halves of its context, as its examples have it."""
 
 import asyncio
-import json
-import sys
 from contextlib import asynccontextmanager
 
 from pipecat.adapters.llm.schemas.function_schema import FunctionSchema
@@ -29,7 +20,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.openai.realtime.llm import OpenAIRealtimeLLMService
-from question import QUESTION
+from turns import ASKED, HELLO, run
 
 
 class Ear(FrameProcessor):
@@ -37,7 +28,7 @@ class Ear(FrameProcessor):
 
     def __init__(self):
         super().__init__()
-        self.words, self.bytes, self.errors = "", 0, []
+        self.words, self.sound, self.errors = "", [], []
         self.answers = asyncio.Queue()
 
     async def process_frame(self, frame, direction):
@@ -46,26 +37,27 @@ class Ear(FrameProcessor):
             case TTSTextFrame():
                 self.words += frame.text
             case TTSAudioRawFrame():
-                self.bytes += len(frame.audio)
+                self.sound.append(frame.audio)
             case ErrorFrame():
                 self.errors.append(frame.error)
             case LLMFullResponseEndFrame():
-                self.answers.put_nowait((self.words, self.bytes / 48_000))
-                self.words, self.bytes = "", 0
+                self.answers.put_nowait((self.words, self.sound))
+                self.words, self.sound = "", []
         await self.push_frame(frame, direction)
 
 
 @asynccontextmanager
-async def conversation(host, port, token, text, called):
+async def conversation(address, token, text, called):
     """A pipeline whose context begins with a typed message; its model answers that first."""
 
     async def get_weather(params):
-        called.append(f"get_weather {json.dumps(params.arguments)}")
-        await params.result_callback("fine in Paris")
+        city = params.arguments["city"]
+        called.append(city)
+        await params.result_callback(f"fine in {city}")
 
     weather = FunctionSchema("get_weather", "The weather of a city.", {"city": {"type": "string"}}, ["city"])
     user, assistant = LLMContextAggregatorPair(LLMContext([{"role": "user", "content": text}], ToolsSchema([weather])))
-    model = OpenAIRealtimeLLMService(api_key=token, base_url=f"ws://{host}:{port}/v1/realtime")
+    model = OpenAIRealtimeLLMService(api_key=token, base_url=f"{address}/v1/realtime")
     model.register_function("get_weather", get_weather)
     ear = Ear()
     task = PipelineTask(
@@ -79,22 +71,18 @@ async def conversation(host, port, token, text, called):
     await running
 
 
-async def main(host, port, token):
-    heard = {"called": [], "errors": []}
-
-    async with conversation(host, port, token, "Hello?", []) as (task, ear):
-        heard["typed"], _ = await ear.answers.get()
-        for piece in QUESTION:
+async def converse(address, token, speech, heard):
+    async with conversation(address, token, HELLO, []) as (task, ear):
+        heard["typed"], heard["voiced"] = await ear.answers.get()
+        for piece in speech:
             await task.queue_frame(InputAudioRawFrame(piece, 24_000, 1))
         _, heard["spoken"] = await ear.answers.get()
         heard["errors"] += ear.errors
 
-    async with conversation(host, port, token, "How is the weather?", heard["called"]) as (_, ear):
-        while not heard.get("after"):
+    async with conversation(address, token, ASKED, heard["called"]) as (_, ear):
+        while not heard["after"]:
             heard["after"], _ = await ear.answers.get()
         heard["errors"] += ear.errors
 
-    print(json.dumps(heard))
 
-
-asyncio.run(asyncio.wait_for(main(*sys.argv[1:]), 60))
+run(converse)
