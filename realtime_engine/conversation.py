@@ -31,6 +31,11 @@ class Words:
         if content_index not in self.whole:
             self.parts[content_index] = self.parts.get(content_index, "") + delta
 
+    def so_far(self, content_index: int, words: str) -> None:
+        """All of a part that there is yet."""
+        if content_index not in self.whole:
+            self.parts[content_index] = words
+
     def end(self, content_index: int, words: str) -> None:
         """All of a part has come."""
         self.parts[content_index] = words
@@ -90,6 +95,11 @@ class Entry:
         return bool(self.said.whole) and self.said.whole == self.said.parts.keys()
 
     @property
+    def can_be_called(self) -> bool:
+        """Whether it is a function call that nobody has broken off."""
+        return self.type == "function_call" and self.status != "incomplete"
+
+    @property
     def words(self) -> str:
         """What was said or written."""
         return self.transcript or self.text
@@ -99,6 +109,13 @@ class Entry:
         """Whether it is a function call, and whole: one that a response makes must have been handed out."""
         whole = self.type == "function_call" and self.status == "completed"
         return whole and (self.called or not self.response_id)
+
+
+def entry_of(item: Item) -> Entry:
+    """What an item says of itself, that is known by nothing else: its server has given it no id."""
+    entry = Entry(text(item.id))
+    _fill(entry, item)
+    return entry
 
 
 class Conversation:
@@ -148,6 +165,11 @@ class Conversation:
                 entry.status = "incomplete"
         return any(entry.audio_ms or entry.text for entry in entries)
 
+    def not_called(self, response_id: str) -> list[Entry]:
+        """The calls of a response that are known in full, and that no event of their own has handed out."""
+        entries = [entry for entry in self._known.values() if entry.response_id == response_id and not entry.called]
+        return [entry for entry in entries if entry.can_be_called and entry.arguments]
+
     def restart(self) -> None:
         """Another connection goes on, and knows nothing of what came before: its front is where that ends."""
         self._last_lost = self._order[-1] if self._order else None
@@ -184,20 +206,7 @@ class Conversation:
         if item.id is UNSET:
             return None
         entry = self._entry(str(item.id))
-        entry.type = item.type
-        entry.role = text(item.role) or entry.role
-        entry.status = text(item.status) or entry.status
-        entry.name = text(item.name) or entry.name
-        entry.call_id = text(item.call_id) or entry.call_id
-        entry.arguments = text(item.arguments) or entry.arguments
-        entry.output = text(item.output) or entry.output
-        parts = () if item.content is UNSET else item.content
-        entry.pictures = sum(part.type == "input_image" for part in parts) or entry.pictures
-        for index, part in enumerate(parts):
-            if text(part.text):
-                entry.written.end(index, text(part.text))
-            if text(part.transcript):
-                entry.said.end(index, text(part.transcript))
+        _fill(entry, item)
         return entry
 
     def _forget_unplaced(self) -> None:
@@ -210,14 +219,15 @@ class Conversation:
     def _added(self, event: ev.ConversationItemAdded | ev.ConversationItemCreated) -> None:
         entry = self._fill(event.item)
         if entry is not None:
-            self._place(entry, event.previous_item_id)
+            spoken = entry.start_ms is not None  # and what is spoken never goes to the front
+            self._place(entry, event.previous_item_id or UNSET if spoken else event.previous_item_id)
 
     def _complete(self, event: ev.ConversationItemDone | ev.ConversationItemRetrieved) -> None:
         self._fill(event.item)
 
     def _committed(self, event: ev.InputAudioBufferCommitted) -> None:
         entry = self._entry(event.item_id)
-        entry.type, entry.role = "message", "user"
+        entry.type, entry.role, entry.status = "message", "user", "completed"
         self._place(entry, event.previous_item_id or UNSET)  # what is spoken never goes to the front
 
     def _output_item(self, event: ev.ResponseOutputItemAdded | ev.ResponseOutputItemDone) -> None:
@@ -225,6 +235,11 @@ class Conversation:
         if entry is not None:
             entry.response_id = text(event.response_id)
             entry.called = entry.called or isinstance(event, ev.ResponseOutputItemDone)
+
+    def _response_done(self, event: ev.ResponseDone) -> None:
+        for item in event.response.output:
+            if item.type == "function_call" and (entry := self._fill(item)) is not None:
+                entry.response_id = event.response.id
 
     def _deleted(self, event: ev.ConversationItemDeleted) -> None:
         self._known.pop(event.item_id, None)
@@ -247,7 +262,14 @@ class Conversation:
         self._entry(event.item_id).said.grow(event.content_index, text(event.delta))
 
     def _input_completed(self, event: ev.InputTranscriptionCompleted) -> None:
-        self._entry(event.item_id).said.end(event.content_index, event.transcript)
+        said = self._entry(event.item_id).said
+        if event.final:
+            said.end(event.content_index, event.transcript)
+        else:
+            said.so_far(event.content_index, event.transcript)
+
+    def _input_updated(self, event: ev.InputTranscriptionUpdated) -> None:
+        self._entry(event.item_id).said.so_far(event.content_index, event.transcript)
 
     def _said(self, event: ev.ResponseOutputAudioTranscriptDelta) -> None:
         self._entry(event.item_id).said.grow(event.content_index, event.delta)
@@ -263,7 +285,28 @@ class Conversation:
 
     def _arguments(self, event: ev.FunctionCallArgumentsDone) -> None:
         entry = self._entry(event.item_id)
-        entry.arguments, entry.name = event.arguments, text(event.name) or entry.name
+        entry.type, entry.arguments = "function_call", event.arguments
+        entry.name = text(event.name) or entry.name
+        entry.call_id = text(event.call_id) or entry.call_id
+        entry.response_id = text(event.response_id) or entry.response_id
+
+
+def _fill(entry: Entry, item: Item) -> None:
+    """Take in what an item says; what it leaves out stays as it was."""
+    entry.type = item.type
+    entry.role = text(item.role) or entry.role
+    entry.status = text(item.status) or entry.status
+    entry.name = text(item.name) or entry.name
+    entry.call_id = text(item.call_id) or entry.call_id
+    entry.arguments = text(item.arguments) or entry.arguments
+    entry.output = text(item.output) or entry.output
+    parts = () if item.content is UNSET else item.content
+    entry.pictures = sum(part.type == "input_image" for part in parts) or entry.pictures
+    for index, part in enumerate(parts):
+        if text(part.text):
+            entry.written.end(index, text(part.text))
+        if text(part.transcript):
+            entry.said.end(index, text(part.transcript))
 
 
 _HANDLERS: Final[dict[type[ev.Event], Callable[[Conversation, Any], None]]] = {  # each takes its own event type
@@ -274,12 +317,14 @@ _HANDLERS: Final[dict[type[ev.Event], Callable[[Conversation, Any], None]]] = { 
     ev.InputAudioBufferCommitted: Conversation._committed,
     ev.ResponseOutputItemAdded: Conversation._output_item,
     ev.ResponseOutputItemDone: Conversation._output_item,
+    ev.ResponseDone: Conversation._response_done,
     ev.ConversationItemDeleted: Conversation._deleted,
     ev.ConversationItemTruncated: Conversation._truncated,
     ev.SpeechStarted: Conversation._speech_started,
     ev.SpeechStopped: Conversation._speech_stopped,
     ev.TimeoutTriggered: Conversation._timed_out,
     ev.InputTranscriptionDelta: Conversation._input_delta,
+    ev.InputTranscriptionUpdated: Conversation._input_updated,
     ev.InputTranscriptionCompleted: Conversation._input_completed,
     ev.ResponseOutputAudioTranscriptDelta: Conversation._said,
     ev.ResponseOutputAudioTranscriptDone: Conversation._said_all,

@@ -228,6 +228,20 @@ class InputTranscriptionCompleted(Event, frozen=True, kw_only=True, tag=f"{_TRAN
     content_index: int = 0
     transcript: str
     usage: TranscriptionUsage | UnsetType = UNSET
+    status: Maybe = UNSET  # of a turn that is still being said: in_progress (xAI)
+
+    @property
+    def final(self) -> bool:
+        """Whether no other will come."""
+        return self.status != "in_progress"
+
+
+class InputTranscriptionUpdated(Event, frozen=True, kw_only=True, tag=f"{_TRANSCRIPTION}.updated"):
+    """All that the user has said so far, in place of all that was known of it: xAI."""
+
+    item_id: str
+    content_index: int = 0
+    transcript: str
 
 
 class InputTranscriptionFailed(Event, frozen=True, kw_only=True, tag=f"{_TRANSCRIPTION}.failed"):
@@ -586,6 +600,9 @@ SERVER_EVENTS: Final[tuple[type[Event], ...]] = (
     RateLimitsUpdated,
 )
 
+VENDOR_EVENTS: Final[tuple[type[Event], ...]] = (InputTranscriptionUpdated,)
+"""What the protocol has not, and a vendor's servers say."""
+
 ENGINE_EVENTS: Final[tuple[type[Event], ...]] = (EngineSession, EngineUpstream, EngineToolFailed)
 
 EventT = TypeVar("EventT", bound=Event)
@@ -598,7 +615,7 @@ def type_of(event: type[Event]) -> str:
 
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Event]]] = {
     type_of(event): msgspec.json.Decoder(event)
-    for event in CLIENT_EVENTS + MANAGED_FRONT_EVENTS + SERVER_EVENTS + ENGINE_EVENTS
+    for event in CLIENT_EVENTS + MANAGED_FRONT_EVENTS + SERVER_EVENTS + VENDOR_EVENTS + ENGINE_EVENTS
 }
 _KNOWN: Final = {name.encode(): name for name in _DECODERS}
 

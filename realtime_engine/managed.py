@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from realtime_engine import events as ev
 from realtime_engine.audio import base64_size, decode_base64
 from realtime_engine.commands import RunTool, Send, Span
-from realtime_engine.conversation import Conversation
+from realtime_engine.conversation import Conversation, Entry, entry_of
 from realtime_engine.input_audio import Chunk, InputAudio, RecentAudio
 from realtime_engine.inputs import Kind, Message, Side, ToolResult
 from realtime_engine.interruption import Interruption
@@ -380,7 +380,7 @@ class Managed:
 
     def _written_down(self, now: float, event: ev.InputTranscriptionCompleted) -> None:
         self._meter.transcribed(event.usage)
-        if event.transcript:
+        if event.transcript and event.final:
             self._recovery.written_down(event.item_id)
 
     def _deleted(self, now: float, event: ev.ConversationItemDeleted) -> None:
@@ -393,6 +393,9 @@ class Managed:
 
     def _response_done(self, now: float, event: ev.ResponseDone) -> None:
         self._meter.responded(event.used)
+        if event.response.status == "completed":
+            for entry in self.conversation.not_called(event.response.id):
+                self._call(event.response.id, entry)
         record = self._responses.done(event)
         self._sounding.done(now, record.response_id)
         self._go_on(now, record)
@@ -401,15 +404,22 @@ class Managed:
         if event.item.type == "function_call" and text(event.item.name) in self._tools:
             self._responses.claim(text(event.item.call_id))
 
+    def _arguments_done(self, now: float, event: ev.FunctionCallArgumentsDone) -> None:
+        if text(event.name) in self._tools:
+            self._responses.claim(text(event.call_id))
+
     def _output_item_done(self, now: float, event: ev.ResponseOutputItemDone) -> None:
-        item, response_id = event.item, text(event.response_id)
-        if item.type != "function_call" or item.status == "incomplete":
-            return
-        name, call_id = text(item.name), text(item.call_id)
-        ours = name in self._tools and self._in_conversation(response_id)
-        if self._responses.call(response_id, call_id, ours=ours):
-            self._called[call_id] = name
-            self._out.do(RunTool(call_id, name, text(item.arguments)))
+        entry = self.conversation.get(text(event.item.id)) or entry_of(event.item)
+        if entry.can_be_called:
+            self._call(text(event.response_id), entry)
+
+    def _call(self, response_id: str, entry: Entry) -> None:
+        """A response has handed out a call; what its last event leaves out was said before."""
+        entry.called = True
+        ours = entry.name in self._tools and self._in_conversation(response_id)
+        if self._responses.call(response_id, entry.call_id, ours=ours):
+            self._called[entry.call_id] = entry.name
+            self._out.do(RunTool(entry.call_id, entry.name, entry.arguments))
 
     def _failed(self, now: float, event: ev.Error) -> None:
         self.complaint = (now, event)
@@ -555,5 +565,6 @@ _UPSTREAM: Final[dict[type[ev.Event], Callable[[Managed, float, Any], None]]] = 
     ev.ResponseDone: Managed._response_done,
     ev.ResponseOutputItemAdded: Managed._output_item_added,
     ev.ResponseOutputItemDone: Managed._output_item_done,
+    ev.FunctionCallArgumentsDone: Managed._arguments_done,
     ev.Error: Managed._failed,
 }

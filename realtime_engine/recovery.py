@@ -17,7 +17,7 @@ from realtime_engine.input_audio import Chunk, RecentAudio
 from realtime_engine.objects import Item, Json, text
 from realtime_engine.options import NO_SETTINGS, SessionOptions
 from realtime_engine.seeding import seed, seed_id, seeds, unwritten
-from realtime_engine.unanswered import Told, Unanswered
+from realtime_engine.unanswered import Told, Unanswered, is_like
 
 InventId = Callable[[], str]
 
@@ -25,6 +25,7 @@ _ANSWERS: Final = frozenset(
     {
         ev.SessionCreated,
         ev.SessionUpdated,
+        ev.ConversationCreated,
         ev.ConversationItemAdded,
         ev.ConversationItemCreated,
         ev.ConversationItemDone,
@@ -62,11 +63,14 @@ class Recovery:
         self._restoring: ev.SessionUpdate | None = None  # not answered yet
         self._seeding: dict[str, str] = {}  # the item that each event was about
         self._expected: Counter[_Answer] = Counter()  # what the server will say to them
+        self._unmade: dict[str, Item] = {}  # items that it has not made yet, in order
+        self._names: dict[str, str] = {}  # what it calls those that it has named itself
         self._seeded: list[str] = []  # items, in order
         self._spoken: dict[str, bytes] = {}  # turns that nobody has written down
         self._dealt_with = 0.0  # milliseconds of microphone audio of which the server has made turns, or nothing
         self._asked_at: float | None = None  # the same, by what the client asked for, of the answer that has come
-        self._connections = 0
+        self._begun = 0  # connections
+        self._connections = 0  # that have greeted
 
     # --- while all is well ----------------------------------------------------------------------------------
 
@@ -81,6 +85,8 @@ class Recovery:
         if isinstance(event, ev.SessionCreated):
             self._connections += 1
             return self._connections > 1
+        if isinstance(event, ev.ConversationCreated):
+            return self._begun > 1
         if isinstance(event, ev.SessionUpdated) and self._restoring is not None:
             self._restoring = None
             return self._connections > 1
@@ -102,6 +108,7 @@ class Recovery:
     def _answers_seeding(self, event: ev.Event) -> bool:
         match event:
             case ev.ConversationItemAdded(item=item) | ev.ConversationItemCreated(item=item):
+                self._made(item)
                 answer: _Answer = _ADDED, text(item.id)
             case ev.ConversationItemDone(item=item):
                 answer = _DONE, text(item.id)
@@ -116,11 +123,24 @@ class Recovery:
             self._expected[answer] -= 1
         return expected
 
+    def _made(self, item: Item) -> None:
+        """The server has made an item; of one that it has named itself it says all else by that name (xAI)."""
+        made = text(item.id)
+        if self._unmade.pop(made, None) is not None or not self._unmade or not made:
+            return
+        named, wanted = next(iter(self._unmade.items()))
+        if is_like(wanted, item):
+            del self._unmade[named]
+            self._names[named] = made
+            for kind in (_ADDED, _DONE):
+                self._expected[kind, made] += self._expected.pop((kind, named), 0)
+
     def _was_refused(self, event_id: str) -> bool:
         """Whether an error answers what was told of an item; then nothing else will."""
         item_id = self._seeding.pop(event_id, None)
         for answer in (_ADDED, _DONE, _DELETED) if item_id is not None else ():
             self._expected.pop((answer, str(item_id)), None)
+        self._unmade.pop(str(item_id), None)
         return item_id is not None
 
     def committed(self, item_id: str, conversation: Conversation, recent: RecentAudio) -> None:
@@ -182,32 +202,39 @@ class Recovery:
         self._seeded = [str(item.id) for item in items]
         self._seeding.clear()
         self._expected.clear()
+        self._unmade.clear()
+        self._names.clear()
+        self._begun += 1
         if not items:
             conversation.restart()
         return settings + [self._create(ev.ConversationItemCreate(event_id=invent_id(), item=item)) for item in items]
 
     def name_now(self, item_id: str) -> str:
         """What this connection calls an item that the front knows by this id."""
-        return seed_id(item_id) if item_id in self.lost else item_id
+        return self._name(seed_id(item_id)) if item_id in self.lost else item_id
+
+    def _name(self, told: str) -> str:
+        return self._names.get(told, told)
 
     def name_then(self, item_id: str) -> str:
         """By which id the front knows an item that this connection calls so."""
-        return next((known for known in self.lost if known != item_id and seed_id(known) == item_id), item_id)
+        return next((known for known in self.lost if known != item_id and self.name_now(known) == item_id), item_id)
 
     def say_less(self, item_id: str, conversation: Conversation, invent_id: InventId) -> list[ev.Event]:
         """Less was heard of this answer than the connection was told: what it was told is replaced."""
         entry, told = conversation.get(item_id), seed_id(item_id)
         if entry is None or told not in self._seeded:
             return []
-        delete = ev.ConversationItemDelete(event_id=invent_id(), item_id=told)
-        self._seeding[str(delete.event_id)] = told
-        self._expected[_DELETED, told] += 1
+        name = self._name(told)
+        delete = ev.ConversationItemDelete(event_id=invent_id(), item_id=name)
+        self._seeding[str(delete.event_id)] = name
+        self._expected[_DELETED, name] += 1
         at = self._seeded.index(told)
         item = seed(entry)
         if item is None:
             del self._seeded[at]
             return [delete]
-        before = self._seeded[at - 1] if at else "root"
+        before = self._name(self._seeded[at - 1]) if at else "root"
         return [
             delete,
             self._create(ev.ConversationItemCreate(event_id=invent_id(), previous_item_id=before, item=item)),
@@ -215,6 +242,7 @@ class Recovery:
 
     def _create(self, create: ev.ConversationItemCreate) -> ev.Event:
         self._seeding[str(create.event_id)] = str(create.item.id)
+        self._unmade[str(create.item.id)] = create.item
         for answer in (_ADDED, _DONE):
             self._expected[answer, str(create.item.id)] += 1
         return create

@@ -59,7 +59,9 @@ def _content(entry: Entry, spoken: bytes) -> tuple[ContentPart, ...]:
     if entry.role == "assistant":
         words = heard(entry)
         return (ContentPart(type="output_text", text=words),) if words else ()
-    words = entry.words
+    words = (
+        entry.words if entry.text or entry.transcribed or not spoken else ""
+    )  # what is half known is less than sound
     parts = [ContentPart(type="input_text", text=words)] if words else []
     parts += [ContentPart(type="input_text", text=PICTURE)] * entry.pictures
     if spoken and not words:

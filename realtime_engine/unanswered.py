@@ -8,7 +8,7 @@ Source: protocol.md, section 3.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from realtime_engine import events as ev
 from realtime_engine.objects import Item, text
@@ -55,11 +55,12 @@ class Unanswered:
 
     def answer(self, event: ev.Event) -> Told | None:
         """Take what the server's event answers; None: it answers none of them."""
-        fits = _FITS.get(type(event))
-        told = next((told for told in self._told if fits(told.event, event)), None) if fits is not None else None
-        if told is not None:
-            self._take(told)
-        return told
+        for fits in _FITS.get(type(event), ()):
+            told = next((told for told in self._told if fits(told.event, event)), None)
+            if told is not None:
+                self._take(told)
+                return told
+        return None
 
     def _take(self, told: Told) -> None:
         self._told.remove(told)
@@ -67,19 +68,30 @@ class Unanswered:
 
 
 def _added(told: ev.Event, answer: ev.ConversationItemAdded | ev.ConversationItemCreated) -> bool:
-    return isinstance(told, ev.ConversationItemCreate) and _is(told.item, answer.item)
+    """Whether it is the item that was to be made, by its id; one that was given none is known by its kind."""
+    if not isinstance(told, ev.ConversationItemCreate):
+        return False
+    wanted, made = told.item, answer.item
+    return wanted.id == made.id if text(wanted.id) else _kind(wanted) == _kind(made)
 
 
-def _is(wanted: Item, made: Item) -> bool:
-    """Whether an item is the one that was to be made; one that was given no id is known by its kind."""
-    if text(wanted.id):
-        return wanted.id == made.id
-    return (wanted.type, wanted.role, _kind(wanted)) == (made.type, made.role, _kind(made))
+def _added_by_another_name(told: ev.Event, answer: ev.ConversationItemAdded | ev.ConversationItemCreated) -> bool:
+    return isinstance(told, ev.ConversationItemCreate) and is_like(told.item, answer.item)
 
 
-def _kind(item: Item) -> str:
+def is_like(wanted: Item, made: Item) -> bool:
+    """Whether an item is the one that was to be made, whatever it is called: some servers name items themselves."""
+    return _kind(wanted) == _kind(made) and _says(wanted) == _says(made)
+
+
+def _kind(item: Item) -> tuple[str, str, str]:
     content = item.content
-    return content[0].type if isinstance(content, tuple) and content else ""
+    return item.type, text(item.role), content[0].type if isinstance(content, tuple) and content else ""
+
+
+def _says(item: Item) -> tuple[str, ...]:
+    parts = item.content if isinstance(item.content, tuple) else ()
+    return text(item.call_id), text(item.output), *(text(part.text) for part in parts)
 
 
 def _deleted(told: ev.Event, answer: ev.ConversationItemDeleted) -> bool:
@@ -105,12 +117,15 @@ _ANSWERABLE: Final = frozenset(
     }
 )
 
-_FITS: Final[dict[type[ev.Event], Callable[[Any, Any], bool]]] = {  # each takes its own event
-    ev.SessionUpdated: _is_a(ev.SessionUpdate),
-    ev.ConversationItemAdded: _added,
-    ev.ConversationItemCreated: _added,
-    ev.ConversationItemDeleted: _deleted,
-    ev.InputAudioBufferCommitted: _is_a(ev.InputAudioBufferCommit),
-    ev.InputAudioBufferCleared: _is_a(ev.InputAudioBufferClear),
-    ev.Error: _refused,
+_Fits: TypeAlias = Callable[[Any, Any], bool]  # each takes its own event
+
+_FITS: Final[dict[type[ev.Event], tuple[_Fits, ...]]] = {
+    ev.SessionUpdated: (_is_a(ev.SessionUpdate),),
+    ev.ConversationItemAdded: (_added, _added_by_another_name),
+    ev.ConversationItemCreated: (_added, _added_by_another_name),
+    ev.ConversationItemDeleted: (_deleted,),
+    ev.InputAudioBufferCommitted: (_is_a(ev.InputAudioBufferCommit),),
+    ev.InputAudioBufferCleared: (_is_a(ev.InputAudioBufferClear),),
+    ev.Error: (_refused,),
 }
+"""How the answer to an event is known: in these ways, the surest first."""

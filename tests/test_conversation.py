@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_engine.conversation import Conversation
+from realtime_engine.conversation import Conversation, entry_of
 from realtime_engine.events import Event, decode
+from realtime_engine.objects import Item
+from tests.recorded_items import RIGHT, shown
 from tests.sessions import frames
 
 RECORDED: Final = [frame for frame in frames("openai", "azure", "xai") if not frame.sent]
@@ -100,6 +102,15 @@ def test_the_words_are_the_same_however_late_or_early_the_transcripts_come(sourc
         assert words(told(*reordered(source, [place]))) == as_recorded
 
 
+def test_every_recorded_session_has_been_read() -> None:
+    assert RIGHT.keys() == set(SESSIONS)
+
+
+@pytest.mark.parametrize("source", SESSIONS)
+def test_the_items_of_a_recorded_session_are_those_that_a_person_reads_in_it(source: str) -> None:
+    assert [shown(entry) for entry in told(*session(source))] == RIGHT[source]
+
+
 def test_a_recorded_spoken_turn_is_known_in_full() -> None:
     user, answer = told(*session("openai/audio_in_server_vad_turn.jsonl"))
 
@@ -135,11 +146,21 @@ def test_an_answer_that_was_spoken_over_says_where_it_was_cut() -> None:
     assert (first.heard_ms, cut.heard_ms, cut.status) == (None, 0, "incomplete")
 
 
-def test_another_vendors_growing_transcript_is_replaced_each_time() -> None:
-    user, answer = told(*session("xai/audio_in_server_vad_turn.jsonl"))
+def test_another_vendors_transcript_is_corrected_until_the_turn_is_over() -> None:
+    conversation, grown = Conversation(keep=9), list[tuple[str, bool]]()
+    for each in session("xai/audio_in_server_vad_turn.jsonl"):
+        conversation.apply(each)
+        if "input_audio_transcription" in each.type:
+            (user,) = conversation
+            grown.append((user.transcript, user.transcribed))
 
-    assert (user.transcript, user.transcribed) == ("Nanna, na nana an Nannana.", True)
-    assert answer.words == "Nanna Nannana! Nana na naan aaa. Nan nan A nann aaa nanaa?"
+    assert grown == [
+        ("Nanna?", False),  # updated
+        ("Nanna?", False),  # completed, in progress
+        ("Nanna, na nana an", False),
+        ("Nanna, na nana an", False),
+        ("Nanna, na nana an Nannana.", True),
+    ]
 
 
 # --- places -------------------------------------------------------------------------------------------------
@@ -184,6 +205,24 @@ def test_a_committed_item_without_a_predecessor_goes_to_the_end() -> None:
     conversation = told(added("a"), event("input_audio_buffer.committed", previous_item_id=None, item_id="b"))
 
     assert order(conversation) == ["a", "b"]
+
+
+def test_what_is_spoken_never_goes_to_the_front() -> None:
+    """xAI adds a turn while it is being said, and says null of many a predecessor."""
+    conversation = told(
+        added("a"), event("input_audio_buffer.speech_started", item_id="b", audio_start_ms=0), added("b", after=None)
+    )
+
+    assert order(conversation) == ["a", "b"]
+
+
+def test_a_turn_that_was_added_while_it_was_said_is_complete_when_it_is_committed() -> None:
+    (turn,) = conversation = told(added("a", status="in_progress"))
+    assert turn.status == "in_progress"
+
+    conversation.apply(event("input_audio_buffer.committed", previous_item_id=None, item_id="a"))
+
+    assert turn.status == "completed"
 
 
 def test_what_belongs_to_no_place_yet_is_known_and_is_not_in_the_order() -> None:
@@ -342,6 +381,51 @@ def test_a_calls_arguments_are_known_when_they_are_complete() -> None:
     )
 
     assert (call.name, call.call_id, call.arguments) == ("dig", "call_1", '{"m":1}')
+
+
+def test_what_was_said_so_far_changes_nothing_that_is_final() -> None:
+    name = "conversation.item.input_audio_transcription.updated"
+    conversation = told(added("a"), event(name, item_id="a", transcript="Good m"))
+    assert words(conversation) == {"a": "Good m"}
+
+    conversation.apply(transcribed("a", "Good morning."))
+    conversation.apply(event(name, item_id="a", transcript="Good mor"))
+
+    assert words(conversation) == {"a": "Good morning."}
+
+
+def test_a_call_that_only_its_arguments_announce_is_known_by_them() -> None:
+    name = "response.function_call_arguments.done"
+    conversation = told(
+        event(name, item_id="a", response_id="resp_1", call_id="call_1", name="dig", arguments='{"m":1}')
+    )
+
+    (call,) = conversation.not_called("resp_1")
+    assert (call.type, call.name, call.call_id, call.arguments) == ("function_call", "dig", "call_1", '{"m":1}')
+    assert conversation.not_called("resp_2") == []
+
+
+def test_a_call_that_only_the_end_of_its_response_names_is_known_by_that() -> None:
+    item = {"id": "a", "type": "function_call", "name": "dig", "call_id": "call_1", "arguments": "{}"}
+    nameless = {"type": "function_call", "name": "dig", "call_id": "call_2", "arguments": "{}"}
+    output = [item, nameless, {"id": "b", "type": "message", "role": "assistant"}]
+    conversation = told(event("response.done", response={"id": "resp_1", "status": "completed", "output": output}))
+
+    assert [call.call_id for call in conversation.not_called("resp_1")] == ["call_1"]
+    assert conversation.get("b") is None
+
+
+@pytest.mark.parametrize("missing", [{"arguments": ""}, {"status": "incomplete"}, {"type": "message"}])
+def test_what_is_no_whole_call_is_not_called(missing: dict[str, str]) -> None:
+    item = {"id": "a", "type": "function_call", "name": "dig", "call_id": "call_1", "arguments": "{}", **missing}
+
+    assert told(event("response.output_item.added", response_id="resp_1", item=item)).not_called("resp_1") == []
+
+
+def test_an_item_without_an_id_is_known_by_what_it_says_itself() -> None:
+    entry = entry_of(Item(type="function_call", name="dig", call_id="call_1", arguments="{}"))
+
+    assert (entry.id, entry.name, entry.call_id, entry.can_be_called) == ("", "dig", "call_1", True)
 
 
 def test_the_models_speech_is_counted_in_milliseconds() -> None:

@@ -22,6 +22,7 @@ from realtime_engine.events import (
     Error,
     Event,
     InputAudioBufferAppend,
+    InputTranscriptionCompleted,
     OutputAudioBufferPlayed,
     ResponseCreate,
     ResponseDone,
@@ -42,7 +43,10 @@ EXAMPLES: Final = (Path(__file__).parent / "events.jsonl").read_bytes().splitlin
 """One example of each event that no recorded session holds."""
 
 UNREAD: Final = {"logprobs", "languages", "obfuscation"}  # fields that pass by; the engine has no use for them
-ADDED: Final[dict[type[Event], set[str]]] = {ResponseDone: {"usage"}}  # which only other vendors have
+ADDED: Final[dict[type[Event], set[str]]] = {  # which only other vendors have
+    ResponseDone: {"usage"},
+    InputTranscriptionCompleted: {"status"},
+}
 
 GA: Final = frames("openai", "azure")
 
@@ -184,7 +188,6 @@ def test_other_dialects_are_typed_as_far_as_they_are_the_protocol() -> None:
     assert unknown == {
         ("beta", "response.text.delta"),
         ("beta", "response.text.done"),
-        ("xai", "conversation.item.input_audio_transcription.updated"),
         ("xai", "ping"),
     }
 

@@ -731,6 +731,63 @@ def test_the_same_call_said_twice_is_run_once() -> None:
     assert upstream.types() == ["conversation.item.create", "response.create"]
 
 
+def weather_done(**more: str) -> dict[str, Any]:
+    """The arguments of a call, as they end."""
+    name = "response.function_call_arguments.done"
+    return {"type": name, "response_id": "resp_1", "item_id": "item_call_1", "arguments": '{"city":"Oslo"}', **more}
+
+
+@pytest.mark.parametrize("last", [{"type": "function_call"}, {"type": "function_call", "status": "completed"}])
+def test_what_the_last_event_of_a_call_leaves_out_was_said_before(last: dict[str, str]) -> None:
+    """xAI says nothing of an item where it ends it."""
+    begun = {**function_call("call_1", "weather", "", "in_progress"), "type": "response.output_item.added"}
+    ended = {"type": "response.output_item.done", "response_id": "resp_1", "item": {"id": "item_call_1", **last}}
+    upstream = Script().at(1, created(), begun, weather_done(), ended, done())
+
+    run(Script().at(5, Close()), upstream, lambda call: ToolResult(call.call_id, call.arguments), tools=WEATHER)
+
+    assert [event["item"]["output"] for event in upstream.all("conversation.item.create")] == ['{"city":"Oslo"}']
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_call_that_no_event_of_its_own_ends_is_run_when_its_response_is_done(announced: bool) -> None:
+    def answer(event: dict[str, Any]) -> list[dict[str, Any]]:
+        item = {"type": "function_call_output", "call_id": "call_1", "output": "forged"}
+        return [{"type": "conversation.item.create", "item": item}]
+
+    called = weather_done(call_id="call_1", name="weather")
+    front = Script().on(called["type"], answer).at(5, Close())
+    ends = done()
+    if not announced:
+        ends["response"]["output"] = [function_call("call_1", "weather", '{"city":"Oslo"}')["item"]]
+    upstream = Script().at(1, created(), *([called] if announced else [])).at(2, ends)
+
+    run(front, upstream, lambda call: ToolResult(call.call_id, call.arguments), tools=WEATHER)
+
+    assert upstream.types() == ["conversation.item.create", "response.create"]
+    assert [event["item"]["output"] for event in upstream.all("conversation.item.create")] == ['{"city":"Oslo"}']
+    assert len(front.all("error")) == announced
+
+
+@pytest.mark.parametrize("status", ["cancelled", "incomplete", "failed"])
+def test_a_call_that_no_event_of_its_own_ends_is_not_run_if_its_response_was_not_completed(status: str) -> None:
+    upstream = Script().at(1, created(), weather_done(call_id="call_1", name="weather"), done(status=status))
+
+    run(Script().at(5, Close()), upstream, lambda call: ToolResult(call.call_id, "never"), tools=WEATHER)
+
+    assert upstream.heard == []
+
+
+def test_a_call_without_an_id_of_its_item_is_run_too() -> None:
+    call = function_call("call_1", "weather", "{}")
+    del call["item"]["id"]
+    upstream = Script().at(1, created(), call, done())
+
+    run(Script().at(5, Close()), upstream, lambda call: ToolResult(call.call_id, "sunny"), tools=WEATHER)
+
+    assert upstream.types() == ["conversation.item.create", "response.create"]
+
+
 def test_calls_that_still_run_at_the_end_are_cancelled() -> None:
     front = Script().at(5, Close())
     upstream = Script().at(1, created(), function_call("call_1", "weather", "{}"), done())

@@ -1,5 +1,6 @@
 """A conversation that outlives its connection: what the front hears of it, and what the next connection is told."""
 
+import copy
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -431,6 +432,23 @@ def test_a_turn_that_was_written_down_is_told_in_words() -> None:
 
     assert second.types() == ["conversation.item.create"]
     assert said(items(second)[0]) == ("user", "input_text", "Hello there.")
+
+
+def test_a_turn_whose_transcript_is_not_final_is_told_as_the_sound_it_was() -> None:
+    """xAI calls the transcript of a turn that is still being said completed, and corrects it."""
+    item = {"id": "item_u", "type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": None}]}
+    committed = {"type": "input_audio_buffer.committed", "item_id": "item_u", "previous_item_id": None}
+    name = "conversation.item.input_audio_transcription.completed"
+    so_far = {"type": name, "item_id": "item_u", "content_index": 0, "transcript": "Hell", "status": "in_progress"}
+    front = Script().at(1, bytes(48_000), "input_audio_buffer.commit").at(9, Close())
+    for so, kinds in ((so_far, ["input_audio"]), ({**so_far, "status": "completed"}, ["input_text"])):
+        first = model(turn_detection=None).at(3, LOST)
+        first.on("input_audio_buffer.commit", committed, *added(item), so)
+        second = model(turn_detection=None)
+
+        talk(copy.deepcopy(front), first, second)
+
+        assert [part["type"] for part in items(second)[0]["content"]] == kinds
 
 
 def test_what_was_heard_of_an_unfinished_answer_stays_and_it_is_not_asked_again() -> None:
@@ -947,6 +965,73 @@ def test_an_item_whose_id_no_client_may_choose_is_named_as_the_connection_knows_
     assert len(item["id"]) == 32
     assert second.all("conversation.item.delete") == [{**delete, "item_id": item["id"]}]
     assert [event["item_id"] for event in front.all("conversation.item.deleted")] == [long]
+
+
+def self_naming(*names: str) -> Script:
+    """A server that names all items itself, as xAI may, and says of none that it is done."""
+    left = iter(names)
+    script = model().on(
+        "conversation.item.create",
+        lambda event: [{"type": "conversation.item.added", "item": {**event["item"], "id": next(left)}}],
+    )
+    return script.on("conversation.item.delete", lambda event: [{**event, "type": "conversation.item.deleted"}])
+
+
+def test_a_server_may_name_the_items_itself_and_the_front_knows_them_as_before() -> None:
+    delete = {"type": "conversation.item.delete", "item_id": "item_q"}
+    front = Script().at(1, ASKED, "response.create").at(6, delete).at(9, Close())
+    first = model().on("response.create", *answer()).at(5, LOST)
+    second, third = self_naming("uuid-1", "uuid-2").at(7, LOST), model()
+
+    talk(front, first, second, third)
+
+    assert [item["id"] for item in items(second)] == ["item_q", "item_a"]
+    assert [event["item_id"] for event in second.all("conversation.item.delete")] == ["uuid-1"]
+    assert [event["item_id"] for event in front.all("conversation.item.deleted")] == ["item_q"]
+    assert front.types().count("conversation.item.added") == 2
+    assert [item["id"] for item in items(third)] == ["item_a"]
+
+
+def test_an_answer_that_is_told_anew_to_a_server_that_names_items_stands_where_it_stood() -> None:
+    front = Script().at(1, ASKED, "response.create").at(5.5, "output_audio_buffer.clear").at(12, Close())
+    first = model().on("response.create", *begun(), speech(8.0, "item_a"), *ended(transcript="la " * 8)).at(5, LOST)
+    second = self_naming("uuid-1", "uuid-2", "uuid-3")
+
+    talk(front, first, second)
+
+    assert [event["item_id"] for event in second.all("conversation.item.delete")] == ["uuid-2"]
+    assert second.all("conversation.item.create")[2]["previous_item_id"] == "uuid-1"
+    assert not front.all("conversation.item.deleted")
+    assert front.types().count("conversation.item.added") == 2
+
+
+def test_what_the_front_names_and_the_server_names_otherwise_is_not_told_twice() -> None:
+    front = Script().at(1, {**ASKED, "item": {**QUESTION, "id": "mine"}}).at(9, Close())
+    second = model()
+
+    talk(front, self_naming("uuid-1").at(5, LOST), second)
+
+    assert [item["id"] for item in items(second)] == ["uuid-1"]
+
+
+def test_a_new_item_is_none_of_those_that_a_new_connection_was_told_of() -> None:
+    """The server has not said yet that it has them; what comes between is news."""
+    other = {"id": "item_v", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "Other."}]}
+    front = Script().at(1, ASKED).at(9, Close())
+    second = Script().on("connected", session_created()).at(6, *added(other))
+
+    talk(front, model().at(5, LOST), second)
+
+    assert [event["item"]["id"] for event in front.all("conversation.item.added")] == ["item_q", "item_v"]
+
+
+def test_a_new_connections_conversation_is_no_news() -> None:
+    begins = {"type": "conversation.created", "conversation": {"id": "conv_1"}}
+    front = Script().at(9, Close())
+
+    talk(front, model().at(1, begins).at(5, LOST), model().at(6, begins))
+
+    assert len(front.all("conversation.created")) == 1
 
 
 # --- what cannot be told again is said --------------------------------------------------------------------------
