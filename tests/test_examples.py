@@ -1,5 +1,7 @@
-"""The examples do what they say."""
+"""The examples do what they say; those of functions for the model are in test_example_tools.py."""
 
+import re
+import shlex
 from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import EntryPoint
@@ -21,7 +23,9 @@ from realtime_engine.options import SessionOptions
 from realtime_engine.plugins import UPSTREAMS, Wanted, find, is_machine
 from realtime_engine.session import Session
 from realtime_engine.upstreams.local import Local, LocalOptions
+from tests import speech
 from tests.cli.fake import engine
+from tests.pages import page
 from tests.script import Script
 
 ROOT: Final = Path(__file__).parent.parent
@@ -234,3 +238,22 @@ def test_the_embedded_model_has_an_answer(
 
     assert engine("run", *local, *turn, "--speed", "max") == 0
     assert answer in capsys.readouterr().out
+
+
+def test_the_page_names_every_example() -> None:
+    named = re.findall(r"^\| `([^`/]+)/?`", page("examples/README.md"), re.MULTILINE)
+
+    there = [path.name for path in (ROOT / "examples").iterdir() if path.name not in ("README.md", "__pycache__")]
+    assert sorted(named) == sorted(there)
+
+
+def test_the_question_is_made_as_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = re.findall(r"`python -m (tests\.speech .+?)`", page("examples/README.md"))
+    monkeypatch.setattr("sys.argv", shlex.split(command))
+    monkeypatch.chdir(tmp_path)
+    made = Path("examples", "question.wav")
+    made.parent.mkdir()
+
+    speech.main()
+
+    assert made.read_bytes() == (ROOT / made).read_bytes()
