@@ -109,7 +109,7 @@ def frame_fields(raw: bytes, kind: Kind, speaker: Side, keep: Keep) -> bytes:
     also if the audio must stay in the frame as well.
     """
     if kind is Kind.BINARY:
-        stored = keep(raw)
+        stored = keep(raw) if raw else None
         text = b"" if stored else encode_base64(raw)
         return b'"binary":"%b"%b' % (text, _audio_field(0, stored))
     text, at, stored = _take_out(raw, speaker, keep)

@@ -106,6 +106,13 @@ def test_the_audio_of_a_binary_frame_goes_to_the_file() -> None:
     assert restore(fields, shelf.fetch) == (AUDIO, Kind.BINARY)
 
 
+def test_an_empty_binary_frame_names_no_audio() -> None:
+    fields, shelf, line = written(b"", Kind.BINARY)
+
+    assert line == b'{"binary":""}'
+    assert restore(fields, shelf.fetch) == (b"", Kind.BINARY)
+
+
 def test_a_binary_frame_that_is_no_audio_stays_in_the_line() -> None:
     line = b"{" + frame_fields(AUDIO, Kind.BINARY, Side.UPSTREAM, lambda _: None) + b"}"
 
