@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from msgspec import Raw, Struct
 
+from realtime_engine.dialect import Dialect
 from realtime_engine.prices import Prices
 
 NO_SETTINGS: Final = Raw(b"null")
@@ -86,6 +87,7 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
     Attributes:
         mode: ``managed``: the front is a microphone, a loudspeaker and a screen, and the session does the
             rest. ``transparent``: the front is itself a Realtime client; frames pass untouched.
+        dialect: How the front speaks: the ``beta`` is translated (`realtime_engine.interpreter`).
         upstream: The upstream's name, for the person.
         settings: The JSON object sent as ``session.update`` when the upstream opens; null: none is sent.
         flush_bytes: See `FLUSH_BYTES`.
@@ -102,6 +104,7 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
     """
 
     mode: Literal["managed", "transparent"] = "managed"
+    dialect: Dialect = "ga"
     upstream: str = ""
     settings: Raw = NO_SETTINGS
     flush_bytes: int = FLUSH_BYTES

@@ -65,7 +65,7 @@ class Outbox:
 
     def to_front(self, event: Event) -> None:
         """Say something to the front."""
-        self._commands.append(Send(Side.FRONT, encode(event)))
+        self.do(Send(Side.FRONT, encode(event)))
 
     def to_upstream(self, event: Event) -> None:
         """Say something to the model, now or when it is there."""

@@ -103,6 +103,7 @@ class Refused(NamedTuple):
 
 Verdict: TypeAlias = Pass | Changed | Refused
 PASS: Final = Pass()
+_TOO_DEEP: Final = Refused("invalid_json", "Invalid event: nested too deeply.")
 
 
 class _PolicyError(Exception):
@@ -130,6 +131,17 @@ def is_plain_append(raw: bytes) -> bool:
     )
 
 
+def misread(raw: bytes, policy: Policy) -> Refused | None:
+    """Why a text frame of a front is not a JSON object that all readers read alike; None: it is one."""
+    try:
+        _read_strictly(raw, policy.max_depth)
+    except _PolicyError as refusal:
+        return Refused(refusal.code, str(refusal))
+    except RecursionError:
+        return _TOO_DEEP
+    return None
+
+
 def judge(raw: bytes, policy: Policy, *, managed: bool, our_calls: Collection[str] = ()) -> Verdict:
     """Decide about one text frame of a front. ``our_calls`` are those that the engine answers itself."""
     if is_plain_append(raw):
@@ -154,7 +166,7 @@ def judge(raw: bytes, policy: Policy, *, managed: bool, our_calls: Collection[st
         event_id = event.get("event_id")
         return Refused(refusal.code, str(refusal), refusal.param, event_id if isinstance(event_id, str) else None)
     except RecursionError:
-        return Refused("invalid_json", "Invalid event: nested too deeply.")
+        return _TOO_DEEP
     return PASS
 
 

@@ -7,7 +7,7 @@ messages is the business of `realtime_engine.managed` and `realtime_engine.trans
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Final, Protocol, assert_never
+from typing import Final, Protocol, assert_never, cast
 
 import msgspec
 
@@ -16,6 +16,7 @@ from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, Hang
 from realtime_engine.conversation import Entry
 from realtime_engine.events import EngineUpstream, Error
 from realtime_engine.inputs import Closed, Input, Message, Opened, Side, Stop, ToolResult
+from realtime_engine.interpreter import BetaOutbox, Interpreter
 from realtime_engine.limits import Meter
 from realtime_engine.managed import Managed
 from realtime_engine.objects import text
@@ -111,12 +112,20 @@ class Session:
     def __init__(self, options: SessionOptions) -> None:
         self.options = options
         self._now = 0.0
-        self._out = Outbox(options.limits)
+        beta = BetaOutbox(options.limits) if options.dialect == "beta" else None
+        self._out = beta or Outbox(options.limits)
         self._meter = Meter(options.limits)
         manner = Managed if options.mode == "managed" else Transparent
         self._manner: Manner = manner(options, self._out, self._meter)
+        self._front_said, self._upstream_said = self._manner.front_said, self._manner.upstream_said
+        if beta is not None:
+            interpreter = Interpreter(
+                options.policy, beta, front_said=self._front_said, upstream_said=self._upstream_said
+            )
+            self._front_said, self._upstream_said = interpreter.front_said, interpreter.upstream_said
         self._managed = self._manner if isinstance(self._manner, Managed) else None
-        self._transparent = self._manner if isinstance(self._manner, Transparent) else None
+        relays = isinstance(self._manner, Transparent) and beta is None
+        self._transparent = cast("Transparent", self._manner) if relays else None
         self._nothing_before = -inf  # for a driver that asks for each frame whether something is due
         self._connection = 0
         self._ending: _Ending | None = None
@@ -209,9 +218,9 @@ class Session:
         try:
             if message.side is Side.FRONT:
                 self._meter.heard_from_front(now)
-                self._manner.front_said(now, message)
+                self._front_said(now, message)
             elif self._out.upstream is not Upstream.LOST:
-                self._manner.upstream_said(now, message)
+                self._upstream_said(now, message)
         except msgspec.DecodeError as error:
             self._hang_up(BAD_TEXT, f"{message.side.value}: not an event: {error}")
 

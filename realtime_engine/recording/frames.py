@@ -82,18 +82,18 @@ Fetch: TypeAlias = Callable[[Place], bytes]
 
 
 class _Speech:
-    """How the audio of a side comes: in which event, and under which key."""
+    """How the audio of a side comes: in which events, and under which key."""
 
-    def __init__(self, name: str, key: str) -> None:
-        self.name = name
-        self.start = b'{"type":"%b",' % name.encode()
+    def __init__(self, *names: str, key: str) -> None:
+        self.names = names
+        self.starts = tuple(b'{"type":"%b",' % name.encode() for name in names)
         self.quoted = b'"%b"' % key.encode()
         self.before = b'"%b":"' % key.encode()
         self.key = re.compile(rb'"%b"\s*:\s*"' % key.encode())
 
 
-_FRONT_SPEECH: Final = _Speech("input_audio_buffer.append", "audio")
-_UPSTREAM_SPEECH: Final = _Speech("response.output_audio.delta", "delta")
+_FRONT_SPEECH: Final = _Speech("input_audio_buffer.append", key="audio")
+_UPSTREAM_SPEECH: Final = _Speech("response.output_audio.delta", "response.audio.delta", key="delta")
 _DELTAS: Final = (b'{"type":"response.output_audio_transcript.delta"', b'{"type":"response.output_text.delta"')
 _DEEPEST: Final = 200  # levels of nesting; Python 3.11 reads no more than some 900, less what its stack holds already
 _STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([\[{])|[\]}]')
@@ -141,7 +141,7 @@ def restore(fields: FrameFields, fetch: Fetch) -> tuple[bytes, Kind]:
 def find_audio(raw: bytes, speaker: Side) -> slice | None:
     """Where the base64 text of an audio event stands; None: it is not one, or not a plain one."""
     speech = _FRONT_SPEECH if speaker is Side.FRONT else _UPSTREAM_SPEECH
-    if raw.startswith(speech.start) and raw.endswith(b'"}'):  # as every known peer writes it: the audio at the end
+    if raw.startswith(speech.starts) and raw.endswith(b'"}'):  # as every known peer writes it: the audio at the end
         start, end = raw.find(speech.before) + len(speech.before), len(raw) - 2
         head = raw[:start]
         if start > len(speech.before) and raw.find(b'"', start) == end and head.count(speech.quoted) == 1:
@@ -152,7 +152,7 @@ def find_audio(raw: bytes, speaker: Side) -> slice | None:
 def _find_audio(raw: bytes, speech: _Speech) -> slice | None:
     """The same, wherever it stands."""
     try:
-        if peek_type(raw) != speech.name:
+        if peek_type(raw) not in speech.names:
             return None
     except (ValueError, RecursionError):
         return None

@@ -16,6 +16,7 @@ AUDIO = bytes(range(100))
 BASE64 = encode_base64(AUDIO)
 APPEND = b'{"type":"input_audio_buffer.append","audio":"%b"}'
 DELTA = b'{"type":"response.output_audio.delta","item_id":"item_1","delta":"%b","obfuscation":"x"}'
+FORMER_DELTA = b'{"type":"response.audio.delta","item_id":"item_1","delta":"%b"}'
 
 
 class Shelf:
@@ -42,7 +43,9 @@ def written(raw: bytes, kind: Kind = Kind.TEXT, speaker: Side = Side.FRONT) -> t
     return msgspec.json.decode(line, type=FrameFields), shelf, line
 
 
-@pytest.mark.parametrize(("frame", "speaker"), [(APPEND, Side.FRONT), (DELTA, Side.UPSTREAM)])
+@pytest.mark.parametrize(
+    ("frame", "speaker"), [(APPEND, Side.FRONT), (DELTA, Side.UPSTREAM), (FORMER_DELTA, Side.UPSTREAM)]
+)
 def test_audio_goes_to_the_file_and_the_text_stays(frame: bytes, speaker: Side) -> None:
     fields, shelf, line = written(frame % BASE64, speaker=speaker)
 
