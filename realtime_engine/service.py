@@ -16,6 +16,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from realtime_engine import journal
+from realtime_engine.dialect import Dialect
 from realtime_engine.driving import Run, both
 from realtime_engine.engine import Clock, OpenLink, converse
 from realtime_engine.errors import UsageError
@@ -62,7 +63,7 @@ class Service:
     reconnect: Reconnect | None = field(default_factory=Reconnect)
     recordings: Recordings | None = None
     metrics: Metrics = field(default_factory=Metrics)
-    _options: dict[tuple[Mode, bool], SessionOptions] = field(default_factory=dict, init=False, repr=False)
+    _options: dict[tuple[Mode, bool, Dialect], SessionOptions] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def recorded(self) -> bool:
@@ -75,21 +76,22 @@ class Service:
             return self.policy
         return replace(self.policy, pinned=self.policy.pinned | {"tools": BY_TOOLS})
 
-    def options(self, mode: Mode, *, transcription: bool = False) -> SessionOptions:
+    def options(self, mode: Mode, *, transcription: bool = False, dialect: Dialect = "ga") -> SessionOptions:
         """What a session of this kind is made of."""
-        kind = (mode, transcription)
+        kind = (mode, transcription, dialect)
         if kind not in self._options:
-            self._options[kind] = self._make_options(mode, transcription=transcription)
+            self._options[kind] = self._make_options(mode, transcription, dialect)
         return self._options[kind]
 
-    def _make_options(self, mode: Mode, *, transcription: bool) -> SessionOptions:
+    def _make_options(self, mode: Mode, transcription: bool, dialect: Dialect) -> SessionOptions:  # noqa: FBT001
         settings = for_transcription(self.settings) if transcription else self.settings
         tools = self.tools.schemas if self.tools is not None and mode == "managed" else ()
         return SessionOptions(
             mode=mode,
+            dialect=dialect,
             upstream=self.upstream.name,
             settings=with_tools(settings, tools),
-            reports=mode == "managed",
+            reports=mode == "managed" and dialect == "ga",
             tools=tools,
             tool_failures=bool(tools),
             policy=self.policy_of(mode),
@@ -103,6 +105,7 @@ class Service:
         *,
         front: str,
         mode: Mode,
+        dialect: Dialect = "ga",
         wanted: Wanted = ANYTHING,
         stop: Stopping | None = None,
         address: str = "",
@@ -113,15 +116,18 @@ class Service:
             open_front: Connects the front, once.
             front: The front's name, for the recording.
             mode: Who does what: see `SessionOptions`.
+            dialect: How the front speaks.
             wanted: What a client's URL asks for; a model counts only where clients may set one.
             stop: Where the operator says that all conversations shall end.
             address: Who it is, for the log.
         """
         began = trio.current_time()
         facts = {"front": front, "mode": mode, "upstream": self.upstream.name, "address": address}
+        if dialect != "ga":
+            facts["dialect"] = dialect
         with watching(self.metrics, mode) as watch, journal.conversation(new_id(), watch, **facts) as log:
             try:
-                run = await self._hold(open_front, front, mode, wanted, stop, watch, log)
+                run = await self._hold(open_front, front, mode, dialect, wanted, stop, watch, log)
             except* Exception as errors:  # noqa: BLE001 - whatever it is, it is this conversation's
                 log.failed(errors)
                 run = Run(trio.current_time() - began, FAILED, FAULT)
@@ -133,6 +139,7 @@ class Service:
         open_front: OpenLink,
         front: str,
         mode: Mode,
+        dialect: Dialect,
         wanted: Wanted,
         stop: Stopping | None,
         watch: Watch,
@@ -141,7 +148,7 @@ class Service:
         if wanted.model is not None and not may_set("model", self.policy):
             log.note("the model that the client asks for does not count: the operator chooses it")
             wanted = wanted._replace(model=None)
-        options = self.options(mode, transcription=wanted.transcription)
+        options = self.options(mode, transcription=wanted.transcription, dialect=dialect)
         upstream = for_conversation(self.upstream)
 
         def open_upstream(clock: Clock) -> AbstractAsyncContextManager[Link]:

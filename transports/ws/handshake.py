@@ -3,11 +3,12 @@
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from realtime_engine.dialect import Dialect
 from realtime_engine.websocket import accept_value
 from transports.ws.answers import HttpError
 from transports.ws.request import Request, bad_request
@@ -16,6 +17,11 @@ VERSION: Final = "13"
 SUBPROTOCOL: Final = "realtime"
 """The one that is selected where it is offered: browsers fail a connection that offered some and got none."""
 
+BETA_HEADER: Final = ("openai-beta", "realtime=v1")
+BETA_SUBPROTOCOL: Final = "openai-beta.realtime-v1"
+"""How a client says that it speaks the beta (protocol.md, section 1.1); a browser can set no header."""
+
+_DIALECTS: Final[Mapping[str, Dialect]] = {"ga": "ga", "beta": "beta"}
 _KEY_BYTES: Final = 16
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UPGRADE: Final = ("upgrade", "websocket")
@@ -78,6 +84,22 @@ def offered(request: Request) -> Sequence[str]:
     if not all(map(_TOKEN.fullmatch, names)):
         raise bad_request("The header Sec-WebSocket-Protocol is malformed.")
     return names
+
+
+def dialect(request: Request) -> Dialect:
+    """How a client speaks: what its URL says counts most, for that can be chosen where the rest is an SDK's.
+
+    Raises:
+        HttpError: There is no such dialect, or the subprotocols are malformed.
+    """
+    asked = request.query.get("dialect")
+    if asked is None:
+        name, value = BETA_HEADER
+        return "beta" if value in request.listed(name) or BETA_SUBPROTOCOL in offered(request) else "ga"
+    if asked not in _DIALECTS:
+        known = " and ".join(_DIALECTS)
+        raise HttpError(HTTPStatus.BAD_REQUEST, "invalid_dialect", f"The dialects that are spoken here are {known}.")
+    return _DIALECTS[asked]
 
 
 def upgrade_required() -> HttpError:

@@ -278,6 +278,7 @@ class WebServer:
             lambda _: nullcontext(websocket),
             front=NAME,
             mode=admission.mode,
+            dialect=admission.dialect,
             wanted=admission.wanted,
             stop=self._stopping,
             address=address,

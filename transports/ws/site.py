@@ -6,13 +6,14 @@ from http import HTTPStatus
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import realtime_engine
+from realtime_engine.dialect import Dialect
 from realtime_engine.metrics import Mode, Totals
 from realtime_engine.plugins import ANYTHING, Wanted
 from realtime_engine.service import Service
 from transports.ws.access import Access, Visit
 from transports.ws.answers import NEVER_KEPT, Answer, HttpError, json_answer, text_answer
 from transports.ws.files import File
-from transports.ws.handshake import Handshake, read_handshake
+from transports.ws.handshake import Handshake, dialect, read_handshake
 from transports.ws.request import read_form
 from transports.ws.tokens import COOKIE, COOKIE_LIFE, SECURE_COOKIE
 
@@ -36,6 +37,7 @@ class Admission(NamedTuple):
 
     handshake: Handshake | None
     mode: Mode
+    dialect: Dialect
     wanted: Wanted
 
 
@@ -121,7 +123,7 @@ class Site:
 
     def _admit(self, visit: Visit, mode: Mode, wanted: Wanted) -> Admission:
         self._access.check_token(visit, time.time())
-        return Admission(read_handshake(visit.request), mode, wanted)
+        return Admission(read_handshake(visit.request), mode, dialect(visit.request), wanted)
 
 
 _Handler: TypeAlias = Callable[[Site, Visit], Awaitable[Answer | Admission]]

@@ -1,9 +1,11 @@
 """The opening handshake of a WebSocket (RFC 6455, section 4.2)."""
 
+from urllib.parse import parse_qsl
+
 import pytest
 
 from transports.ws.answers import HttpError
-from transports.ws.handshake import offered, read_handshake
+from transports.ws.handshake import dialect, offered, read_handshake
 from transports.ws.request import Request
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -16,9 +18,10 @@ ASKED = {
 }
 
 
-def request(method: str = "GET", version: str = "1.1", **headers: str | None) -> Request:
+def request(method: str = "GET", version: str = "1.1", query: str = "", **headers: str | None) -> Request:
     given = ASKED | {name.replace("_", "-"): value for name, value in headers.items()}
-    return Request(method, "/ws", {}, {name: value for name, value in given.items() if value is not None}, version)
+    asked = dict(parse_qsl(query))
+    return Request(method, "/ws", asked, {name: value for name, value in given.items() if value is not None}, version)
 
 
 def refusal(asked: Request) -> HttpError:
@@ -93,3 +96,29 @@ def test_what_is_malformed_is_refused(malformed: Request) -> None:
 
 def test_what_a_client_offers_is_listed_also_before_it_is_a_handshake() -> None:
     assert offered(request(upgrade=None, sec_websocket_protocol="a, b")) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "spoken"),
+    [
+        (request(), "ga"),
+        (request(openai_beta="realtime=v1"), "beta"),
+        (request(openai_beta="assistants=v2, realtime=v1"), "beta"),
+        (request(openai_beta="assistants=v2"), "ga"),
+        (request(sec_websocket_protocol="realtime, openai-insecure-api-key.x, openai-beta.realtime-v1"), "beta"),
+        (request(sec_websocket_protocol="realtime, openai-insecure-api-key.x"), "ga"),
+        (request(query="dialect=beta"), "beta"),
+        (request(query="dialect=ga", openai_beta="realtime=v1"), "ga"),
+    ],
+)
+def test_a_client_says_in_one_of_three_ways_that_it_speaks_the_beta_and_the_url_counts_most(
+    asked: Request, spoken: str
+) -> None:
+    assert dialect(asked) == spoken
+
+
+def test_another_dialect_is_refused_and_those_there_are_are_named() -> None:
+    with pytest.raises(HttpError, match="ga and beta") as error:
+        dialect(request(query="dialect=alpha"))
+
+    assert (error.value.status, error.value.code) == (400, "invalid_dialect")

@@ -87,6 +87,34 @@ async def test_another_library_s_client_is_served_as_well() -> None:
     assert (selected, first) == ("realtime", "session.created")
 
 
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/v1/realtime?model=gpt-4o-realtime-preview", {"extra_headers": [("OpenAI-Beta", "realtime=v1")]}),
+        ("/v1/realtime", {"subprotocols": ["realtime", "openai-beta.realtime-v1"]}),
+        ("/v1/realtime?dialect=beta", {}),
+        ("/ws?dialect=beta", {}),
+    ],
+)
+async def test_a_client_of_the_beta_has_its_question_answered(path: str, more: dict[str, Any]) -> None:
+    async with open_server() as server, open_client(f"{server.ws_url}{path}", **more) as client:
+        first = await client.hear()
+        await client.say({"type": "session.update", "session": {"modalities": ["text"], "temperature": 0.8}})
+        changed = await client.hear("session.updated", "error")
+        answered = await client.ask("Are you there?")
+
+    assert (first["type"], first["session"]["input_audio_format"]) == ("session.created", "pcm16")
+    assert changed["session"]["modalities"] == ["text"]
+    assert answered["response"]["output"][0]["content"] == [{"type": "text", "text": "You said: Are you there?"}]
+
+
+async def test_a_dialect_that_nobody_speaks_is_refused() -> None:
+    async with open_server() as server:
+        status, _, error = await turned_away(f"{server.ws_url}/v1/realtime?dialect=alpha")
+
+    assert (status, error["code"]) == (400, "invalid_dialect")
+
+
 async def test_what_comes_with_the_handshake_is_heard() -> None:
     upstream = Scripted()
     frame = b'\x81\x9c\x00\x00\x00\x00{"type":"response.cancel"}'.replace(b"\x9c", bytes([0x80 | 26]))
