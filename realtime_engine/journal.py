@@ -5,8 +5,7 @@ addresses, and reasons. Of a fault its kind and its place are told, not its mess
 Where the lines go is for whoever sets structlog up (`cli.logs`).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 import structlog
 
@@ -22,10 +21,27 @@ def log() -> structlog.typing.FilteringBoundLogger:
 
 
 class Journal:
-    """The log of one conversation."""
+    """The log of one conversation, which is named on all lines of the block, and of what is started in it."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, session: str, watch: Watch, **facts: str) -> None:
+        """Begin it.
+
+        Args:
+            session: The conversation's id, of the engine's own making.
+            watch: What it has used is taken from here.
+            facts: What its first line says: ``front``, ``mode``, ``upstream``, ``address``.
+        """
+        self._session = session
         self._watch = watch
+        self._facts = facts
+
+    def __enter__(self) -> Self:
+        structlog.contextvars.bind_contextvars(session=self._session)
+        log().info("conversation began", **self._facts)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        structlog.contextvars.unbind_contextvars("session")
 
     def note(self, text: str) -> None:
         """What the session notes."""
@@ -46,20 +62,6 @@ class Journal:
     def failed(self, error: BaseException) -> None:
         """It broke off by a fault of the engine's own."""
         fault("conversation failed", error)
-
-
-@contextmanager
-def conversation(session: str, watch: Watch, **facts: str) -> Iterator[Journal]:
-    """Name this conversation on all lines of the block, and of the tasks and threads that are started in it.
-
-    Args:
-        session: The conversation's id, of the engine's own making.
-        watch: What it has used is taken from here.
-        facts: What its first line says: ``front``, ``mode``, ``upstream``, ``address``.
-    """
-    with structlog.contextvars.bound_contextvars(session=session):
-        log().info("conversation began", **facts)
-        yield Journal(watch)
 
 
 def fault(what: str, error: BaseException) -> None:

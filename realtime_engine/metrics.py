@@ -6,8 +6,7 @@ of values; what a peer calls an error is counted under ``other`` unless the engi
 """
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Final, Literal, Protocol, Self, TypeAlias, TypeGuard
 
 import msgspec
@@ -207,29 +206,24 @@ class Metrics:
         self.kept = Totals()
         self._open: dict[int, tuple[Side, Traffic]] = {}
 
-    @contextmanager
-    def conversation(self, mode: Mode) -> Iterator[None]:
-        """A conversation is under way for as long as the block lasts; how it ended is for `ended` to say."""
+    def began(self, mode: Mode) -> None:
+        """A conversation is under way, until it has `ended`."""
         add(self.kept.started, mode)
         add(self.kept.active, mode)
-        try:
-            yield
-        finally:
-            add(self.kept.active, mode, -1)
 
-    @contextmanager
-    def traffic(self, side: Side, link: Traffic) -> Iterator[None]:
-        """A connection is open for as long as the block lasts."""
-        self._open[id(link)] = (side, link)
-        try:
-            yield
-        finally:
-            del self._open[id(link)]
-            self.kept.carry(side, link)
-
-    def ended(self, code: int) -> None:
+    def ended(self, mode: Mode, code: int) -> None:
         """A conversation was closed with this code."""
+        add(self.kept.active, mode, -1)
         add(self.kept.ended, _known(str(code), CODES))
+
+    def opened(self, side: Side, link: Traffic) -> None:
+        """A connection is open, until it is `closed`."""
+        self._open[id(link)] = (side, link)
+
+    def closed(self, link: Traffic) -> None:
+        """A connection carries nothing any more."""
+        side, _ = self._open.pop(id(link))
+        self.kept.carry(side, link)
 
     def refused(self, reason: Refusal) -> None:
         """Somebody was not let in."""

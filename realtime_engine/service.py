@@ -5,7 +5,7 @@ Whatever goes wrong in one conversation ends that one, and the server goes on.
 
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -23,7 +23,7 @@ from realtime_engine.errors import UsageError
 from realtime_engine.inputs import Side
 from realtime_engine.link import Link
 from realtime_engine.machine_link import open_machine
-from realtime_engine.metrics import Metrics, Mode, counts
+from realtime_engine.metrics import Metrics, Mode, Traffic, counts
 from realtime_engine.network import Network
 from realtime_engine.options import NO_SETTINGS, Limits, Policy, Reconnect, SessionOptions
 from realtime_engine.plugins import ANYTHING, LinkUpstream, Upstream, Wanted, for_conversation, is_machine
@@ -34,7 +34,7 @@ from realtime_engine.session import FAILED, Session
 from realtime_engine.settings import BY_TOOLS, for_transcription, with_tools
 from realtime_engine.stopping import Stopping
 from realtime_engine.tools import Tools
-from realtime_engine.watch import Watch, watching
+from realtime_engine.watch import Watch
 
 FAULT = "a fault in the engine"
 
@@ -125,7 +125,7 @@ class Service:
         facts = {"front": front, "mode": mode, "upstream": self.upstream.name, "address": address}
         if dialect != "ga":
             facts["dialect"] = dialect
-        with watching(self.metrics, mode) as watch, journal.conversation(new_id(), watch, **facts) as log:
+        with Watch(self.metrics, mode) as watch, journal.Journal(new_id(), watch, **facts) as log:
             try:
                 run = await self._hold(open_front, front, mode, dialect, wanted, stop, watch, log)
             except* Exception as errors:  # noqa: BLE001 - whatever it is, it is this conversation's
@@ -159,8 +159,8 @@ class Service:
         talk = partial(
             converse,
             Session(options),
-            open_front=partial(_Counted, Side.FRONT, open_front, watch),
-            open_upstream=partial(_Counted, Side.UPSTREAM, open_upstream, watch),
+            open_front=partial(_Counted, Side.FRONT, open_front, self.metrics),
+            open_upstream=partial(_Counted, Side.UPSTREAM, open_upstream, self.metrics),
             run_tool=self.tools.anew().run_in_time if options.tools and self.tools is not None else None,
             stop=stop,
             note=log.note,
@@ -205,21 +205,24 @@ def new_id() -> str:
 class _Counted:
     """One connection, and what goes over it counted, if it counts. It may still be closing when the next one opens."""
 
-    __slots__ = ("_link", "_side", "_traffic", "_watch")
+    __slots__ = ("_link", "_metrics", "_side", "_traffic")
 
-    def __init__(self, side: Side, open_link: OpenLink, watch: Watch, clock: Clock) -> None:
+    def __init__(self, side: Side, open_link: OpenLink, metrics: Metrics, clock: Clock) -> None:
         self._side = side
         self._link = open_link(clock)
-        self._watch = watch
+        self._metrics = metrics
+        self._traffic: Traffic | None = None
 
     async def __aenter__(self) -> Link:
         link = await self._link.__aenter__()
-        self._traffic = self._watch.traffic(self._side, link) if counts(link) else nullcontext()
-        self._traffic.__enter__()
+        if counts(link):
+            self._traffic = link
+            self._metrics.opened(self._side, link)
         return link
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
-        self._traffic.__exit__(None, None, None)
+        if self._traffic is not None:
+            self._metrics.closed(self._traffic)
         return await self._link.__aexit__(kind, error, trace)

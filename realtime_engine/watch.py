@@ -15,14 +15,13 @@ What the three latencies are:
   it counts when the answer's ``response.done`` says ``cancelled``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Self, TypeAlias
 
 from realtime_engine import events as ev
 from realtime_engine.commands import FORWARD, Command, Connect, HangUp, Send, Step
 from realtime_engine.inputs import Closed, Kind, Message, Opened, Side
-from realtime_engine.metrics import Metrics, Mode, Traffic, add
+from realtime_engine.metrics import Metrics, Mode, add
 from realtime_engine.objects import InputTokens, OutputTokens, TranscriptionUsage, Usage
 from realtime_engine.session import PASSED_ON
 
@@ -39,19 +38,8 @@ _SOUND: Final = (b'{"type":"response.output_audio.delta"', b'{"type":"response.a
 _FRONT_CODES: Final = {1002: "protocol_error", 1006: "connection_lost", 1007: "bad_text", 1009: "too_big"}
 
 
-@contextmanager
-def watching(metrics: Metrics, mode: Mode) -> Iterator["Watch"]:
-    """Count a conversation for as long as the block lasts."""
-    watch = Watch(metrics, mode)
-    with metrics.conversation(mode):
-        try:
-            yield watch
-        finally:
-            metrics.ended(watch.code)
-
-
 class Watch:
-    """A `realtime_engine.driving.Record` that counts.
+    """A `realtime_engine.driving.Record` that counts a conversation, for as long as its block lasts.
 
     Attributes:
         code: What the conversation was closed with.
@@ -64,13 +52,20 @@ class Watch:
         self.output_tokens = 0
         self._metrics = metrics
         self._totals = metrics.kept
-        self._managed = mode == "managed"
+        self._mode = mode
         self._connecting = 0.0
         self._asked: float | None = None  # since when an answer is waited for
         self._sounding = False  # an answer under way is heard
         self._sounded = 0.0  # when its last audio was passed on
         self._cut: float | None = None  # since when it is interrupted
         self._cleared: dict[str, float] = {}  # what the front was told last to fall silent for, and when
+
+    def __enter__(self) -> Self:
+        self._metrics.began(self._mode)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._metrics.ended(self._mode, self.code)
 
     def __call__(self, step: Step) -> None:
         """Take a step."""
@@ -93,10 +88,6 @@ class Watch:
                 if message.raw.startswith(_SPEECH_START):
                     self._spoke(at, heard=True)
                     return
-
-    def traffic(self, side: Side, link: Traffic) -> AbstractContextManager[None]:
-        """A connection of this conversation is open for as long as the block lasts."""
-        return self._metrics.traffic(side, link)
 
     def _said(self, step: Step, message: Message) -> None:
         from_front = message.side is Side.FRONT
@@ -185,7 +176,7 @@ class Watch:
         self._metrics.response(response.status)
         if all(item.type != "function_call" for item in response.output):
             self._asked = None
-        if self._cut is not None and response.status == "cancelled" and not self._managed:
+        if self._cut is not None and response.status == "cancelled" and self._mode == "transparent":
             self._totals.silence.observe(max(0.0, self._sounded - self._cut))
         self._sounding = False
         self._cut = None

@@ -16,12 +16,15 @@ def test_connections_are_counted_while_they_are_open_and_once_when_they_have_end
     metrics = Metrics()
     first, second = carried(1, 100), carried(2, 200)
 
-    with metrics.traffic(Side.FRONT, first), metrics.traffic(Side.FRONT, second):
-        first.messages_in, first.bytes_in = 5, 500
-        assert metrics.totals().messages["front in"] == 7
-        assert metrics.totals().messages["front in"] == 7
-    with metrics.traffic(Side.UPSTREAM, carried(0, 0, 3, 300)):
-        pass
+    metrics.opened(Side.FRONT, first)
+    metrics.opened(Side.FRONT, second)
+    first.messages_in, first.bytes_in = 5, 500
+    assert metrics.totals().messages["front in"] == 7
+    assert metrics.totals().messages["front in"] == 7
+    metrics.closed(first)
+    metrics.closed(second)
+    metrics.opened(Side.UPSTREAM, third := carried(0, 0, 3, 300))
+    metrics.closed(third)
 
     assert metrics.totals().messages == {"front in": 7, "front out": 0, "upstream in": 0, "upstream out": 3}
     assert metrics.totals().bytes == {"front in": 700, "front out": 0, "upstream in": 0, "upstream out": 300}
@@ -50,11 +53,11 @@ def test_an_observation_on_a_bound_is_within_it() -> None:
 def test_the_numbers_of_several_processes_add_up_after_a_journey_as_json() -> None:
     some, more = Metrics(), Metrics()
     for metrics in (some, more):
-        metrics.ended(1000)
+        metrics.ended("managed", 1000)
         metrics.error("upstream", "invalid_value")
         metrics.kept.connect.observe(0.3)
-    more.ended(1012)
-    more.ended(4711)
+    more.ended("managed", 1012)
+    more.ended("managed", 4711)
 
     both = some.totals().plus(msgspec.json.decode(msgspec.json.encode(more.totals()), type=Totals))
 
@@ -67,7 +70,7 @@ def test_totals_are_a_copy() -> None:
     metrics = Metrics()
 
     before = metrics.totals()
-    metrics.ended(1000)
+    metrics.ended("managed", 1000)
     metrics.kept.connect.observe(1.0)
 
     assert before == Totals()
@@ -76,10 +79,13 @@ def test_totals_are_a_copy() -> None:
 def test_when_a_process_is_gone_its_conversations_have_ended_and_its_numbers_stay() -> None:
     metrics = Metrics()
     metrics.response("completed")
-    with metrics.conversation("managed"), metrics.conversation("managed"):
-        killed = metrics.totals().without_its_process()
+    metrics.began("managed")
+    metrics.began("managed")
+    killed = metrics.totals().without_its_process()
+    metrics.ended("managed", 1000)
+    metrics.ended("managed", 1000)
     ended = metrics.totals().without_its_process()
 
     assert (killed.active, killed.started, killed.ended) == ({"managed": 0}, {"managed": 2}, {"1006": 2})
-    assert ended.ended == {}
+    assert ended.ended == {"1000": 2}
     assert killed.responses == ended.responses == {"completed": 1}

@@ -14,7 +14,7 @@ from realtime_engine.metrics import Histogram, Metrics, Mode, Totals
 from realtime_engine.options import Limits, SessionOptions
 from realtime_engine.session import Session
 from realtime_engine.simulate import simulate
-from realtime_engine.watch import Watch, watching
+from realtime_engine.watch import Watch
 from tests.script import Script, created, done, function_call, session_created, speech, speech_started, speech_stopped
 
 VAD = session_created(turn_detection={"type": "server_vad"})
@@ -24,7 +24,7 @@ def counted(front: Script, upstream: Script, mode: Mode = "managed", **options: 
     """The numbers of one simulated conversation; the front's script closes it."""
     metrics = Metrics()
     session = Session(SessionOptions(mode=mode, **options))
-    with watching(metrics, mode) as watch:
+    with Watch(metrics, mode) as watch:
         simulate(session, front=front, connect=lambda: upstream, record=watch)
     return metrics.totals()
 
@@ -55,7 +55,7 @@ def told(event: Mapping[str, Any]) -> Send:
 def test_a_conversation_is_started_active_and_ended_with_its_close_code() -> None:
     metrics = Metrics()
 
-    with watching(metrics, "transparent") as watch:
+    with Watch(metrics, "transparent") as watch:
         assert metrics.totals().started == metrics.totals().active == {"transparent": 1}
         session = Session(SessionOptions(mode="transparent", limits=Limits(duration=5)))
         simulate(session, front=Script(), connect=Script, record=watch)
@@ -68,7 +68,7 @@ def test_a_conversation_is_started_active_and_ended_with_its_close_code() -> Non
 def test_a_conversation_that_breaks_counts_as_the_engines_own_fault() -> None:
     metrics = Metrics()
 
-    with pytest.raises(ZeroDivisionError), watching(metrics, "managed"):
+    with pytest.raises(ZeroDivisionError), Watch(metrics, "managed"):
         raise ZeroDivisionError
 
     assert metrics.totals().ended == {"1011": 1}
@@ -81,7 +81,8 @@ def test_a_conversation_that_breaks_counts_as_the_engines_own_fault() -> None:
 def test_connecting_takes_from_the_wish_to_the_open_connection() -> None:
     metrics, link = Metrics(), SimpleNamespace(messages_in=1, bytes_in=10, messages_out=2, bytes_out=20)
     session = Session(SessionOptions())
-    with watching(metrics, "managed") as watch, watch.traffic(Side.UPSTREAM, link):
+    metrics.opened(Side.UPSTREAM, link)
+    with Watch(metrics, "managed") as watch:
         for at, given in ((1.0, Opened(Side.FRONT)), (1.2, Opened(Side.UPSTREAM))):
             watch(Step(at, given, session.step(at, given)))
 
@@ -202,7 +203,7 @@ def test_tokens_are_counted_by_what_they_carried_and_the_rest_as_other() -> None
         "output_token_details": None,
     }
     metrics = Metrics()
-    with watching(metrics, "managed") as watch:
+    with Watch(metrics, "managed") as watch:
         watch(Step(1.0, said(Side.UPSTREAM, ended), [FORWARD]))
 
     assert metrics.totals().tokens == {"input text": 100, "input audio": 20, "input other": 10, "output other": 60}

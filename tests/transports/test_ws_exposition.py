@@ -19,17 +19,18 @@ def read(totals: Totals) -> dict[tuple[str, ...], float]:
 
 def test_what_was_counted_can_be_read_by_prometheus_own_parser() -> None:
     metrics = Metrics()
-    with metrics.conversation("managed"):
-        metrics.ended(1008)
-        metrics.refused("address_full")
-        metrics.error("upstream", "rate_limit_exceeded")
-        metrics.response("completed")
-        metrics.kept.tokens["input audio"] = 12
-        metrics.kept.messages["front in"] = 3
-        samples = read(metrics.totals())
+    metrics.began("managed")
+    metrics.began("managed")
+    metrics.ended("managed", 1008)
+    metrics.refused("address_full")
+    metrics.error("upstream", "rate_limit_exceeded")
+    metrics.response("completed")
+    metrics.kept.tokens["input audio"] = 12
+    metrics.kept.messages["front in"] = 3
+    samples = read(metrics.totals())
 
     assert samples["engine_sessions_active", "managed"] == 1
-    assert samples["engine_sessions_started_total", "managed"] == 1
+    assert samples["engine_sessions_started_total", "managed"] == 2
     assert samples["engine_sessions_ended_total", "1008"] == 1
     assert samples["engine_sessions_refused_total", "address_full"] == 1
     assert samples["engine_messages_total", "front", "in"] == 3

@@ -127,7 +127,7 @@ async def test_a_place_that_is_granted_to_somebody_who_has_gone_is_given_back() 
 
 async def test_the_numbers_are_those_of_all_and_its_own_are_told_when_asked_and_at_the_end() -> None:
     everything = Metrics()
-    everything.ended(1012)
+    everything.ended("managed", 1012)
 
     async def answer(supervisor: Supervisor) -> None:
         asked = await supervisor.hear()
@@ -138,12 +138,12 @@ async def test_the_numbers_are_those_of_all_and_its_own_are_told_when_asked_and_
         async with trio.open_nursery() as nursery:
             nursery.start_soon(answer, each.supervisor)
             assert (await each.worker.gather()).ended == {"1012": 1}
-        each.metrics.ended(1000)
+        each.metrics.ended("managed", 1000)
         each.supervisor.control.say(Count(7))
         told = await each.supervisor.hear()
         assert isinstance(told, Counted)
         assert (told.number, told.totals.ended) == (7, {"1000": 1})
-        each.metrics.ended(1000)
+        each.metrics.ended("managed", 1000)
 
     (last,) = each.last
     assert isinstance(last, Counted)
@@ -161,7 +161,7 @@ async def test_without_its_supervisor_a_worker_gives_no_place_and_knows_its_own_
             with trio.fail_after(10):
                 await each.lost.wait()
         await refused(each.worker)
-        each.metrics.ended(1000)
+        each.metrics.ended("managed", 1000)
         assert (await each.worker.gather()).ended == {"1000": 1}
         each.worker.free("10.0.0.1")
 
@@ -184,7 +184,7 @@ async def test_a_supervisor_that_hangs_keeps_nobody_waiting_for_ever(monkeypatch
 
     async with held() as each:
         await refused(each.worker)
-        each.metrics.ended(1000)
+        each.metrics.ended("managed", 1000)
         assert (await each.worker.gather()).ended == {"1000": 1}
         asked = await each.supervisor.hear()
         assert isinstance(asked, Take)
