@@ -228,8 +228,8 @@ class _Behind:
             self._hurry.wait(GATHER)
             self._hurry.clear()
             self._news.clear()
-            while self._lines:
-                self._put(self._render(self._lines.popleft()))
+            if lines := [self._render(self._lines.popleft()) for _ in range(len(self._lines))]:
+                self._put("\n".join(lines))
             if self._lost:
                 lost, self._lost = self._lost, 0
                 self._put(f"{lost} lines of the log are lost: nobody has read it")
