@@ -15,6 +15,7 @@ from trio.lowlevel import checkpoint_if_cancelled
 from realtime_engine.readiness import READ, WRITE, Readiness, Waiter
 
 CHUNK: Final = 64 * 1024
+_BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 T = TypeVar("T")
 
@@ -48,7 +49,8 @@ class Wire:
             session: An earlier connection's to the same server, which makes the handshake short.
         """
         self.closing: Callable[[], None] | None = None
-        sock.setblocking(False)  # noqa: FBT003 - the standard library's own
+        if sock.gettimeout() != 0:
+            sock.setblocking(False)  # noqa: FBT003 - the standard library's own
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         if tls is not None:
@@ -78,6 +80,17 @@ class Wire:
         """
         return await self._wait_for(lambda: self.sock.recv(CHUNK), READ)
 
+    def receive_now(self) -> bytes | None:
+        """Some bytes, if some are there; ``b""`` at the end; None: there are none yet.
+
+        Raises:
+            OSError: The connection is lost.
+        """
+        try:
+            return self.sock.recv(CHUNK)
+        except _BLOCKED:
+            return None
+
     def send_now(self, data: bytes) -> bytes:
         """Send what there is room for, and give the rest: a short answer on a new connection needs no deadline.
 
@@ -86,7 +99,7 @@ class Wire:
         """
         try:
             return data[self.sock.send(data) :]
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        except _BLOCKED:
             return data
 
     async def send_all(self, data: bytes) -> None:

@@ -11,7 +11,7 @@ import h11
 
 from realtime_engine.wire import Wire
 from transports.ws.answers import Answer, HttpError, all_headers
-from transports.ws.request import MOST_HEAD, Request, bad_request, head_too_large, read_head
+from transports.ws.request import MOST_HEAD, Request, bad_request, head_too_large, read_head, read_opening
 
 MOST_BODY: Final = 4 * 1024
 """Bytes of a body: the sign-in's form has a token in it, and nothing else comes with one."""
@@ -31,9 +31,23 @@ class HttpConnection:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEAD)
+        self._come = self._behind = b""  # what h11 has not seen, and what is in it behind a request
+        self._made: h11.Connection | None = None
         self._head_only = False
         self.begun = False
+
+    def opening(self) -> Request | None:
+        """The request to open a WebSocket that is there already, as nearly always; None: it must be waited for.
+
+        Raises:
+            HttpError: It is ambiguous, or too large.
+            OSError: The connection is lost.
+        """
+        if self.begun or self._made is not None:
+            return None
+        self._come = self._wire.receive_now() or b""
+        self.begun = bool(self._come)
+        return self._read_opening()
 
     async def begin(self) -> bool:
         """Wait for the first of a request; whether there is one.
@@ -41,7 +55,12 @@ class HttpConnection:
         Raises:
             OSError: The connection is lost.
         """
-        if not self.begun:
+        if self.begun:
+            return True
+        if self._made is None:
+            self._come = await self._wire.receive()
+            self.begun = bool(self._come)
+        else:
             await self._receive()
         return self.begun
 
@@ -52,6 +71,8 @@ class HttpConnection:
             HttpError: It is malformed; with the answer to it the connection ends.
             OSError: The connection is lost.
         """
+        if (opening := self._read_opening()) is not None:
+            return opening
         try:
             return await self._read()
         except h11.RemoteProtocolError as error:
@@ -61,6 +82,9 @@ class HttpConnection:
 
     async def answer(self, answer: Answer, *, last: bool = False) -> bool:
         """Send an answer, and say whether another request may follow. ``last``: none may."""
+        if self._made is None:  # it was asked without h11, which must know
+            for _ in (h11.Request, h11.EndOfMessage):
+                self._http.next_event()
         headers = all_headers(answer, time.time())
         if last or self._http.their_state in _UNREAD:
             headers.append(("Connection", "close"))
@@ -79,7 +103,7 @@ class HttpConnection:
     @property
     def rest(self) -> bytes:
         """What has come behind a request that opens a WebSocket: its first frames."""
-        return self._http.trailing_data[0]
+        return self._behind if self._made is None else self._made.trailing_data[0]
 
     async def linger(self) -> None:
         """End our side and read on for a while: what the client still sends must not cost it the answer."""
@@ -88,6 +112,21 @@ class HttpConnection:
         read = 0
         while read < LAST_READ and (data := await self._wire.receive()):
             read += len(data)
+
+    @property
+    def _http(self) -> h11.Connection:
+        """What knows HTTP; most who open a WebSocket can do without it."""
+        if self._made is None:
+            self._made = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEAD)
+            self._made.receive_data(self._come)
+        return self._made
+
+    def _read_opening(self) -> Request | None:
+        opening = read_opening(self._come) if self._made is None else None
+        if opening is None:
+            return None
+        request, self._behind = opening
+        return request
 
     async def _read(self) -> Request | None:
         self._head_only = False

@@ -12,6 +12,7 @@ from typing import Final
 from realtime_engine.errors import UsageError
 
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[([!-~]+)\])(?::[0-9]*)?")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")  # an extension of a browser has one of its own
 _OWN_PORTS: Final = {"http": ":80", "https": ":443"}
 
@@ -70,13 +71,8 @@ def without_port(host: str) -> str:
 
 def is_host(text: str) -> bool:
     """Whether this can stand in a ``Host`` header: a name or an address, and perhaps a port."""
-    name = without_port(text)
-    port = text[len(name) + 1 :]
-    if not text.isascii() or not name or (":" in text[len(name) :] and port and not port.isdecimal()):
-        return False
-    if name.startswith("["):
-        return is_address(name[1:-1]) and name.endswith("]")
-    return all(character.isalnum() or character in "-._" for character in name)
+    host = _HOST.fullmatch(text)
+    return host is not None and (host[1] is None or is_address(host[1]))
 
 
 def is_address(text: str) -> bool:

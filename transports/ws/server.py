@@ -5,8 +5,8 @@ Each connection has a task of its own, and whatever goes wrong there ends there.
 
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from http import HTTPStatus
 from math import inf
@@ -195,6 +195,8 @@ class WebServer:
         Raises:
             HttpError: It is malformed, or has begun and does not end.
         """
+        if (opening := http.opening()) is not None:
+            return opening
         with self._room.wait(begun_by) as scope:
             if not await http.begin():
                 return None
@@ -221,7 +223,8 @@ class WebServer:
             HttpError: There is no place, or it was a plain request: that, too, can ask whether there is one.
         """
         address = self._access.address(visit)
-        with self._awaited():
+        self._talking += 1
+        try:
             await self._take_place(address)
             try:
                 if admission.handshake is None:
@@ -229,13 +232,6 @@ class WebServer:
                 await self._converse(admission, admission.handshake, http.rest, wire, address)
             finally:
                 self._slots.free(address)
-
-    @contextmanager
-    def _awaited(self) -> Iterator[None]:
-        """The server does not end before this block has."""
-        self._talking += 1
-        try:
-            yield
         finally:
             self._talking -= 1
             if self._draining.is_set() and not self._talking:

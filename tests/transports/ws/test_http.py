@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+import trio.testing
 
 from realtime_engine.options import Policy
 from tests.servers import PATIENCE, Served, open_server
@@ -322,6 +323,30 @@ async def test_what_is_malformed_gets_a_4xx_and_others_never_notice(said: str) -
     assert b"close" in head.lower()
     assert b"\r\nContent-Length: %d" % len(body) in head
     assert after.status_code == 200
+
+
+@pytest.mark.parametrize("behind", ["", "GET /about HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+async def test_whoever_asks_for_a_page_and_would_open_a_websocket_too_gets_the_page_and_may_ask_on(behind: str) -> None:
+    wish = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    async with open_server(SHORT) as server:
+        answer = await say(server, f"{wish}{behind}".encode())
+
+    assert status(answer) == 200
+    assert answer.count(b"HTTP/1.1 200") == 1 + bool(behind)
+
+
+async def test_an_opening_that_comes_in_pieces_is_as_good_as_any_other() -> None:
+    opening = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    async with open_server(SHORT) as server, await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+        answer = b""
+        with trio.fail_after(PATIENCE):
+            for piece in (opening[:20], opening[20:]):
+                await stream.send_all(piece)
+                await trio.testing.wait_all_tasks_blocked(0.01)
+            async for data in stream:
+                answer += data
+
+    assert status(answer) == 426
 
 
 async def test_a_head_that_does_not_end_is_given_up_in_time_and_told_so() -> None:

@@ -1,12 +1,18 @@
 """A request, read strictly."""
 
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import TypeVar
 
 import h11
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from transports.ws.answers import HttpError
-from transports.ws.request import MOST_HEAD, MOST_HEADERS, Request, read_form, read_head
+from transports.ws.request import MOST_HEAD, MOST_HEADERS, Request, read_form, read_head, read_opening
+
+T = TypeVar("T")
 
 
 def read(target: str = "/", headers: dict[str, str] | None = None, **more: str) -> Request:
@@ -101,3 +107,60 @@ def test_a_form_is_read_and_anything_else_is_malformed() -> None:
     assert read_form(b"") == {}
     with pytest.raises(HttpError):
         read_form("token=caf\u00e9".encode())
+
+
+# --- what opens a WebSocket, and is read without h11 ----------------------------------------------------------
+
+NAME = st.text("!#$%&'*+-.^_`|~09AZaz :", min_size=1, max_size=9) | st.sampled_from(
+    ["Upgrade", "Connection", "Host", "hOST", "Content-Length", "Transfer-Encoding", "Expect", "Origin"]
+)
+VALUE = st.text("\t !~ aZ,\x80\xff\0\r\n\x7f", max_size=9) | st.sampled_from(["websocket", "localhost", "0", "chunked"])
+TARGET = st.sampled_from(["/v1/realtime?model=a%20b", "/", "/ a", "/\x7f", "http://a/ws", "//[", "*"])
+
+
+@given(TARGET, st.lists(st.tuples(NAME, VALUE), max_size=6), st.sampled_from(["1.1", "1.0", "2.0"]))
+@example("/ws", [("Host", "localhost"), ("Upgrade", " websocket\t"), ("Connection", "Upgrade")], "1.1")
+@example("/ws", [("Host", "a"), ("Upgrade", "websocket"), ("Content-Length", "3")], "1.1")
+@example("/ws", [("Host", "a"), ("Upgrade", "websocket"), ("Host", "b")], "1.1")
+@example("//[", [("Host", "a"), ("Upgrade", "websocket")], "1.1")
+@example("/ws", [("Host", "a"), ("Upgrade", "websocket"), ("Origin", "b"), ("origin", "c")], "1.1")
+def test_what_opens_a_websocket_is_read_as_h11_would_have_it_read(
+    target: str, headers: list[tuple[str, str]], version: str
+) -> None:
+    fields = "".join(f"{name}:{value}\r\n" for name, value in [("Upgrade", "websocket"), *headers])
+    come = f"GET {target} HTTP/{version}\r\n{fields}\r\n".encode("latin-1") + b"behind"
+
+    opening = outcome(read_opening, come)
+
+    assert opening is None or opening == outcome(read_by_h11, come)
+
+
+def outcome(read: Callable[[bytes], T], come: bytes) -> T | HTTPStatus:
+    """What was read, or why it is refused."""
+    try:
+        return read(come)
+    except HttpError as error:
+        return error.status
+
+
+def read_by_h11(come: bytes) -> tuple[Request, bytes]:
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(come)
+    head, end = connection.next_event(), connection.next_event()
+    assert isinstance(head, h11.Request)
+    assert isinstance(end, h11.EndOfMessage)
+    return read_head(head), connection.trailing_data[0]
+
+
+@pytest.mark.parametrize(
+    "come",
+    [
+        b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n",  # the end is yet to come
+        b"GET /ws HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
+        b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
+        b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nX: %b\r\n\r\n" % (b"a" * MOST_HEAD),
+    ],
+)
+def test_anything_else_is_left_to_h11(come: bytes) -> None:
+    assert read_opening(come) is None
