@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 import msgspec
+import outcome
 import trio
 from msgspec import UnsetType
 
@@ -76,6 +77,7 @@ class Guarded(WebSocket):
         super().__init__(wire, shared, Side.UPSTREAM, client=True, limits=limits, received=received)
         self._server = server
         self._greet_within = greet_within
+        self._greet_by = trio.current_time() + greet_within
         self._greeted = False
 
     @property
@@ -87,25 +89,27 @@ class Guarded(WebSocket):
         return code, self._server.refusal if code == _UNAUTHORIZED else self._server.silence
 
     async def listen(self, take: Take) -> bool:
-        """See `realtime_engine.link.CallingLink`."""
-        if self._greeted:
-            return await super().listen(partial(self._hand_on, take))
-        with trio.move_on_after(self._greet_within):
-            return await super().listen(partial(self._greet, take))
-        patience = f"{self._greet_within:g} s"
-        raise UpstreamError(f"{self._server.host} has said nothing within {patience}: is it a Realtime server?")
+        """See `realtime_engine.link.CallingLink`.
 
-    def _greet(self, take: Take, batch: Sequence[Message]) -> bool:
-        """The first words are there in time; the deadline ends with them."""
-        self._greeted = True
-        self._hand_on(take, batch)
-        return False
+        Raises:
+            RemoteProtocolError: The server broke the protocol.
+            UpstreamError: It does not begin to speak.
+        """
+        return await super().listen(partial(self._hand_on, take))
 
     def _hand_on(self, take: Take, batch: Sequence[Message]) -> bool:
+        self._greeted = True
         for message in batch:
             if message.raw.find(b"error", 0, _BEGINNING) >= 0 and self._is_betrayal(message):
                 return take([self._in_other_words(each) if self._is_betrayal(each) else each for each in batch])
         return take(batch)
+
+    def _check(self, now: float) -> None:
+        super()._check(now)
+        if not self._greeted and now >= self._greet_by:
+            patience = f"{self._greet_within:g} s"
+            silent = f"{self._server.host} has said nothing within {patience}: is it a Realtime server?"
+            self._wake(outcome.Error(UpstreamError(silent)))
 
     def _is_betrayal(self, message: Message) -> bool:
         return _is_error(message) and self._server.betrays(message.raw.decode(errors="replace"))

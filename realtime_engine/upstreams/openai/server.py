@@ -6,6 +6,7 @@ Source: protocol.md, section 1.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
@@ -16,6 +17,9 @@ from realtime_engine.upstreams.openai import OpenAIOptions, Vendor
 
 HOSTED: Final = "api.openai.com"
 _VENDOR: Final = Vendor()
+KEPT: Final = 64
+"""Addresses that are kept as they were made: clients may choose among models, but not among that many."""
+
 _AUTHENTICATES: Final = frozenset({"authorization", "api-key", "x-api-key"})
 _HANDSHAKE: Final = frozenset({"host", "connection", "upgrade", "content-length", "transfer-encoding"})
 _SETTLES: Final = frozenset({"model", "deployment", "call_id"})
@@ -58,14 +62,7 @@ class Server:
 
     def address(self, wanted: Wanted) -> str:
         """The URL for what is wanted; what stands in the operator's own counts more."""
-        given = parse_qsl(self.url.query, keep_blank_values=True)
-        names = {name for name, _ in given}
-        if wanted.transcription and "intent" not in names:
-            given = [each for each in given if each[0] != "model"]
-            given.append(("intent", "transcription"))
-        elif not wanted.transcription and not names & _SETTLES:
-            given.append(("model", wanted.model or self.model))
-        return urlunsplit(self.url._replace(query=urlencode(given)))
+        return _address(self.url, self.model, wanted)
 
     def explain(self, error: UpstreamError) -> str:
         """Why it refused, in one sentence that names the thing and the mend."""
@@ -134,6 +131,18 @@ def server_of(
     shown = bearer if authenticated is None else f"the {authenticated} header"
     model = _model(options, url) or vendor.model
     return Server(url, host, model, tuple(headers), tuple(keys), (*keys, *values), shown)
+
+
+@lru_cache(maxsize=KEPT)
+def _address(url: SplitResult, model: str, wanted: Wanted) -> str:
+    given = parse_qsl(url.query, keep_blank_values=True)
+    names = {name for name, _ in given}
+    if wanted.transcription and "intent" not in names:
+        given = [each for each in given if each[0] != "model"]
+        given.append(("intent", "transcription"))
+    elif not wanted.transcription and not names & _SETTLES:
+        given.append(("model", wanted.model or model))
+    return urlunsplit(url._replace(query=urlencode(given)))
 
 
 def _read(address: str) -> SplitResult:
