@@ -5,8 +5,8 @@ checkpoint in between: the order of all steps is total, and nothing is locked. B
 the *other* side has room: that is the backpressure.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from math import inf
 from typing import Final, TypeAlias, TypeVarTuple, Unpack
@@ -111,7 +111,7 @@ class _Conversation:
         self._connection = 0  # which one to the upstream the session has asked for last
         self._alarm: trio.CancelScope | None = None
         self._listening = trio.CancelScope()  # to the front
-        self._upstream = trio.CancelScope()  # the same for the connection asked for last
+        self._upstream: trio.CancelScope | None = None  # the same for the connection asked for last
         self._waiting: dict[Side, trio.CancelScope] = {}  # for a side to have room
         self._calls: dict[str, trio.CancelScope] = {}
         self._end = Run(0.0, FAILED, "")
@@ -132,41 +132,35 @@ class _Conversation:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self._step(Opened(Side.FRONT))
-            with self._told_the_time(sweep), self._told_to_stop(stop):
+            try:
+                self._hear_of(stop, sweep)
                 with self._listening:
                     self._step(await self._listen(Side.FRONT, 1, front))
                 await self._hung_up.wait()
+            finally:
+                self._hear_no_more_of(stop, sweep)
             await self._part(self._end)
             nursery.cancel_scope.cancel()
         return self._end
 
-    @contextmanager
-    def _told_the_time(self, sweep: Sweep | None) -> Iterator[None]:
-        """The session's timers fire: each at its time, or at the next look at all of them."""
+    def _hear_of(self, stop: Callable[[], Awaitable[Stop]] | Stopping | None, sweep: Sweep | None) -> None:
+        """The session's timers fire: each at its time, or at the next look at all of them; and it is told to stop."""
         if sweep is None:
             self._nursery.start_soon(self._watch_the_clock)
-            yield
-            return
-        sweep.add(self._look)
-        try:
-            yield
-        finally:
-            sweep.discard(self._look)
-
-    @contextmanager
-    def _told_to_stop(self, stop: Callable[[], Awaitable[Stop]] | Stopping | None) -> Iterator[None]:
+        else:
+            sweep.add(self._look)
         if isinstance(stop, Stopping):
+            stop.add(self._stop)
             if stop.said is not None:
                 self._step(stop.said)
-            stop.add(self._stop)
-            try:
-                yield
-            finally:
-                stop.discard(self._stop)
-            return
-        if stop is not None:
+        elif stop is not None:
             self._nursery.start_soon(self._await_stop, stop)
-        yield
+
+    def _hear_no_more_of(self, stop: Callable[[], Awaitable[Stop]] | Stopping | None, sweep: Sweep | None) -> None:
+        if sweep is not None:
+            sweep.discard(self._look)
+        if isinstance(stop, Stopping):
+            stop.discard(self._stop)
 
     # --- the tasks ------------------------------------------------------------------------------------------
 
@@ -348,7 +342,8 @@ class _Conversation:
         number = 1 if side is Side.FRONT else connection
         self._apply(self.now(), Closed(side, number, TRY_LATER, f"{side.value}: {reason}"))
         if side is Side.UPSTREAM and not self._session.over:  # there will be another
-            listening.cancel()
+            if listening is not None:
+                listening.cancel()
             if connection == self._connection:
                 self._leave_upstream()
 
@@ -359,8 +354,9 @@ class _Conversation:
                 if isinstance(step.input, Message) and step.input.side is side:
                     self._answers[side] = self._answers.get(side, 0) + len(raw)
             case Connect(connection=connection):
-                self._upstream.cancel()
-                self._leave_upstream()
+                if self._upstream is not None:
+                    self._upstream.cancel()
+                    self._leave_upstream()
                 self._connection, self._upstream = connection, trio.CancelScope()
                 self._nursery.start_soon(self._serve_upstream, connection, self._upstream)
             case RunTool() if self._run_tool is not None:
