@@ -197,6 +197,9 @@ class Managed:
         if isinstance(event, ev.ResponseCancel) and event.response_id in (UNSET, None, self._responses.active):
             self._interrupt(now, cancel=True)
             return
+        if isinstance(event, ev.ConversationItemTruncate) and self._is_cut(event):
+            self._out.note("the front cuts an answer that was cut at least as short: nothing is left to do")
+            return
         handle = _FRONT.get(event.type)
         if handle is not None:
             handle(self, now, event)
@@ -511,6 +514,11 @@ class Managed:
             self._interruption.await_report(now, cleared_ids[heard[0].response_id], heard)
         else:
             self._send_truncations(self._interruption.truncate(heard))
+
+    def _is_cut(self, truncation: ev.ConversationItemTruncate) -> bool:
+        """Whether nothing of what a front cuts off is left: many clients cut by themselves what they stop playing."""
+        entry = self.conversation.get(truncation.item_id)
+        return entry is not None and entry.heard_ms is not None and entry.heard_ms <= truncation.audio_end_ms
 
     def _is_cut_by_speech(self, response_id: str, cleared: Collection[str]) -> bool:
         """Whether a response that is under way is cut: the answer, once, and what runs beside it if it is heard."""

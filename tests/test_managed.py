@@ -346,6 +346,28 @@ def test_a_response_that_has_not_spoken_yet_is_cut_without_a_word_to_the_front()
     assert upstream.truncations() == [("item_1", 0)]
 
 
+@pytest.mark.parametrize(("by_the_front", "cuts"), [(1500, [1500]), (1600, [1500]), (1400, [1500, 1400])])
+def test_a_front_that_cuts_an_answer_itself_cuts_no_more_than_is_left(by_the_front: int, cuts: list[int]) -> None:
+    truncation = {"type": "conversation.item.truncate", "item_id": "item_1", "content_index": 0}
+    front = Script().at(1.6, "response.cancel", truncation | {"audio_end_ms": by_the_front}).at(5, Close())
+    upstream = Script().at(0, created(), speech(5.0)).at(1.5, speech_started())
+
+    steps = run(front, upstream)
+
+    assert upstream.truncations() == [("item_1", heard_ms) for heard_ms in cuts]
+    assert len(notes(steps)) == 2 - len(cuts)
+
+
+def test_a_front_may_cut_an_answer_that_nobody_has_cut() -> None:
+    truncation = {"type": "conversation.item.truncate", "item_id": "item_1", "content_index": 0, "audio_end_ms": 900}
+    front = Script().at(3, truncation, truncation | {"item_id": "item_9"}).at(5, Close())
+    upstream = Script().at(0, created(), speech(1.0), done())
+
+    run(front, upstream)
+
+    assert upstream.truncations() == [("item_1", 900), ("item_9", 900)]
+
+
 def test_held_speech_is_dropped_by_an_interruption() -> None:
     front = Script().at(9, Close())
     upstream = Script().at(0, created(), *[speech(1.0)] * 5).at(1.5, speech_started())
