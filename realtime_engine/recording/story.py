@@ -12,6 +12,7 @@ from realtime_engine import events as ev
 from realtime_engine.audio import PCM16, base64_size
 from realtime_engine.commands import Command, Forward, Note, Send, Step
 from realtime_engine.conversation import Conversation, Entry
+from realtime_engine.dialect import to_ga
 from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.objects import ErrorDetail, InputTokens, OutputTokens, Response, TurnDetection, Usage, text
 
@@ -214,11 +215,11 @@ class _Teller:
 
 
 def _event(message: Message) -> ev.Event | None:
-    """What a text frame says; None: nothing that can be understood."""
+    """What a text frame says, whichever dialect it is in; None: nothing that can be understood."""
     if message.kind is not Kind.TEXT:
         return None
     try:
-        return message.event
+        return ev.decode(to_ga(message.raw).raw)
     except (ValueError, RecursionError):
         return None
 

@@ -171,6 +171,22 @@ def test_what_has_no_beginning_or_no_end_has_no_speech_and_neither_has_a_silence
     ]
 
 
+def test_an_answer_has_its_latency_too_where_the_front_speaks_the_beta() -> None:
+    delta = event("response.audio.delta", **speech("item_2", 500))
+    told = Send(Side.FRONT, delta)
+
+    story = tell(
+        [
+            front(0.5, "response.create"),
+            *answer(1.0, "item_2"),
+            model(1.25, "response.output_audio.delta", told, **speech("item_2", 500)),
+            model(1.5, "response.done", response={"id": "resp_1", "status": "completed"}),
+        ]
+    )
+
+    assert [(turn.at, turn.latency, turn.speech_ms) for turn in story.turns] == [(1.25, 0.75, 500)]
+
+
 def test_an_interruption_says_when_it_was_and_how_much_was_heard() -> None:
     truncate = Send(
         Side.UPSTREAM, event("conversation.item.truncate", item_id="item_2", content_index=0, audio_end_ms=420)
