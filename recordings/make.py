@@ -16,12 +16,19 @@ from typing import Final
 import numpy as np
 import soundfile
 
+from realtime_engine.options import SessionOptions
+from realtime_engine.recording.writer import create_recording
+from realtime_engine.session import Session
+from realtime_engine.simulate import simulate
+from realtime_engine.upstreams.local import Local, LocalOptions
+from recordings.beta import BetaClient
 from tests.speech import write_speech
 
 HERE: Final = Path(__file__).parent
 SCRIPT: Final = HERE / "replies.toml"
 TOOLS: Final = HERE / "tools.py"
 SESSION: Final = HERE / "session.toml"
+BETA: Final = "beta-client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +69,36 @@ def make(golden: Golden) -> None:
         )  # fmt: skip
         if held.returncode != golden.status:
             raise RuntimeError(f"{golden.name}: exit status {held.returncode}, expected {golden.status}: {held.stderr}")
-        (recording,) = Path(folder).iterdir()
-        packed = _engine("pack", str(recording))
-        if packed.returncode:
-            raise RuntimeError(f"{golden.name}: {packed.stderr}")
-        shutil.rmtree(HERE / golden.name, ignore_errors=True)
-        shutil.copytree(recording, HERE / golden.name)
+        _keep(folder, golden.name)
+
+
+def make_beta(question: Path) -> None:
+    """Hold the conversation of a client that speaks the beta, for which there is no command, and put it in its place.
+
+    Raises:
+        RuntimeError: It could not be recorded.
+    """
+    model = Local(LocalOptions(script=SCRIPT))
+    options = SessionOptions(mode="transparent", dialect="beta", upstream=model.name)
+    with tempfile.TemporaryDirectory() as folder:
+        with create_recording(Path(folder), options, front="ws", upstream=model.name, warn=_raise) as recorder:
+            run = simulate(Session(options), front=BetaClient(question), connect=model.connect, record=recorder.record)
+            recorder.end(run.at, run.reason)
+        _keep(folder, BETA)
+
+
+def _keep(folder: str, name: str) -> None:
+    """Pack the one recording in a folder and put it in its place."""
+    (recording,) = Path(folder).iterdir()
+    packed = _engine("pack", str(recording))
+    if packed.returncode:
+        raise RuntimeError(f"{name}: {packed.stderr}")
+    shutil.rmtree(HERE / name, ignore_errors=True)
+    shutil.copytree(recording, HERE / name)
+
+
+def _raise(warning: str) -> None:
+    raise RuntimeError(warning)
 
 
 def _engine(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -84,10 +115,13 @@ def _join(path: Path, first: Path, pause: float, second: Path) -> None:
 def main() -> None:
     """Make them all, and say so."""
     with tempfile.TemporaryDirectory() as speech:
-        for golden in goldens(Path(speech)):
+        made = goldens(Path(speech))
+        for golden in made:
             make(golden)
-            size = sum(file.stat().st_size for file in (HERE / golden.name).iterdir())
-            print(f"recordings/{golden.name}: {size / 1000:.0f} kB")  # noqa: T201
+        make_beta(Path(speech) / "question.wav")
+    for name in (*(golden.name for golden in made), BETA):
+        size = sum(file.stat().st_size for file in (HERE / name).iterdir())
+        print(f"recordings/{name}: {size / 1000:.0f} kB")  # noqa: T201
 
 
 if __name__ == "__main__":

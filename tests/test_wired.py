@@ -189,7 +189,9 @@ async def test_a_recorded_conversation_is_the_same_when_it_is_held_again_with_al
     assert (then / "events.jsonl").read_bytes() == (now / "events.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["spoken-turn", "text-turn", "tool-call", "barge-in", "reconnection", "failure"])
+@pytest.mark.parametrize(
+    "name", ["spoken-turn", "text-turn", "tool-call", "barge-in", "reconnection", "failure", "beta-client"]
+)
 async def test_a_golden_recording_is_held_again_with_tasks_as_it_is_without(
     name: str, tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:

@@ -786,7 +786,10 @@ def test_the_command_line_of_each_golden_recording_has_it_answer(
 
     (folder,) = tmp_path.iterdir()
     with Recording(folder) as anew, Recording(GOLDENS / name) as golden:
-        assert from_model(list(anew.steps())) == from_model(list(golden.steps()))
+        now, then = from_model(list(anew.steps())), from_model(list(golden.steps()))
+        if golden.about.options.mode == "transparent":  # a client cuts its audio as it likes, and so is answered then
+            now, then = [(0.0, raw) for _, raw in now], [(0.0, raw) for _, raw in then]
+    assert now == then
     assert status == (3 if name == "failure" else 0)
 
 
