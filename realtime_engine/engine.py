@@ -18,7 +18,8 @@ from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, Hang
 from realtime_engine.driving import REPLACED, Passed, Record, Run, ignore, steps
 from realtime_engine.errors import RemoteProtocolError, UpstreamError, first
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.link import LARGEST, Link, listen
+from realtime_engine.link import LARGEST, Link
+from realtime_engine.listening import Listening
 from realtime_engine.session import FAILED, NORMAL, PASSED_ON, POLICY, TRY_LATER, Session
 from realtime_engine.stopping import Stopping
 from realtime_engine.sweep import Sweep
@@ -110,8 +111,8 @@ class _Conversation:
         self._answers: dict[Side, int] = {}  # bytes of answers to its own messages, since nothing waited for it last
         self._connection = 0  # which one to the upstream the session has asked for last
         self._alarm: trio.CancelScope | None = None
-        self._listening = trio.CancelScope()  # to the front
-        self._upstream: trio.CancelScope | None = None  # the same for the connection asked for last
+        self._listening = Listening()  # to the front
+        self._upstream = Listening()  # to the connection asked for last
         self._waiting: dict[Side, trio.CancelScope] = {}  # for a side to have room
         self._calls: dict[str, trio.CancelScope] = {}
         self._end = Run(0.0, FAILED, "")
@@ -134,8 +135,9 @@ class _Conversation:
             self._step(Opened(Side.FRONT))
             try:
                 self._hear_of(stop, sweep)
-                with self._listening:
-                    self._step(await self._listen(Side.FRONT, 1, front))
+                closed = await self._listen(Side.FRONT, 1, front, self._listening)
+                if closed is not None:
+                    self._step(closed)
                 await self._hung_up.wait()
             finally:
                 self._hear_no_more_of(stop, sweep)
@@ -164,20 +166,19 @@ class _Conversation:
 
     # --- the tasks ------------------------------------------------------------------------------------------
 
-    async def _serve_upstream(self, connection: int, listening: trio.CancelScope) -> None:
+    async def _serve_upstream(self, connection: int, listening: Listening) -> None:
         """One connection, until it ends, or until the session wants another: of the old one nothing is heard then."""
         ended, failure = False, None
         try:
             async with self._open_upstream(self.now) as link:
-                with listening:
-                    self._links[Side.UPSTREAM] = link
-                    self._step(Opened(Side.UPSTREAM, connection))
-                    closed = await self._listen(Side.UPSTREAM, connection, link)
-                    ended = True
+                self._links[Side.UPSTREAM] = link
+                self._step(Opened(Side.UPSTREAM, connection))
+                closed = await self._listen(Side.UPSTREAM, connection, link, listening)
+                ended = True
+                if closed is not None:
                     self._step(closed)
                     self._leave_upstream()
-                if listening.cancelled_caught:
-                    ended = True
+                else:
                     with trio.move_on_after(GRACE):
                         await link.close(NORMAL, REPLACED)
         except* UpstreamError as errors:
@@ -197,18 +198,18 @@ class _Conversation:
         if self._touched.pop(Side.UPSTREAM, None) is not None and link is not None:
             link.flush()
 
-    async def _listen(self, side: Side, number: int, link: Link) -> Closed:
-        """Step the session with all that one side says, until it ends."""
+    async def _listen(self, side: Side, number: int, link: Link, listening: Listening) -> Closed | None:
+        """Step the session with all that one side says, until it ends; None: until nobody wants to hear it."""
         take = partial(self._take, side, number)
         try:
-            while await listen(link, take):
+            while not listening.stopped and await listening.hear(link, take):
                 other = self._links.get(side.other)
                 if other is not None and other.queued:
                     with trio.CancelScope() as self._waiting[side.other]:
                         await other.drain()
         except RemoteProtocolError as error:
             return Closed(side, number, error.close_code, str(error))
-        return Closed(side, number, *link.closed)
+        return None if listening.stopped else Closed(side, number, *link.closed)
 
     def _take(self, side: Side, number: int, batch: Sequence[Message]) -> bool:
         """Step the session with a batch; whether the other side has room for the next.
@@ -342,8 +343,7 @@ class _Conversation:
         number = 1 if side is Side.FRONT else connection
         self._apply(self.now(), Closed(side, number, TRY_LATER, f"{side.value}: {reason}"))
         if side is Side.UPSTREAM and not self._session.over:  # there will be another
-            if listening is not None:
-                listening.cancel()
+            listening.stop()
             if connection == self._connection:
                 self._leave_upstream()
 
@@ -354,10 +354,9 @@ class _Conversation:
                 if isinstance(step.input, Message) and step.input.side is side:
                     self._answers[side] = self._answers.get(side, 0) + len(raw)
             case Connect(connection=connection):
-                if self._upstream is not None:
-                    self._upstream.cancel()
-                    self._leave_upstream()
-                self._connection, self._upstream = connection, trio.CancelScope()
+                self._upstream.stop()
+                self._leave_upstream()
+                self._connection, self._upstream = connection, Listening()
                 self._nursery.start_soon(self._serve_upstream, connection, self._upstream)
             case RunTool() if self._run_tool is not None:
                 scope = self._calls[command.call_id] = trio.CancelScope()
@@ -369,7 +368,9 @@ class _Conversation:
             case HangUp(code=code, reason=reason):
                 self._end = Run(step.at, code, reason)
                 self._hung_up.set()
-                self._listening.cancel()
+                self._listening.stop()
+                if Side.UPSTREAM in self._waiting:
+                    self._waiting[Side.UPSTREAM].cancel()
 
     def _write(self, side: Side, raw: bytes, kind: Kind) -> None:
         link = self._touched[side] = self._links[side]

@@ -70,6 +70,9 @@ class CallingLink(Link, Protocol):
     async def listen(self, take: Take) -> bool:
         """See `listen`; ``take`` may be called from another task, in the context of this one."""
 
+    def stop_listening(self) -> None:
+        """End `listen`, if somebody is in it: there may be more to come."""
+
 
 async def listen(link: Link, take: Take) -> bool:
     """Have ``take`` called with each batch, as `Link.read` gives it, until it wants no more or there is no more.

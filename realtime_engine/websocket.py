@@ -210,6 +210,10 @@ class WebSocket:
         more: bool = await trio.lowlevel.wait_task_rescheduled(self._stop_listening)
         return more
 
+    def stop_listening(self) -> None:
+        """End `listen`, if somebody is in it: there may be more to come."""
+        self._wake(outcome.Value(value=True))
+
     def _begin_listening(self, take: Take) -> _Result:
         """Take what has come already; the result, if that is enough."""
         self._take, self._result = take, None

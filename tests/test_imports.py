@@ -38,6 +38,7 @@ MAY: Final[dict[str, set[str]]] = {
     "websocket.py": {"socket", "ssl", "trio"},
     "wire.py": {"socket", "ssl", "trio"},
     # links without sockets
+    "listening.py": {"trio"},
     "machine_link.py": {"trio"},
     "memory.py": {"trio"},
     "servers.py": {"trio"},
