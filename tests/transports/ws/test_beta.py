@@ -2,19 +2,26 @@
 
 import base64
 import json
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import pytest
 import soundfile
+import trio
 from openai.types.beta import realtime as beta
 from pydantic import TypeAdapter
 from structlog.testing import capture_logs
 
 from realtime_engine.tools import Tools
-from tests.served import ROOT
-from tests.servers import Client, model, open_client, open_server
+from tests.cli.fake import engine
+from tests.pages import ROOT, blocks, commands, page
+from tests.servers import PATIENCE, Client, model, open_client, open_server
 
 OF_THE_BETA: Final = TypeAdapter[object](beta.RealtimeServerEvent)
 LEFT_OUT: Final = "the front asks for temperature, which the protocol no longer has: left out"
@@ -158,3 +165,23 @@ async def test_a_conversation_says_once_in_the_log_that_there_is_no_temperature_
 
     assert [line["event"] for line in logged].count(LEFT_OUT) == 1
     assert [line["dialect"] for line in logged if line["event"] == "conversation began"] == ["beta"]
+
+
+@pytest.mark.parametrize("program", blocks(page("docs/dialects.md"), "python"), ids=["openai", "websockets"])
+async def test_the_programs_in_the_documentation_are_answered(program: str) -> None:
+    async with open_server(upstream=model(reply_speed=100.0)) as server:
+        here = program.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+        run = partial(
+            subprocess.run, [sys.executable, "-c", here], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
+        )
+        done = await trio.to_thread.run_sync(run)
+
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"You said: Good morning\n|[23]\.\d seconds of answer\n", done.stdout)
+
+
+def test_the_commands_in_the_documentation_do_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+    for command in commands(page("docs/dialects.md")):
+        assert engine(*shlex.split(command)[1:]) == 0
