@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from cli.flags import arguments_of, flag_of, make, value_of
-from realtime_engine.errors import UsageError
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Upstream, find
+from cli.flags import arguments_of, flag_of, flags_of, make, value_of
+from realtime_engine.errors import EngineError, UsageError
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Upstream, check_made, described, find
 from realtime_engine.servers import is_server
 
 HOSTED: Final = "openai"
@@ -28,6 +28,12 @@ _BEHIND_COLON: Final = {"path": Path, "url": str, "resource": str}
 
 ELSEWHERE: Final = (*_BEHIND_COLON, "model_name")
 """Options of upstreams that are no flags of their own: what stands behind the colon, and ``--model``."""
+
+ENGINE: Final = ("", "the engine itself")
+"""Whose a flag is that is no plug-in's."""
+
+_OURS: Final = ("--help", "-h", "--version", "--verbose", "-v")
+"""Flags of every command."""
 
 _ADDRESSES: Final = ("ws://", "wss://")
 
@@ -72,7 +78,7 @@ class ChosenUpstream(NamedTuple):
         for name in missing:
             if name not in known:
                 raise UsageError(f"--upstream {self.name} needs a {name}: --upstream {self.name}:{name.upper()}")
-        upstream: Upstream = self.plugin(make(options, known))
+        upstream: Upstream = made(UPSTREAMS, self.name, self.plugin, known)
         return upstream
 
 
@@ -125,14 +131,42 @@ def choose_transport(name: str, *, server: bool) -> type[Any]:
     raise UsageError(f"the transport {name!r} serves many conversations: engine serve --transport {name}")
 
 
-def distinct(arguments: Sequence[Argument], transport: str, upstream: str) -> Sequence[Argument]:
-    """The arguments, of which no two have one name.
+def made(group: str, name: str, plugin: type[Any], values: Mapping[str, object]) -> Any:
+    """A plug-in, out of the values of its flags.
 
     Raises:
-        UsageError: Two have.
+        EngineError: It says what is wrong with them.
+        UsageError: It fails in another way, or lacks something. It may be a stranger's, so it is named.
     """
-    names = [argument.name for argument in arguments]
-    clash = next((name for name in names if names.count(name) > 1), None)
-    if clash is not None:
-        raise UsageError(f"both {transport!r} and {upstream!r} have a flag --{clash}: a plug-in must rename its own")
-    return arguments
+    try:
+        made = plugin(make(plugin.Options, values))
+    except EngineError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{described(group, name)} cannot begin: {type(error).__name__}: {error}") from error
+    check_made(made, group, name)
+    return made
+
+
+def distinct(arguments: Mapping[tuple[str, str], Sequence[Argument]]) -> list[Argument]:
+    """The arguments of all, of which no two have one flag.
+
+    Args:
+        arguments: By whose they are: a group of plug-ins and a name. Who comes first keeps the flag.
+
+    Raises:
+        UsageError: Two have one.
+    """
+    owners = dict.fromkeys(_OURS, ENGINE)
+    for owner, own in arguments.items():
+        for flag in (flag for argument in own for flag in flags_of(argument)):
+            other = owners.setdefault(flag, owner)
+            if other != owner:
+                raise UsageError(
+                    f"{_whose(*owner)} has a flag {flag}, as {_whose(*other)} has: rename the option there"
+                )
+    return [argument for own in arguments.values() for argument in own]
+
+
+def _whose(group: str, name: str) -> str:
+    return described(group, name) if group else name

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from inspect import Parameter as Argument
 from inspect import getdoc
-from typing import Annotated, TypeVar, get_type_hints
+from typing import Annotated, TypeVar, get_args, get_type_hints
 
 from cyclopts import Parameter
 from cyclopts.token import Token
@@ -71,6 +71,13 @@ def default_of(field: Field[object]) -> object:
 def flag_of(name: str) -> str:
     """The flag that fills a field."""
     return f"--{name.replace('_', '-')}"
+
+
+def flags_of(argument: Argument) -> Sequence[str]:
+    """All flags that fill an argument, those that say no among them."""
+    hint, parameter = get_args(argument.annotation)
+    names: Sequence[str] = parameter.name
+    return [*names, *(f"--no-{name.removeprefix('--')}" for name in names)] if hint is bool else names
 
 
 def value_of(flag: str, tokens: Sequence[str]) -> str | None:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from inspect import Signature
 from typing import TYPE_CHECKING, Final
 
-from cli.chosen import ChosenUpstream, choose_transport, choose_upstream, distinct, key_among
+from cli.chosen import ENGINE, ChosenUpstream, choose_transport, choose_upstream, distinct, key_among, made
 from cli.flags import arguments_of, make, value_of
 from cli.options import RunOptions
 from cli.toolbox import choose_tools, make_tools, tool_arguments
-from realtime_engine.plugins import MachineFront
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, MachineFront
 
 if TYPE_CHECKING:
     from realtime_engine.tools import Tools
@@ -34,19 +34,22 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     transport = value_of("--transport", tokens) or RunOptions().transport
     front = choose_transport(transport, server=False)
     upstream = choose_upstream(value_of("--upstream", tokens), key=key_among(tokens))
-    tools = choose_tools(value_of("--tools", tokens))
+    named = value_of("--tools", tokens)
+    tools = choose_tools(named)
 
     def run(**flags: object) -> int:
         common = make(RunOptions, flags)
-        return _run(common, front(make(front.Options, flags)), upstream, make_tools(tools, flags, common), flags)
+        return _run(
+            common, made(TRANSPORTS, transport, front, flags), upstream, make_tools(tools, flags, common), flags
+        )
 
-    arguments = [
-        *arguments_of(RunOptions, group="Conversation"),
-        *arguments_of(front.Options, group=f"Transport {transport}"),
-        *upstream.arguments(),
-        *tool_arguments(tools),
-    ]
-    run.__signature__ = Signature(distinct(arguments, transport, upstream.name))  # type: ignore[attr-defined]  # for cyclopts
+    arguments = {
+        ENGINE: arguments_of(RunOptions, group="Conversation"),
+        (TRANSPORTS, transport): arguments_of(front.Options, group=f"Transport {transport}"),
+        (UPSTREAMS, upstream.name): upstream.arguments(),
+        ("", f"--tools {named}"): tool_arguments(tools),
+    }
+    run.__signature__ = Signature(distinct(arguments))  # type: ignore[attr-defined]  # for cyclopts
     run.__doc__ = _HELP.format(transport=transport, flags=front.example, upstream=upstream.name)
     return run
 

@@ -14,13 +14,24 @@ from logging import INFO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cli.chosen import ELSEWHERE, HOSTED, KEYS, ChosenUpstream, choose_transport, choose_upstream, distinct, key_among
+from cli.chosen import (
+    ELSEWHERE,
+    ENGINE,
+    HOSTED,
+    KEYS,
+    ChosenUpstream,
+    choose_transport,
+    choose_upstream,
+    distinct,
+    key_among,
+    made,
+)
 from cli.flags import arguments_of, flag_of, make, value_of
 from cli.given import ConfigFile, from_environment, variable_of
 from cli.options import LimitOptions, ServeOptions
 from cli.toolbox import check_tools, choose_tools, make_tools, tool_arguments
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import Discreet, Upstream
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Discreet, Upstream
 from realtime_engine.servers import Server, is_supervisor
 
 if TYPE_CHECKING:
@@ -69,7 +80,8 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     front = choose_transport(transport, server=True)
     front_given = config.values(front.Options, "transport", transport) | from_environment(front.Options)
     upstream = choose_upstream(value_of("--upstream", tokens) or common.upstream, key=_key(tokens, config))
-    tools = choose_tools(value_of("--tools", tokens) or common.tools)
+    named = value_of("--tools", tokens) or common.tools
+    tools = choose_tools(named)
     tools_given = _of_tools(tools, config)
     options = upstream.plugin.Options
     upstream_given = config.values(options, "upstream", upstream.name) | from_environment(options, leave_out=ELSEWHERE)
@@ -79,7 +91,7 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
         return _serve(
             common,
             make(LimitOptions, limits_given | flags),
-            front(make(front.Options, front_given | flags)),
+            made(TRANSPORTS, transport, front, front_given | flags),
             upstream,
             upstream_given | flags,
             make_tools(tools, tools_given | flags, common),
@@ -87,15 +99,17 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
             verbose=bool({"-v", "--verbose"} & set(tokens)),
         )
 
-    arguments = [
-        *arguments_of(_FileOptions, group="Conversations"),
-        *arguments_of(ServeOptions, group="Conversations", given=given),
-        *arguments_of(LimitOptions, group="Limits", given=limits_given),
-        *arguments_of(front.Options, group=f"Transport {transport}", given=front_given),
-        *upstream.arguments(upstream_given),
-        *tool_arguments(tools, tools_given),
-    ]
-    serve.__signature__ = Signature(distinct(arguments, transport, upstream.name))  # type: ignore[attr-defined]  # for cyclopts
+    arguments = {
+        ENGINE: [
+            *arguments_of(_FileOptions, group="Conversations"),
+            *arguments_of(ServeOptions, group="Conversations", given=given),
+            *arguments_of(LimitOptions, group="Limits", given=limits_given),
+        ],
+        (TRANSPORTS, transport): arguments_of(front.Options, group=f"Transport {transport}", given=front_given),
+        (UPSTREAMS, upstream.name): upstream.arguments(upstream_given),
+        ("", f"--tools {named}"): tool_arguments(tools, tools_given),
+    }
+    serve.__signature__ = Signature(distinct(arguments))  # type: ignore[attr-defined]  # for cyclopts
     serve.__doc__ = _HELP.format(transport=transport, flags=front.example)
     return serve
 

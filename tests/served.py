@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 ROOT: Final = Path(__file__).parent.parent
-_OPEN: Final = re.compile(r"(https?)://([^/\s]+)/")
+_OPEN: Final = re.compile(r"(https?|tcp)://([^/\s]+)")
 PATIENCE: Final = 60.0  # seconds
 
 

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -29,7 +30,9 @@ from tests.pages import page
 from tests.script import Script
 
 ROOT: Final = Path(__file__).parent.parent
-POINT: Final = EntryPoint("trio-websocket", "examples.trio_websocket_upstream:TrioWebsocket", UPSTREAMS)
+POINT: Final = EntryPoint(
+    "trio-websocket", "examples.trio_websocket_upstream.trio_websocket_upstream:TrioWebsocket", UPSTREAMS
+)
 HELLO: Final = {
     "type": "conversation.item.create",
     "item": {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello?"}]},
@@ -40,10 +43,10 @@ SOUND: Final = {"type": "input_audio_buffer.append", "audio": "AAAA"}
 Handler = Callable[[WebSocketRequest], Awaitable[None]]
 
 
-def the_plugin(url: str) -> Any:
+def the_plugin(url: str, **options: Any) -> Any:
     """The plug-in, found as a stranger's is."""
     plugin = find(UPSTREAMS, "trio-websocket", points=[POINT])
-    return plugin(plugin.Options(url=url, model_name="gpt-test"))
+    return plugin(plugin.Options(url=url, model_name="gpt-test", **options))
 
 
 async def serve(nursery: trio.Nursery, handler: Handler) -> str:
@@ -193,6 +196,28 @@ def test_what_is_no_address_of_a_websocket_server_is_refused_before_anybody_call
         the_plugin(address)
 
 
+def test_no_time_to_connect_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^--connect-within must be more than 0 seconds, not 0$"):
+        the_plugin("ws://127.0.0.1:1/", connect_within=0)
+
+
+async def test_a_message_that_is_too_large_ends_the_connection() -> None:
+    async def handler(request: WebSocketRequest) -> None:
+        connection = await request.accept()
+        await connection.send_message(b"x" * 200)
+        with suppress(ConnectionClosed):
+            await connection.get_message()
+
+    async with trio.open_nursery() as nursery:
+        address = await serve(nursery, handler)
+        async with the_plugin(address, max_message_upstream=100).open(trio.current_time, None) as link:
+            assert link.largest == 100
+            with trio.fail_after(10):
+                assert await link.read() == ()
+            assert link.closed[0] == 1009
+        nursery.cancel_scope.cancel()
+
+
 async def test_the_key_goes_nowhere_in_clear_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     with pytest.raises(UpstreamError, match=r"^the key would go to model.example in clear text: use wss://$"):
@@ -206,9 +231,7 @@ async def test_nobody_there_is_the_upstreams_error() -> None:
             pytest.fail("somebody is there")
 
 
-async def test_somebody_who_speaks_no_websocket_is_the_upstreams_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("examples.trio_websocket_upstream.CONNECTING", 0.1)
-
+async def test_somebody_who_speaks_no_websocket_is_the_upstreams_error() -> None:
     async def say_nothing(stream: trio.SocketStream) -> None:
         await trio.sleep_forever()
 
@@ -216,7 +239,7 @@ async def test_somebody_who_speaks_no_websocket_is_the_upstreams_error(monkeypat
         (listener,) = await nursery.start(partial(trio.serve_tcp, say_nothing, 0, host="127.0.0.1"))
         port = listener.socket.getsockname()[1]
         with pytest.RaisesGroup(pytest.RaisesExc(UpstreamError, match="127.0.0.1 does not speak WebSocket")):
-            async with the_plugin(f"ws://127.0.0.1:{port}").open(trio.current_time, None):
+            async with the_plugin(f"ws://127.0.0.1:{port}", connect_within=0.1).open(trio.current_time, None):
                 pytest.fail("it does speak")
         nursery.cancel_scope.cancel()
 

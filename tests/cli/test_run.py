@@ -2,7 +2,7 @@
 
 import json
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +270,63 @@ def test_a_flag_that_two_plug_ins_claim_is_named(
     monkeypatch.setattr(Fake, "Options", RunOptions)
 
     assert engine("run", "--upstream", "fake", "--text", "x") == 2
-    assert "have a flag --transport" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "engine: the upstream 'fake' has a flag --transport, as the engine itself has: rename the option there\n"
+    )
+
+
+def options_with(name: str) -> type:
+    return make_dataclass("Options", [(name, bool, False)])
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "whose"),
+    [
+        ("record", "--record", "the engine itself"),
+        ("help", "--help", "the engine itself"),
+        ("verbose", "--verbose", "the engine itself"),
+        ("input", "--input", "the transport 'wav' of the package realtime-engine "),
+    ],
+)
+def test_an_option_that_is_taken_is_named_with_whose_it_is(
+    name: str, flag: str, whose: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Fake, "Options", options_with(name))
+
+    assert engine("run", "--upstream", "fake", "--text", "x") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"engine: the upstream 'fake' has a flag {flag}, as {whose}")
+
+
+def test_a_flag_that_says_no_is_a_flag_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Fake, "Options", options_with("no_sky"))
+    (tmp_path / "sky.py").write_text(
+        "from dataclasses import dataclass\n@dataclass\nclass Options:\n    sky: bool = True\ndef f() -> None: ...\n"
+    )
+
+    assert engine("run", "--upstream", "fake", "--text", "x", "--tools", "sky.py") == 2
+    assert "--tools sky.py has a flag --no-sky, as the upstream 'fake' has: rename" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ImportError("No module named 'birds'"), "cannot begin: ImportError: No module named 'birds'"),
+        (ValueError("so many"), "cannot begin: ValueError: so many"),
+    ],
+)
+def test_a_plug_in_that_fails_at_once_is_named(
+    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: Fake, options: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Fake, "__init__", fail)
+
+    assert engine("run", "--upstream", "fake", "--text", "x") == 2
+    assert capsys.readouterr().err == f"engine: the upstream 'fake' {words}\n"
 
 
 def test_notes_of_the_session_are_logged_with_v(

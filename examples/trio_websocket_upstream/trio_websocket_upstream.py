@@ -1,18 +1,16 @@
 """An upstream plug-in: the OpenAI Realtime API, or any server that speaks it, by way of trio-websocket.
 
 The engine's own upstream ``openai`` does the same over its own WebSocket layer, and better; this one shows what a
-plug-in is made of. Installed with this entry point it is `engine run --upstream trio-websocket`, or, for a server of
-one's own, `--upstream trio-websocket:ws://127.0.0.1:8000/v1/realtime`:
-
-    [project.entry-points."realtime_engine.upstreams"]
-    trio-websocket = "trio_websocket_upstream:TrioWebsocket"
+plug-in is made of. The package that it is in, with the entry point by which the engine finds it, is in
+``pyproject.toml`` beside it.
 """
 
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from typing import ClassVar, TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
@@ -27,15 +25,14 @@ from trio_websocket import (
 from realtime_engine.errors import UpstreamError, UsageError, first
 from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.plugins import ANYTHING, Wanted
+from realtime_engine.sizes import size
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
 PORTS = {"ws": 80, "wss": 443}
 HERE = ("127.0.0.1", "::1", "localhost")
-CONNECTING = 10.0  # seconds
 LOW_WATER = 64 * 1024  # bytes: with no more than that waiting, the front may say more
-LARGEST = 16 << 20  # bytes of one message
 
 
 @dataclass(frozen=True)
@@ -45,10 +42,14 @@ class TrioWebsocketOptions:
     Attributes:
         url: Its address; what stands behind the colon of ``--upstream``.
         model_name: The model, where no client asks for another; what ``--model`` says.
+        connect_within: Seconds within which the server must be reached, and agree to speak WebSocket.
+        max_message_upstream: Bytes that one message of the server may have.
     """
 
     url: str = "wss://api.openai.com/v1/realtime"
     model_name: str = "gpt-realtime"
+    connect_within: float = 10.0
+    max_message_upstream: int = field(default=16 << 20, metadata={"parse": size, "metavar": "SIZE"})
 
 
 class TrioWebsocket:
@@ -58,8 +59,10 @@ class TrioWebsocket:
     name: str = "trio-websocket"
 
     def __init__(self, options: TrioWebsocketOptions) -> None:
+        if not 0 < options.connect_within < inf:
+            raise UsageError(f"--connect-within must be more than 0 seconds, not {options.connect_within}")
         self._url = _read(options.url)
-        self._model = options.model_name
+        self._options = options
 
     @asynccontextmanager
     async def open(
@@ -74,12 +77,13 @@ class TrioWebsocket:
         if wanted.transcription:
             query.setdefault("intent", "transcription")
         else:
-            query.setdefault("model", wanted.model or self._model)
+            query.setdefault("model", wanted.model or self._options.model_name)
         url = self._url._replace(query=urlencode(query))
         headers = _headers(url)
         try:
-            async with _reach(url) as stream, trio.open_nursery() as nursery:
-                link = TrioWebsocketLink(await _shake_hands(nursery, stream, url, headers))
+            async with _reach(url, self._options) as stream, trio.open_nursery() as nursery:
+                connection = await _shake_hands(nursery, stream, url, headers, self._options)
+                link = TrioWebsocketLink(connection, self._options.max_message_upstream)
                 nursery.start_soon(link.write_on)
                 yield link
                 nursery.cancel_scope.cancel()
@@ -88,14 +92,19 @@ class TrioWebsocket:
 
 
 class TrioWebsocketLink:
-    """A connection, as the engine uses one: see `realtime_engine.link.Link`."""
+    """A connection, as the engine uses one: see `realtime_engine.link.Link`.
 
-    def __init__(self, connection: WebSocketConnection) -> None:
+    Attributes:
+        largest: Bytes of the largest message that comes from it.
+        queued, sent: Bytes that are written and have not left yet; that have left.
+    """
+
+    def __init__(self, connection: WebSocketConnection, largest: int) -> None:
         self._connection = connection
         self._queue: deque[str | bytes] = deque()
         self._more = trio.Event()
         self._less = trio.Event()
-        self.largest = LARGEST
+        self.largest = largest
         self.queued = 0
         self.sent = 0
 
@@ -180,12 +189,12 @@ def _read(address: str) -> SplitResult:
 
 
 @asynccontextmanager
-async def _reach(url: SplitResult) -> AsyncIterator[Stream]:
+async def _reach(url: SplitResult, options: TrioWebsocketOptions) -> AsyncIterator[Stream]:
     """A connection to the server of an address; closed at the end, which trio-websocket does not do by itself."""
     host, port = url.hostname or "", url.port or PORTS[url.scheme]
     stream: Stream
     try:
-        with trio.fail_after(CONNECTING):
+        with trio.fail_after(options.connect_within):
             if url.scheme == "wss":
                 stream = await trio.open_ssl_over_tcp_stream(host, port)
             else:
@@ -213,13 +222,13 @@ def _headers(url: SplitResult) -> Headers:
 
 
 async def _shake_hands(
-    nursery: trio.Nursery, stream: Stream, url: SplitResult, headers: Headers
+    nursery: trio.Nursery, stream: Stream, url: SplitResult, headers: Headers, options: TrioWebsocketOptions
 ) -> WebSocketConnection:
     path = f"{url.path or '/'}?{url.query}"
     try:
-        with trio.fail_after(CONNECTING):
+        with trio.fail_after(options.connect_within):
             return await wrap_client_stream(
-                nursery, stream, url.netloc, path, extra_headers=headers, max_message_size=LARGEST
+                nursery, stream, url.netloc, path, extra_headers=headers, max_message_size=options.max_message_upstream
             )
     except trio.TooSlowError as error:
         raise UpstreamError(f"{url.hostname} does not speak WebSocket") from error
