@@ -94,11 +94,12 @@ def test_connecting_takes_from_the_wish_to_the_open_connection() -> None:
 # --- first audio ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("dialect", ["ga", "beta"])
 @pytest.mark.parametrize("mode", ["managed", "transparent"])
-def test_the_first_audio_counts_from_the_end_of_the_question_to_its_way_to_the_front(mode: Mode) -> None:
+def test_the_first_audio_counts_from_the_end_of_the_question_to_its_way_to_the_front(mode: Mode, dialect: str) -> None:
     upstream = Script().at(1, speech_stopped()).at(1.7, created(), speech(0.1), speech(0.1)).at(1.9, done())
 
-    assert within(counted(listener(), upstream, mode).first_audio) == [(0.6, 0.8)]
+    assert within(counted(listener(), upstream, mode, dialect=dialect).first_audio) == [(0.6, 0.8)]
 
 
 def test_audio_that_is_held_counts_when_it_goes_to_the_front() -> None:

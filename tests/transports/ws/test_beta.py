@@ -116,6 +116,24 @@ async def test_an_application_answers_a_function_call(path: str) -> None:
     assert all_of("response.text.done", events)[0]["text"] == "The weather service says: fine"
 
 
+async def test_a_session_that_only_transcribes_does_so_with_the_events_of_then() -> None:
+    asked = {"input_audio_format": "pcm16", "input_audio_transcription": {"model": "whisper-1", "language": "en"}}
+    async with open_server() as server, open_client(f"{server.ws_url}{PATHS[0]}&intent=transcription") as client:
+        first = await client.hear()
+        await client.say({"type": "transcription_session.update", "session": {**asked, "modalities": ["text"]}})
+        second = await client.hear()
+        for audio in pieces():
+            await client.say({"type": "input_audio_buffer.append", "audio": audio})
+        written = await client.hear("conversation.item.input_audio_transcription.completed", "error")
+
+    assert (first["type"], first["session"]["input_audio_format"]) == ("transcription_session.created", "pcm16")
+    assert (second["type"], second["session"]["input_audio_transcription"]["language"]) == (
+        "transcription_session.updated",
+        "en",
+    )
+    assert written["transcript"]
+
+
 async def test_an_assistants_words_of_before_are_a_part_of_the_conversation() -> None:
     before = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "I was here before."}]}
     async with open_application(PATHS[0]) as client:
