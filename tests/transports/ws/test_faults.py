@@ -447,7 +447,7 @@ async def test_an_event_that_is_not_allowed_gets_an_error_and_goes_nowhere(what:
     assert upstream.scripts[0].types() == ["response.create"]
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*PATHS, *(f"{path}?dialect=beta" for path in PATHS)])
 async def test_fuzzed_events_harm_nobody(path: str) -> None:
     fuzz, left = Fuzz(seed=4), EVENTS
     served = open_server(upstream=model(reply_speed=1000.0))
