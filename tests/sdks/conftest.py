@@ -18,9 +18,9 @@ PIECE: Final = 4800  # bytes: 100 ms of PCM16
 
 
 @contextmanager
-def serving(*flags: str | Path) -> Iterator[Served]:
-    """A server that never says its token."""
-    local = ("--upstream", "local", "--script", Path(__file__).with_name("replies.toml"), "--reply-speed", "100")
+def serving(*flags: str | Path, speed: str = "100") -> Iterator[Served]:
+    """A server that never says its token; the model speaks at a multiple of real time."""
+    local = ("--upstream", "local", "--script", Path(__file__).with_name("replies.toml"), "--reply-speed", speed)
     with served(*local, *flags, env={"ENGINE_TOKEN": TOKEN}) as running:
         yield running
     assert TOKEN not in "".join(running.said)

@@ -43,12 +43,19 @@ def page(browser: Browser, secure: Served, clients: Path) -> Iterator[Page]:
         yield opened
 
 
-@pytest.mark.parametrize("client", ["openai", "agents"])
+@pytest.mark.parametrize(
+    "conversation",
+    [
+        pytest.param("openai.converse", id="openai/realtime/websocket"),
+        pytest.param("openai.converseInBeta", id="openai/beta/realtime/websocket"),
+        pytest.param("agents.converse", id="@openai/agents-realtime"),
+        pytest.param("reference.converse", id="openai-realtime-api"),
+    ],
+)
 def test_a_client_types_speaks_and_answers_a_function_call(
-    client: str, page: Page, secure: Served, speech: Sequence[bytes]
+    conversation: str, page: Page, secure: Served, speech: Sequence[bytes]
 ) -> None:
-    heard = page.evaluate(
-        f"(given) => Promise.race([clients.{client}.converse(given), clients.late(60)])", given(secure, speech)
-    )
+    in_time = f"(given) => Promise.race([clients.{conversation}(given), clients.late(60)])"
+    heard = page.evaluate(in_time, given(secure, speech))
 
     judge(msgspec.convert(heard, Heard), speech)

@@ -34,7 +34,7 @@ ASKED: Any = {"type": "message", "role": "user", "content": [{"type": "input_tex
 
 
 def output(call_id: str) -> Any:
-    return {"type": "function_call_output", "call_id": call_id, "output": "fine"}
+    return {"type": "function_call_output", "call_id": call_id, "output": "fine in Paris"}
 
 
 def until(kind: str, connection: RealtimeConnection) -> list[RealtimeServerEvent]:
@@ -110,7 +110,7 @@ def test_a_function_call(connection: RealtimeConnection) -> None:
     connection.conversation.item.create(item=output(the_call(until("response.done", connection))))
     connection.response.create()
 
-    assert said(until("response.done", connection)) == "The weather service says: fine"
+    assert said(until("response.done", connection)) == "The weather service says: fine in Paris"
 
 
 def test_the_asynchronous_client_holds_the_same_conversation(server: Served, speech: list[bytes]) -> None:
@@ -131,7 +131,7 @@ def test_the_asynchronous_client_holds_the_same_conversation(server: Served, spe
             call = the_call(await until_async("response.done", connection))
             await connection.conversation.item.create(item=output(call))
             await connection.response.create()
-            assert said(await until_async("response.done", connection)) == "The weather service says: fine"
+            assert said(await until_async("response.done", connection)) == "The weather service says: fine in Paris"
 
     asyncio.run(talk())
 

@@ -1,15 +1,27 @@
-// A conversation over either class of the `openai` package: each sends and emits the events as they are.
+// A conversation over any of the four classes of the `openai` package: each sends and emits the events as they are.
 
 import { ASKED, HELLO, WEATHER, nothingYet } from "./turns.mjs";
 
-/** Hold it; `speech` is PCM16 in pieces of base64. */
-export async function hold(realtime, speech) {
+/** What is called differently in the two generations of the API. */
+export const GA = {
+  words: "response.output_audio_transcript.delta",
+  sound: "response.output_audio.delta",
+  session: { type: "realtime", tools: [WEATHER] },
+};
+export const BETA = {
+  words: "response.audio_transcript.delta",
+  sound: "response.audio.delta",
+  session: { modalities: ["text", "audio"], voice: "alloy", temperature: 0.8, tools: [WEATHER] },
+};
+
+/** Hold it in the words of a generation; `speech` is PCM16 in pieces of base64. */
+export async function hold(realtime, generation, speech) {
   const heard = nothingYet();
   let words = "";
   let sound = [];
   realtime.on("error", (error) => heard.errors.push(error.message));
-  realtime.on("response.output_audio_transcript.delta", (event) => (words += event.delta));
-  realtime.on("response.output_audio.delta", (event) => sound.push(event.delta));
+  realtime.on(generation.words, (event) => (words += event.delta));
+  realtime.on(generation.sound, (event) => sound.push(event.delta));
 
   async function answered() {
     words = "";
@@ -38,7 +50,7 @@ export async function hold(realtime, speech) {
   await answered();
   heard.spoken = sound;
 
-  realtime.send({ type: "session.update", session: { type: "realtime", tools: [WEATHER] } });
+  realtime.send({ type: "session.update", session: generation.session });
   const { output } = await write(ASKED);
   const { city } = JSON.parse(output[0].arguments);
   heard.called.push(city);

@@ -3,13 +3,16 @@
 
 import net from "node:net";
 import OpenAI from "openai";
+import { OpenAIRealtimeWS as Beta } from "openai/beta/realtime/ws";
 import { OpenAIRealtimeWS } from "openai/realtime/ws";
-import { hold } from "./openai.mjs";
+import { BETA, GA, hold } from "./openai.mjs";
 
-export function converse({ http, token, speech }) {
+function open(Client, { http, token }) {
   const { protocol, hostname, port } = new URL(http);
   const createConnection = () => net.connect(Number(port), hostname);
   const options = protocol === "http:" ? { createConnection } : {};
-  const client = new OpenAI({ apiKey: token, baseURL: `${http}/v1` });
-  return hold(new OpenAIRealtimeWS({ model: "gpt-realtime", options }, client), speech);
+  return new Client({ model: "gpt-realtime", options }, new OpenAI({ apiKey: token, baseURL: `${http}/v1` }));
 }
+
+export const converse = (given) => hold(open(OpenAIRealtimeWS, given), GA, given.speech);
+export const converseInBeta = (given) => hold(open(Beta, given), BETA, given.speech);
