@@ -8,10 +8,10 @@ from cli.chosen import ENGINE, ChosenUpstream, choose_transport, choose_upstream
 from cli.flags import arguments_of, make, value_of
 from cli.options import RunOptions
 from cli.toolbox import choose_tools, make_tools, tool_arguments
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, MachineFront
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, MachineFront, tools_of
 
 if TYPE_CHECKING:
-    from realtime_engine.tools import Tools
+    from realtime_engine.tools import Runner
 
 _HELP: Final = """Hold one conversation, and record it if you like.
 
@@ -58,21 +58,23 @@ def _run(
     common: RunOptions,
     front: MachineFront,
     chosen: ChosenUpstream,
-    tools: "Tools | None",
+    tools: "Runner | None",
     flags: dict[str, object],
 ) -> int:
     from cli.screen import open_screen
     from cli.settings import check_folder, model_of, reconnect_of, session_settings
     from cli.talk import Talk
     from realtime_engine.options import SessionOptions
+    from realtime_engine.settings import with_tools
 
     check_folder(common.record)
-    schemas = tools.schemas if tools is not None else ()
-    settings = session_settings(common, tools=schemas)
+    settings = session_settings(common)
     upstream = chosen.make(flags, model=model_of(settings))
+    tools = tools or tools_of(upstream)
+    schemas = tools.schemas if tools is not None else ()
     options = SessionOptions(
         upstream=upstream.name,
-        settings=settings,
+        settings=with_tools(settings, schemas),
         lead=front.lead,
         reports=front.reports,
         tools=schemas,

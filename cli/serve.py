@@ -31,7 +31,7 @@ from cli.given import ConfigFile, from_environment, variable_of
 from cli.options import LimitOptions, ServeOptions
 from cli.toolbox import check_tools, choose_tools, make_tools, tool_arguments
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Discreet, Upstream
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Discreet, Upstream, tools_of
 from realtime_engine.servers import Server, is_supervisor
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _serve(
                 settings=settings,
                 policy=policy,
                 limits=bounds,
-                tools=tools,
+                tools=tools or tools_of(upstream),
                 reconnect=reconnect,
                 recordings=recordings,
             )

@@ -12,9 +12,8 @@ from cli.documents import read_document
 from cli.options import ConversationOptions
 from realtime_engine.errors import UsageError
 from realtime_engine.objects import Json
-from realtime_engine.options import NO_SETTINGS, Reconnect, ToolSchema
+from realtime_engine.options import NO_SETTINGS, Reconnect
 from realtime_engine.reconnection import reconnect
-from realtime_engine.settings import with_tools
 
 MOST_ATTEMPTS = 1000
 
@@ -31,15 +30,12 @@ def check_folder(record: Path | None) -> None:
         raise UsageError(f"--record {record}: this is no folder; name one")
 
 
-def session_settings(
-    options: ConversationOptions, *, session: Mapping[str, Json] = {}, tools: tuple[ToolSchema, ...] = ()
-) -> Raw:
+def session_settings(options: ConversationOptions, *, session: Mapping[str, Json] = {}) -> Raw:
     """The ``session`` object of ``session.update`` (protocol.md, section 5); null: nothing was asked for.
 
     Args:
         options: The file and the flags.
         session: The object itself, which counts where no file is named.
-        tools: The functions that the engine runs.
 
     Raises:
         UsageError: The file cannot be read, or is no such object.
@@ -51,8 +47,7 @@ def session_settings(
         _inner(_inner(settings, "audio"), "output")["voice"] = options.voice
     if options.instructions is not None:
         settings["instructions"] = options.instructions
-    asked = Raw(msgspec.json.encode({"type": "realtime"} | settings)) if settings else NO_SETTINGS
-    return with_tools(asked, tools)
+    return Raw(msgspec.json.encode({"type": "realtime"} | settings)) if settings else NO_SETTINGS
 
 
 def reconnect_of(options: ConversationOptions) -> Reconnect | None:

@@ -31,7 +31,7 @@ from realtime_engine.recording.live import open_recorder
 from realtime_engine.recording.writer import create_recording
 from realtime_engine.session import Session
 from realtime_engine.simulate import simulate
-from realtime_engine.tools import Tools
+from realtime_engine.tools import Runner
 
 RecorderT = TypeVar("RecorderT")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -50,7 +50,7 @@ class Talk:
     front: MachineFront
     upstream: Upstream
     session: SessionOptions
-    tools: Tools | None
+    tools: Runner | None
     record: Path | None
     screen: Screen
     signal: int = 0
@@ -139,11 +139,11 @@ class Talk:
                 self.signal = await anext(signals)
         return Stop(_WHY)
 
-    def _run_tool(self, tools: Tools, call: RunTool) -> ToolResult:
+    def _run_tool(self, tools: Runner, call: RunTool) -> ToolResult:
         """Run a tool while the virtual clock stands still: to its end, or until a signal comes."""
         return trio.run(self._run_tool_until_stopped, tools, call)
 
-    async def _run_tool_until_stopped(self, tools: Tools, call: RunTool) -> ToolResult:
+    async def _run_tool_until_stopped(self, tools: Runner, call: RunTool) -> ToolResult:
         result = ToolResult(call.call_id, _WHY, failed=True)
 
         async def run(scope: trio.CancelScope) -> None:

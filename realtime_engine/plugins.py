@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # the flags of a plug-in are wanted long before a conversatio
     from realtime_engine.network import Network
     from realtime_engine.options import SessionOptions
     from realtime_engine.show import Show
+    from realtime_engine.tools import Runner
 
 TRANSPORTS = "realtime_engine.transports"
 UPSTREAMS = "realtime_engine.upstreams"
@@ -131,6 +132,20 @@ class Discreet(Protocol):
     @property
     def secrets(self) -> Sequence[str]:
         """What no log may show."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """An upstream that knows what functions have returned."""
+
+    @property
+    def tools(self) -> Runner | None:
+        """What it knows, for conversations that are given no functions; None: nothing was called."""
+
+
+def tools_of(upstream: Upstream) -> Runner | None:
+    """What an upstream knows of functions; None: nothing."""
+    return upstream.tools if isinstance(upstream, Remembering) else None
 
 
 def is_machine(upstream: Upstream) -> TypeGuard[MachineUpstream]:

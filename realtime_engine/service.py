@@ -33,7 +33,7 @@ from realtime_engine.recording.live import LiveRecorder
 from realtime_engine.session import FAILED, Session
 from realtime_engine.settings import BY_TOOLS, for_transcription, with_tools
 from realtime_engine.stopping import Stopping
-from realtime_engine.tools import Tools
+from realtime_engine.tools import Runner
 from realtime_engine.watch import Watch
 
 FAULT = "a fault in the engine"
@@ -59,7 +59,7 @@ class Service:
     settings: Raw = field(default_factory=lambda: NO_SETTINGS)
     policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)
-    tools: Tools | None = None
+    tools: Runner | None = None
     reconnect: Reconnect | None = field(default_factory=Reconnect)
     recordings: Recordings | None = None
     metrics: Metrics = field(default_factory=Metrics)

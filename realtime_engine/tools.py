@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 import trio
@@ -40,6 +40,20 @@ LONGEST: Final = 256_000
 
 class _Refused(Exception):  # noqa: N818 - it never leaves this file
     """A call that is not run, or a result that is not passed on; the text is for the model."""
+
+
+class Runner(Protocol):
+    """What runs the functions of a conversation: `Tools`, or a recording that knows what they returned."""
+
+    @property
+    def schemas(self) -> tuple[ToolSchema, ...]:
+        """What the model is told of them."""
+
+    def anew(self) -> "Runner":
+        """The same for another conversation."""
+
+    async def run_in_time(self, call: RunTool) -> ToolResult:
+        """Run a call. Whatever goes wrong is a result; only a cancellation is raised."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,9 @@ from realtime_engine.recording.writer import create_recording
 from realtime_engine.session import Session
 from realtime_engine.simulate import simulate
 from realtime_engine.upstreams.recorded import Recorded, RecordedOptions
-from realtime_engine.upstreams.recorded.front import RecordedFront, recorded_tools
+from realtime_engine.upstreams.recorded.front import RecordedFront
 from realtime_engine.upstreams.recorded.script import sent
+from realtime_engine.upstreams.recorded.tools import RecordedTools
 from tests.script import Script, created, done, function_call, session_created, speech, speech_started, speech_stopped
 
 GOLDENS: Final = Path(__file__).parents[1] / "recordings"
@@ -142,7 +143,7 @@ async def hold_again(then: Path, root: Path) -> tuple[Run, Path]:
     """Hold a recorded conversation again, both sides from the recording, and record it anew."""
     with Recording(then) as recording:
         options, upstream = recording.about.options, Recorded(RecordedOptions(then))
-        run_tool = recorded_tools(recording.steps())
+        run_tool = RecordedTools((), recording.steps()).run
 
         async def run(call: RunTool) -> ToolResult:
             return run_tool(call)
@@ -202,7 +203,7 @@ async def test_a_golden_recording_is_held_again_with_tasks_as_it_is_without(
         Session(options),
         front=RecordedFront(then),
         connect=Recorded(RecordedOptions(GOLDENS / name)).connect,
-        run_tool=recorded_tools(then),
+        run_tool=RecordedTools((), then).run,
         record=simulated.append,
     )
 

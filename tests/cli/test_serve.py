@@ -18,6 +18,8 @@ from realtime_engine.errors import UsageError
 from realtime_engine.options import Limits
 from realtime_engine.prices import Price, Prices
 from realtime_engine.service import Service
+from realtime_engine.tools import Tools
+from realtime_engine.upstreams.recorded.tools import RecordedTools
 from tests.cli.fake import Fake, PathOptions, Reading, Wired, engine, polite
 from tests.cli.test_chosen import Hosted
 
@@ -291,7 +293,7 @@ def describe(options: Options) -> str:
 
 def described() -> str:
     """What the function of the module says."""
-    assert Door.service.tools is not None
+    assert isinstance(Door.service.tools, Tools)
     return Door.service.tools.run(RunTool("call_1", "describe", "")).output
 
 
@@ -355,11 +357,20 @@ def test_how_functions_run_is_said_by_flags() -> None:
 
     assert engine("serve", "--tools", "slow.py", "--tool-timeout", "0.01", "--tools-at-once", "3") == 0
 
-    assert Door.service.tools is not None
+    assert isinstance(Door.service.tools, Tools)
     assert (
         Door.service.tools.run(RunTool("call_1", "slow", "")).output == "slow took longer than 0.01 s, and was given up"
     )
     assert Door.service.tools._places.total_tokens == 3
+
+
+def test_a_recording_that_answers_knows_what_functions_returned() -> None:
+    golden = Path(__file__).parents[2] / "recordings" / "tool-call"
+
+    assert engine("serve", "--upstream", f"recorded:{golden}") == 0
+
+    assert isinstance(Door.service.tools, RecordedTools)
+    assert [schema.name for schema in Door.service.options("managed").tools] == ["weather"]
 
 
 def test_its_help_has_the_flags_of_what_is_chosen_and_what_is_said_elsewhere(

@@ -10,7 +10,7 @@ from msgspec import Raw
 from cli.options import RunOptions
 from cli.settings import model_of, reconnect_of, session_settings
 from realtime_engine.errors import UsageError
-from realtime_engine.options import NO_SETTINGS, Reconnect, ToolSchema
+from realtime_engine.options import NO_SETTINGS, Reconnect
 
 
 def test_nothing_is_asked_for_without_flags_and_file() -> None:
@@ -27,20 +27,12 @@ def test_nothing_is_asked_for_without_flags_and_file() -> None:
 def test_a_json_file_is_the_session_object(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
 
-    settings = session_settings(RunOptions(session=tmp_path / name, voice="marin"), tools=(ToolSchema(name="lamp"),))
+    settings = session_settings(RunOptions(session=tmp_path / name, voice="marin"))
 
     assert json.loads(bytes(settings)) == {
         "type": "realtime",
         "audio": {"input": {"turn_detection": None}, "output": {"voice": "marin"}},
-        "tools": [
-            {"type": "mcp"},
-            {
-                "type": "function",
-                "name": "lamp",
-                "description": "",
-                "parameters": {"type": "object", "properties": {}},
-            },
-        ],
+        "tools": [{"type": "mcp"}],
     }
 
 

@@ -25,9 +25,10 @@ from realtime_engine.show import Who
 from realtime_engine.simulate import simulate
 from realtime_engine.upstreams.local import Local, LocalOptions
 from realtime_engine.upstreams.recorded import Recorded, RecordedOptions
-from realtime_engine.upstreams.recorded.front import LINGER, REACTION, RecordedFront, recorded_tools
+from realtime_engine.upstreams.recorded.front import LINGER, REACTION, RecordedFront
 from realtime_engine.upstreams.recorded.model import DIFFERS, PATIENCE, RecordedModel
 from realtime_engine.upstreams.recorded.script import scripts
+from realtime_engine.upstreams.recorded.tools import RecordedTools
 from tests.cli.fake import engine
 from tests.script import Script, created, done, session_created, speech, speech_started
 from tests.transports.wav_script import Shown, samples_of
@@ -614,13 +615,21 @@ def test_a_front_names_things_as_they_are_called_now() -> None:
 
 
 def test_each_call_has_the_result_that_it_had() -> None:
+    calls = [RunTool("call_1", "add", '{"a":1}'), RunTool("call_2", "add", "{}")]
     result = ToolResult("call_1", "12")
-    run_tool = recorded_tools([*BEGIN, Step(1.0, result, []), end(2.0)])
+    tools = RecordedTools([ToolSchema(name="add")], [*BEGIN, Step(0.5, None, calls), Step(1.0, result, []), end(2.0)])
 
-    assert run_tool(RunTool("call_1", "add", "{}")) == result
-    assert run_tool(RunTool("call_2", "add", "{}")) == ToolResult(
-        "call_2", "the recording has no result of call call_2", failed=True
-    )
+    def output(call: RunTool) -> str:
+        given = tools.run(call)
+        assert given.failed
+        return given.output
+
+    assert tools.schemas == (ToolSchema(name="add"),)
+    assert tools.run(calls[0]) == result
+    assert output(calls[1]) == "not as recorded: add returned nothing in the recording"
+    assert output(RunTool("call_3", "add", "{}")) == "not as recorded: add was not called in the recording"
+    assert output(RunTool("call_1", "sub", "{}")) == 'not as recorded: sub({}) was add({"a":1}) in the recording'
+    assert output(RunTool("call_1", "add", "{}")) == 'not as recorded: add({}) was add({"a":1}) in the recording'
 
 
 # --- a folder -------------------------------------------------------------------------------------------------
@@ -766,7 +775,7 @@ def test_a_golden_recording_answers_a_wav_front(name: str, turn: Turn, tmp_path:
             Session(options),
             front=front,
             connect=upstream.connect,
-            run_tool=recorded_tools(then),
+            run_tool=RecordedTools((), then).run,
             record=now.append,
         )
 
@@ -799,14 +808,43 @@ def test_every_golden_recording_has_its_command_line() -> None:
     assert named == {f"recorded:recordings/{about.parent.name}" for about in GOLDENS.glob(f"*/{ABOUT}")}
 
 
-def test_without_the_tools_of_then_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("speed", ["max", "realtime"])
+def test_without_functions_of_today_what_they_returned_then_counts(
+    speed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     upstream = f"recorded:{GOLDENS / 'tool-call'}"
 
-    assert engine("run", "--text", "What is the weather in Lisbon?", "--upstream", upstream, "--speed", "max") == 3
+    assert engine("run", "--text", "What is the weather in Lisbon?", "--upstream", upstream, "--speed", speed) == 0
+
+    said = [line.split(maxsplit=2)[2] for line in capsys.readouterr().out.splitlines()]
+    assert said == [
+        "you    What is the weather in Lisbon?",
+        'tool   weather({"city":"Lisbon"})',
+        "tool   → In Lisbon it is sunny, 22 degrees.",
+        "model  In Lisbon it is sunny, 22 degrees.",
+    ]
+
+
+def test_a_function_of_today_that_returns_something_else_is_a_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "rain.py").write_text(
+        'def weather(city: str) -> str:\n    """Say what the weather is like in a city."""\n    return "rain"\n'
+    )
+    flags = ("--upstream", f"recorded:{GOLDENS / 'tool-call'}", "--tools", tmp_path / "rain.py", "--speed", "max")
+
+    assert engine("run", "--text", "What is the weather in Lisbon?", *flags) == 3
+    assert 'item.output was "In Lisbon it is sunny, 22 degrees.", is "rain"' in capsys.readouterr().err
+
+
+def test_without_the_session_of_then_the_command_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    upstream = f"recorded:{GOLDENS / 'barge-in'}"
+
+    assert engine("run", "--text", "Hello", "--upstream", upstream, "--speed", "max") == 3
 
     told = capsys.readouterr().err
     assert "not as recorded: session.update, sent at 0.000 s then, has not come" in told
-    assert "--tools" in told
+    assert "--session, --tools, …" in told
 
 
 def test_a_recorded_front_speaks_to_another_model() -> None:
@@ -835,7 +873,7 @@ def again(steps: Sequence[Step], options: SessionOptions) -> tuple[Run, list[Ste
         Session(options),
         front=RecordedFront(steps),
         connect=lambda: RecordedModel(next(models)),
-        run_tool=recorded_tools(steps),
+        run_tool=RecordedTools((), steps).run,
         record=anew.append,
     )
     return run, anew

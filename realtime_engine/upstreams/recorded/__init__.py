@@ -28,8 +28,12 @@ class RecordedOptions:
 class Recorded:
     """The plug-in: see `realtime_engine.plugins.MachineUpstream`.
 
-    It answers what it is sent as the model did then, so it must be sent the same: the same session and tools, as
-    much audio, the same words. `realtime_engine.upstreams.recorded.model` says what is the same.
+    It answers what it is sent as the model did then, so it must be sent the same: the same session, as much audio, the
+    same words. `realtime_engine.upstreams.recorded.model` says what is the same. What functions returned then it tells
+    too, where nobody has named functions of today.
+
+    Attributes:
+        tools: What the engine's functions returned; None: it had none.
 
     Raises:
         RecordingError: There is no recording, or it is damaged, or of a newer version.
@@ -41,9 +45,12 @@ class Recorded:
     def __init__(self, options: RecordedOptions) -> None:
         from realtime_engine.recording.reader import Recording
         from realtime_engine.upstreams.recorded.script import scripts
+        from realtime_engine.upstreams.recorded.tools import RecordedTools
 
         with Recording(options.path) as recording:
             self._scripts = scripts(recording.steps())
+            schemas = recording.about.options.tools
+            self.tools = RecordedTools(schemas, recording.steps()) if schemas else None
         self._connections = 0
 
     def anew(self) -> "Recorded":

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from realtime_engine.audio import microseconds
-from realtime_engine.commands import RunTool, Step
+from realtime_engine.commands import Step
 from realtime_engine.events import peek_type
-from realtime_engine.inputs import Closed, Kind, Message, Side, ToolResult
+from realtime_engine.inputs import Closed, Kind, Message, Side
 from realtime_engine.machine import Close, Connected, Disconnected, Frame, MachineInput, MachineOutput
 from realtime_engine.upstreams.recorded.compare import Named, ids_in, rename
 from realtime_engine.upstreams.recorded.script import sent
@@ -91,21 +91,6 @@ class RecordedFront:
             said.append(output)
             self._next = next(self._cues, None)
         return said
-
-
-def recorded_tools(steps: Iterable[Step]) -> Callable[[RunTool], ToolResult]:
-    """What runs no tool, and gives to each call of a recording the result that it had then.
-
-    Raises:
-        RecordingError: The steps cannot be read to their end.
-    """
-    results = {step.input.call_id: step.input for step in steps if isinstance(step.input, ToolResult)}
-
-    def result(call: RunTool) -> ToolResult:
-        unknown = f"the recording has no result of call {call.call_id}"
-        return results.get(call.call_id) or ToolResult(call.call_id, unknown, failed=True)
-
-    return result
 
 
 def _cues(steps: Iterable[Step], tell: Callable[[Frame], None]) -> Iterator[Cue]:
