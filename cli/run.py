@@ -8,7 +8,7 @@ from cli.chosen import ENGINE, ChosenUpstream, choose_transport, choose_upstream
 from cli.flags import arguments_of, make, value_of
 from cli.options import RunOptions
 from cli.toolbox import choose_tools, make_tools, tool_arguments
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, MachineFront, tools_of
+from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, MachineFront, dialect_of, tools_of
 
 if TYPE_CHECKING:
     from realtime_engine.tools import Runner
@@ -74,6 +74,7 @@ def _run(
     schemas = tools.schemas if tools is not None else ()
     options = SessionOptions(
         upstream=upstream.name,
+        upstream_dialect=dialect_of(upstream),
         settings=with_tools(settings, schemas),
         lead=front.lead,
         reports=front.reports,

@@ -1,7 +1,7 @@
-"""Stands between a front that speaks the beta and a session, which hears and says everything in the words of the GA.
+"""Stands between a session, which hears and says everything in the words of the GA, and sides that speak otherwise.
 
-So whatever a session is bound to, its policy, its limits, its recording of what the model is told, holds for what a
-client's words mean, and not for how they are said.
+So whatever a session is bound to, its policy, its limits, what it knows of the conversation, holds for what words mean,
+and not for how they are said. What means the same in both passes as it came.
 """
 
 from collections.abc import Callable
@@ -14,9 +14,10 @@ from realtime_engine.audio import base64_size
 from realtime_engine.commands import Command, Send, Span
 from realtime_engine.dialect import to_beta, to_ga
 from realtime_engine.inputs import Kind, Message, Side
-from realtime_engine.options import Limits, Policy
+from realtime_engine.options import SessionOptions
 from realtime_engine.outbox import Outbox
 from realtime_engine.policy import is_plain_append, misread
+from realtime_engine.tongues import TONGUES, Tongue
 
 Hear: TypeAlias = Callable[[float, Message], None]
 """Takes a message of one side, and when it came."""
@@ -24,50 +25,66 @@ Hear: TypeAlias = Callable[[float, Message], None]
 _SPEECH: Final = ev.type_of(ev.ResponseOutputAudioDelta)
 
 
-class BetaOutbox(Outbox):
-    """An outbox whose front is told everything in the words of the beta, or nothing where the beta has none.
+class TranslatingOutbox(Outbox):
+    """An outbox that tells each side everything in its own words, or nothing where it has none.
 
     Attributes:
-        heard: What the front has said in this step, in the words of the GA; None where these are its own.
-        speech: Which of the model's audio the message carries that is passed on in this step.
+        meant: What the message that is being stepped means in the words of the GA; None where these are its own.
+        speech: Which of the model's audio it carries.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(limits)
-        self.heard: Message | None = None
+    def __init__(self, options: SessionOptions) -> None:
+        super().__init__(options.limits)
+        self.meant: Message | None = None
         self.speech: Span | None = None
+        self.tongue: Tongue = TONGUES[options.upstream_dialect]()
+        self._to_front = to_beta if options.dialect == "beta" else _as_it_is
 
     def do(self, command: Command) -> None:
         """A command of any kind."""
-        if isinstance(command, Send) and command.side is Side.FRONT:
-            self._tell(command)
+        if isinstance(command, Send) and command.side is Side.FRONT and command.kind is Kind.TEXT:
+            said = self._to_front(command.raw)
+            if said is not None:
+                super().do(Send(Side.FRONT, said, audio=command.audio))
         else:
             super().do(command)
 
     def forward(self, message: Message) -> None:
-        """Pass on the message that is being stepped, as it came if it means the same in both."""
-        if message is self.heard:
-            self.send_upstream(message.raw)
-        elif message.side is Side.FRONT or message.kind is Kind.BINARY:
+        """Pass on the message that is being stepped, as it came if it means the same to both sides."""
+        if message.kind is Kind.BINARY:
             super().forward(message)
-        else:
-            said = to_beta(message.raw)
-            if said is message.raw:
+        elif message.side is Side.FRONT:
+            said = self._to_upstream(message.raw)
+            if said is message.raw and message is not self.meant:
                 super().forward(message)
-            elif said is not None:
-                super().do(Send(Side.FRONT, said, audio=self.speech))
+            else:
+                super().send_upstream(said)
+        else:
+            heard = self._to_front(message.raw)
+            if heard is message.raw and message is not self.meant:
+                super().forward(message)
+            elif heard is not None:
+                super().do(Send(Side.FRONT, heard, audio=self.speech))
 
-    def _tell(self, command: Send) -> None:
-        said = to_beta(command.raw) if command.kind is Kind.TEXT else command.raw
-        if said is not None:
-            super().do(Send(command.side, said, command.kind, command.audio))
+    def send_upstream(self, raw: bytes, kind: Kind = Kind.TEXT, audio: Span | None = None) -> None:
+        """Send a frame to the model, now or when it is there."""
+        super().send_upstream(self._to_upstream(raw) if kind is Kind.TEXT else raw, kind, audio)
+
+    def _to_upstream(self, raw: bytes) -> bytes:
+        said, lost = self.tongue.say(raw)
+        for name in lost:
+            self.note(f"the model's server has no {name}: left out")
+        return said
 
 
 class Interpreter:
     """Hears both sides in a session's place, and says it to the session in the words of the GA."""
 
-    def __init__(self, policy: Policy, out: BetaOutbox, *, front_said: Hear, upstream_said: Hear) -> None:
-        self._policy = policy
+    def __init__(
+        self, options: SessionOptions, out: TranslatingOutbox, *, front_said: Hear, upstream_said: Hear
+    ) -> None:
+        self._policy = options.policy
+        self._beta = options.dialect == "beta"
         self._out = out
         self._front_said = front_said
         self._upstream_said = upstream_said
@@ -76,8 +93,8 @@ class Interpreter:
     def front_said(self, now: float, message: Message) -> None:
         """A message of the front. Only what all readers read alike is translated."""
         raw = message.raw
-        self._out.heard = None
-        if message.kind is Kind.BINARY or is_plain_append(raw):
+        self._out.meant = None
+        if not self._beta or message.kind is Kind.BINARY or is_plain_append(raw):
             self._front_said(now, message)
             return
         refused = misread(raw, self._policy)
@@ -88,15 +105,22 @@ class Interpreter:
         for name in lost:
             self._out.note(f"the front asks for {name}, which the protocol no longer has: left out")
         if said is not raw:
-            message = self._out.heard = Message(Side.FRONT, Kind.TEXT, said)
+            message = self._out.meant = Message(Side.FRONT, Kind.TEXT, said)
         self._front_said(now, message)
 
     def upstream_said(self, now: float, message: Message) -> None:
-        """A message of the upstream, which speaks the GA; its audio is counted, so that it can be found again."""
-        size = _speech_size(message)
-        self._out.speech = Span(self._spoken, self._spoken + size) if size else None
-        self._spoken += size
-        self._upstream_said(now, message)
+        """A message of the upstream; its audio is counted, so that it can be found again."""
+        for raw in (message.raw,) if message.kind is Kind.BINARY else self._out.tongue.hear(message.raw):
+            meant = message if raw is message.raw else Message(Side.UPSTREAM, Kind.TEXT, raw)
+            self._out.meant = None if meant is message else meant
+            size = _speech_size(meant)
+            self._out.speech = Span(self._spoken, self._spoken + size) if size else None
+            self._spoken += size
+            self._upstream_said(now, meant)
+
+
+def _as_it_is(raw: bytes) -> bytes:
+    return raw
 
 
 def _speech_size(message: Message) -> int:

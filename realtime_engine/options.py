@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 
 from realtime_engine.dialect import Dialect
 from realtime_engine.prices import Prices
+from realtime_engine.tongues import UpstreamDialect
 
 NO_SETTINGS: Final = Raw(b"null")
 
@@ -89,6 +90,7 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
             rest. ``transparent``: the front is itself a Realtime client; frames pass untouched.
         dialect: How the front speaks: the ``beta`` is translated (`realtime_engine.interpreter`).
         upstream: The upstream's name, for the person.
+        upstream_dialect: How its server speaks: what is not the GA is translated too.
         settings: The JSON object sent as ``session.update`` when the upstream opens; null: none is sent.
         flush_bytes: See `FLUSH_BYTES`.
         flush_seconds: See `FLUSH_SECONDS`.
@@ -106,6 +108,7 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
     mode: Literal["managed", "transparent"] = "managed"
     dialect: Dialect = "ga"
     upstream: str = ""
+    upstream_dialect: UpstreamDialect = "ga"
     settings: Raw = NO_SETTINGS
     flush_bytes: int = FLUSH_BYTES
     flush_seconds: float = FLUSH_SECONDS

@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # the flags of a plug-in are wanted long before a conversatio
     from realtime_engine.network import Network
     from realtime_engine.options import SessionOptions
     from realtime_engine.show import Show
+    from realtime_engine.tongues import UpstreamDialect
     from realtime_engine.tools import Runner
 
 TRANSPORTS = "realtime_engine.transports"
@@ -92,7 +93,10 @@ class MachineFront(Protocol):
 
 
 class MachineUpstream(Protocol):
-    """An upstream without I/O; it runs on the real clock and on the virtual one."""
+    """An upstream without I/O; it runs on the real clock and on the virtual one.
+
+    It may say how it speaks, if that is not the GA: see `dialect_of`.
+    """
 
     Options: ClassVar[type]
     name: str
@@ -102,7 +106,7 @@ class MachineUpstream(Protocol):
 
 
 class LinkUpstream(Protocol):
-    """An upstream over a real connection."""
+    """An upstream over a real connection. It may say how it speaks, if that is not the GA: see `dialect_of`."""
 
     Options: ClassVar[type]
     name: str
@@ -151,6 +155,12 @@ def tools_of(upstream: Upstream) -> Runner | None:
 def is_machine(upstream: Upstream) -> TypeGuard[MachineUpstream]:
     """Whether an upstream can be simulated."""
     return hasattr(upstream, "connect")
+
+
+def dialect_of(upstream: Upstream) -> UpstreamDialect:
+    """How an upstream speaks: what its ``dialect`` says, or else the GA."""
+    dialect: UpstreamDialect = getattr(upstream, "dialect", "ga")
+    return dialect
 
 
 def for_conversation(upstream: Upstream) -> Upstream:

@@ -26,7 +26,7 @@ from realtime_engine.machine_link import open_machine
 from realtime_engine.metrics import Metrics, Mode, Traffic, counts
 from realtime_engine.network import Network
 from realtime_engine.options import NO_SETTINGS, Limits, Policy, Reconnect, SessionOptions
-from realtime_engine.plugins import ANYTHING, LinkUpstream, Upstream, Wanted, for_conversation, is_machine
+from realtime_engine.plugins import ANYTHING, LinkUpstream, Upstream, Wanted, dialect_of, for_conversation, is_machine
 from realtime_engine.policy import may_set
 from realtime_engine.recording.keep import Recordings
 from realtime_engine.recording.live import LiveRecorder
@@ -90,6 +90,7 @@ class Service:
             mode=mode,
             dialect=dialect,
             upstream=self.upstream.name,
+            upstream_dialect=dialect_of(self.upstream),
             settings=with_tools(settings, tools),
             reports=mode == "managed" and dialect == "ga",
             tools=tools,

@@ -16,7 +16,7 @@ from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, Hang
 from realtime_engine.conversation import Entry
 from realtime_engine.events import EngineUpstream, Error
 from realtime_engine.inputs import Closed, Input, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.interpreter import BetaOutbox, Interpreter
+from realtime_engine.interpreter import Interpreter, TranslatingOutbox
 from realtime_engine.limits import Meter
 from realtime_engine.managed import Managed
 from realtime_engine.objects import text
@@ -112,19 +112,20 @@ class Session:
     def __init__(self, options: SessionOptions) -> None:
         self.options = options
         self._now = 0.0
-        beta = BetaOutbox(options.limits) if options.dialect == "beta" else None
-        self._out = beta or Outbox(options.limits)
+        foreign = options.dialect != "ga" or options.upstream_dialect != "ga"
+        interpreted = TranslatingOutbox(options) if foreign else None
+        self._out = interpreted or Outbox(options.limits)
         self._meter = Meter(options.limits)
         manner = Managed if options.mode == "managed" else Transparent
         self._manner: Manner = manner(options, self._out, self._meter)
         self._front_said, self._upstream_said = self._manner.front_said, self._manner.upstream_said
-        if beta is not None:
+        if interpreted is not None:
             interpreter = Interpreter(
-                options.policy, beta, front_said=self._front_said, upstream_said=self._upstream_said
+                options, interpreted, front_said=self._front_said, upstream_said=self._upstream_said
             )
             self._front_said, self._upstream_said = interpreter.front_said, interpreter.upstream_said
         self._managed = self._manner if isinstance(self._manner, Managed) else None
-        relays = isinstance(self._manner, Transparent) and beta is None
+        relays = isinstance(self._manner, Transparent) and interpreted is None
         self._transparent = cast("Transparent", self._manner) if relays else None
         self._nothing_before = -inf  # for a driver that asks for each frame whether something is due
         self._connection = 0

@@ -31,6 +31,9 @@ FAILED: Final = 1011
 _UPSTREAM_SIDE: Final = Side.UPSTREAM  # looking up an enum's member is slow
 _SPEECH: Final = ev.type_of(ev.ResponseOutputAudioDelta)
 _SPEECH_START: Final = b'{"type":"%b"' % _SPEECH.encode()
+_SPEECHES: Final = (_SPEECH, "response.audio.delta")
+"""The model's speech, as a server of the GA says it, and one of the beta."""
+
 _SHORT: Final = 512  # bytes; an event of a front that matters here is shorter, 20 ms of audio are longer
 _ERROR: Final = b'{"type":"error"'
 _CLEARED: Final = b'{"type":"output_audio_buffer.cleared"'
@@ -95,7 +98,7 @@ class Watch:
             return
         try:
             kind = message.type
-            if kind == _SPEECH and not from_front:
+            if kind in _SPEECHES and not from_front:
                 self._spoke(step.at, heard=FORWARD in step.commands)
                 return
             handle = (_FRONT if from_front else _UPSTREAM).get(kind)

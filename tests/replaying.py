@@ -11,12 +11,14 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
 from realtime_engine.audio import encode_base64
+from realtime_engine.dialect import to_beta
 from realtime_engine.machine import Close
 from tests.script import Said, Script
 from tests.sessions import FOLDER, Frame, read
 
 APPEND: Final = "input_audio_buffer.append"
 SPEECH: Final = "response.output_audio.delta"
+_SPEECHES: Final = (SPEECH, "response.audio.delta")
 SPOKEN_MS: Final = 500
 """How long a piece of the model's speech is made: of its real length there are 32 bytes left."""
 
@@ -42,6 +44,12 @@ def sources(*vendors: str) -> list[str]:
     """The sessions of these vendors that hold frames."""
     files = [path for vendor in vendors for path in sorted((FOLDER / vendor).iterdir())]
     return [str(path.relative_to(FOLDER)) for path in files if any(read(path))]
+
+
+def in_beta(frames: Sequence[Frame]) -> Sequence[Frame]:
+    """The same session, had it been held in the beta."""
+    said = [(frame, to_beta(frame.raw)) for frame in frames]
+    return [frame._replace(event=json.loads(raw)) for frame, raw in said if raw is not None]
 
 
 @dataclass(slots=True)
@@ -181,7 +189,7 @@ def _covers(heard: Sequence[str], before: Counter[str]) -> bool:
 
 def spoken(event: Mapping[str, Any], piece_ms: int) -> Mapping[str, Any]:
     """A frame whose speech, if it has any, has the length of speech."""
-    return {**event, "delta": encode_base64(bytes(48 * piece_ms)).decode()} if event["type"] == SPEECH else event
+    return {**event, "delta": encode_base64(bytes(48 * piece_ms)).decode()} if event["type"] in _SPEECHES else event
 
 
 def as_then(frame: Frame) -> Said | None:

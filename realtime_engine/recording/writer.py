@@ -18,6 +18,7 @@ import msgspec
 from msgspec import UnsetType
 
 from realtime_engine.commands import FORWARD, Command, Send, Step
+from realtime_engine.dialect import to_ga
 from realtime_engine.errors import UsageError
 from realtime_engine.events import SessionCreated, SessionUpdated
 from realtime_engine.inputs import Kind, Message, Side
@@ -233,6 +234,8 @@ class Recorder:
         """The upstream may say that audio comes in another format from now on."""
         if message.raw.startswith(_TYPE) and not message.raw.startswith(_SESSION):
             return
+        if self._about.options.upstream_dialect == "beta":
+            message = Message(message.side, message.kind, to_ga(message.raw).raw)
         try:
             event = message.event if message.type in _SESSION_EVENTS else None
         except (ValueError, RecursionError):

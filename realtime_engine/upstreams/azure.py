@@ -29,11 +29,14 @@ class AzureOptions(ServerOptions):
         resource: The resource: its name or its endpoint (https://…), and /DEPLOYMENT if you like. Without it
             AZURE_OPENAI_ENDPOINT says where it is.
         deployment: The name under which the model is deployed there.
+        api_version: A dated version of the API, such as 2024-10-01-preview. It speaks the older generation of the
+            protocol, the beta, which is translated; without it the current one is spoken.
         key_file: A file with the key, instead of AZURE_OPENAI_API_KEY.
     """
 
     resource: str | None = None
     deployment: str | None = None
+    api_version: str | None = None
 
 
 class Azure(OpenAI):
@@ -49,7 +52,10 @@ class Azure(OpenAI):
     name: str = "azure"
 
     def __init__(self, options: AzureOptions) -> None:
-        super().__init__(OpenAIOptions(url=address_of(options, os.environ.get(ENDPOINT, "")), **common(options)))
+        url = address_of(options, os.environ.get(ENDPOINT, ""))
+        super().__init__(
+            OpenAIOptions(url=url, upstream_dialect="beta" if options.api_version else "ga", **common(options))
+        )
 
 
 def address_of(options: AzureOptions, endpoint: str) -> str:
@@ -69,8 +75,10 @@ def address_of(options: AzureOptions, endpoint: str) -> str:
     if not named:
         raise UsageError("Azure needs a deployment: --upstream azure:RESOURCE/DEPLOYMENT, or --deployment DEPLOYMENT")
     (deployment,) = named
-    query = urlencode({"model": deployment})
-    return urlunsplit(SplitResult(place.scheme, place.host, "/openai/v1/realtime", query, ""))
+    path, query = "/openai/v1/realtime", {"model": deployment}
+    if options.api_version:
+        path, query = "/openai/realtime", {"api-version": options.api_version, "deployment": deployment}
+    return urlunsplit(SplitResult(place.scheme, place.host, path, urlencode(query), ""))
 
 
 class _Place(NamedTuple):

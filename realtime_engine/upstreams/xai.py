@@ -4,9 +4,12 @@ Source: the recorded sessions of ``tests/traces/xai``.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from realtime_engine.upstreams.openai import OpenAI, OpenAIOptions, ServerOptions, Vendor, common
+
+if TYPE_CHECKING:
+    from realtime_engine.tongues import UpstreamDialect
 
 KEY: Final = "XAI_API_KEY"
 
@@ -35,6 +38,11 @@ class Xai(OpenAI):
     Options: ClassVar[type] = XaiOptions
     vendor: ClassVar[Vendor] = Vendor(key=KEY, model="grok-voice-latest", aloof=True)
     name: str = "xai"
+
+    @property
+    def dialect(self) -> "UpstreamDialect":
+        """See `realtime_engine.plugins.dialect_of`."""
+        return "xai"
 
     def __init__(self, options: XaiOptions) -> None:
         super().__init__(OpenAIOptions(url=options.url, model_name=options.model_name, **common(options)))

@@ -7,7 +7,7 @@ import pytest
 
 from cli.chosen import choose_upstream
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import ANYTHING, UPSTREAMS, Wanted, find
+from realtime_engine.plugins import ANYTHING, UPSTREAMS, Wanted, dialect_of, find
 from realtime_engine.upstreams.azure import Azure, AzureOptions, address_of
 from realtime_engine.upstreams.openai import OpenAI
 from realtime_engine.upstreams.xai import Xai, XaiOptions
@@ -69,6 +69,16 @@ def test_the_deployment_may_be_named_apart(resource: str) -> None:
         )
         == address
     )
+
+
+def test_a_dated_version_of_the_api_is_at_another_address_and_speaks_the_beta(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", SECRET)
+    dated = made("azure:mine/voice", api_version="2024-10-01-preview")
+
+    address = "wss://mine.openai.azure.com/openai/realtime?api-version=2024-10-01-preview&deployment=voice"
+    assert {dated._server.address(wanted) for wanted in (ANYTHING, Wanted("gpt-realtime"))} == {address}
+    assert dated._server.headers == (("api-key", SECRET), ("OpenAI-Beta", "realtime=v1"))
+    assert [dialect_of(made("azure:mine/voice")), dialect_of(dated)] == ["ga", "beta"]
 
 
 def test_a_deployment_may_be_named_twice_if_it_is_the_same() -> None:
@@ -166,6 +176,7 @@ def test_xai_is_shown_the_key_as_a_bearer_and_has_a_model_of_its_own(monkeypatch
     assert server.headers == (("Authorization", f"Bearer {SECRET}"),)
     assert server.address(ANYTHING) == "wss://api.x.ai/v1/realtime?model=grok-voice-latest"
     assert server.address(Wanted("grok-x")) == "wss://api.x.ai/v1/realtime?model=grok-x"
+    assert dialect_of(made("xai")) == "xai"
     assert made("xai", model="grok-y")._server.address(ANYTHING) == "wss://api.x.ai/v1/realtime?model=grok-y"
 
 

@@ -4,7 +4,7 @@ and a server says the vendor's part again.
 
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
@@ -20,14 +20,18 @@ from realtime_engine.machine_link import open_machine
 from realtime_engine.metrics import Mode
 from realtime_engine.network import open_network
 from realtime_engine.options import Limits, Reconnect, SessionOptions, ToolSchema
-from realtime_engine.plugins import LinkUpstream
+from realtime_engine.plugins import LinkUpstream, dialect_of
+from realtime_engine.recovery import merged
 from realtime_engine.session import Session
+from realtime_engine.tongues import UpstreamDialect
+from realtime_engine.upstreams.openai import OpenAI, OpenAIOptions
 from tests.recorded_items import OUTPUT, RIGHT, shown
 from tests.replaying import (
     SPEECH,
     SPOKEN_MS,
     Servers,
     client_of,
+    in_beta,
     in_its_own_time,
     in_step,
     open_servers,
@@ -40,7 +44,8 @@ from tests.servers import PATIENCE, open_client, open_server
 from tests.sessions import Frame
 
 SECRET: Final = "f3c1a9e07b5d4f2288aa61c09d7e4b53"
-SOURCES: Final = sources("openai", "azure", "xai")
+SOURCES: Final = sources("openai", "azure", "xai", "beta")
+HELLO: Final = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello?"}]}
 TOOLS: Final = (ToolSchema(name="get_weather"),)
 
 
@@ -50,14 +55,20 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, SECRET)
 
 
+NAMED: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "openai": ("openai:{}", {}),
+    "beta": ("openai:{}", {"upstream_dialect": "beta"}),
+    "azure": ("azure:{}/voice", {}),
+    "azure beta": ("azure:{}/voice", {"api_version": "2024-10-01-preview"}),
+    "xai": ("xai:{}", {}),
+}
+"""What ``--upstream`` and its flags say of a vendor whose servers are at an address."""
+
+
 def preset(vendor: str, servers: Servers) -> Any:
-    """What ``--upstream`` makes of a vendor whose servers are here."""
-    named = {
-        "openai": f"openai:{servers.url}",
-        "azure": f"azure:{servers.url}/voice",
-        "xai": f"xai:{servers.url}",
-    }[vendor]
-    return choose_upstream(named, key=None).make({}, model=None)
+    """What the command line makes of it."""
+    named, flags = NAMED[vendor]
+    return choose_upstream(named.format(servers.url), key=None).make(flags, model=None)
 
 
 def vendor_of(source: str) -> str:
@@ -66,10 +77,21 @@ def vendor_of(source: str) -> str:
 
 ASKED: Final = {
     "openai": ("/v1/realtime?model=gpt-realtime", "authorization", f"Bearer {SECRET}"),
+    "beta": ("/v1/realtime?model=gpt-realtime", "authorization", f"Bearer {SECRET}"),
     "azure": ("/openai/v1/realtime?model=voice", "api-key", SECRET),
+    "azure beta": ("/openai/realtime?api-version=2024-10-01-preview&deployment=voice", "api-key", SECRET),
     "xai": ("/v1/realtime?model=grok-voice-latest", "authorization", f"Bearer {SECRET}"),
 }
 """The path that a vendor's server is asked for, and the header that shows the key."""
+
+
+DIALECTS: Final[Mapping[str, UpstreamDialect]] = {
+    "openai": "ga",
+    "beta": "beta",
+    "azure": "ga",
+    "azure beta": "beta",
+    "xai": "xai",
+}
 
 
 def check_handshake(vendor: str, servers: Servers) -> None:
@@ -78,26 +100,85 @@ def check_handshake(vendor: str, servers: Servers) -> None:
         assert asked == path
         assert headers[name] == value
         assert [each for each in headers if each in {"authorization", "api-key"}] == [name]
+        assert headers.get("openai-beta") == ("realtime=v1" if "beta" in vendor else None)
 
 
-@pytest.mark.parametrize("source", SOURCES)
-async def test_a_realtime_client_says_and_hears_all_that_was_said_byte_for_byte(source: str) -> None:
-    frames, vendor = recorded(source), vendor_of(source)
+async def relayed(vendor: str, said: Sequence[Frame], now: Sequence[Frame]) -> tuple[list[str], list[str]]:
+    """A Realtime client's conversation through the engine: what the server heard, and what the client did.
+
+    Args:
+        vendor: Whose servers they are.
+        said: What the client says, and after how many of the server's frames.
+        now: The server's part.
+    """
     heard: list[str] = []
     async with (
-        open_servers(in_step(frames)) as servers,
+        open_servers(in_step(now)) as servers,
         open_server(upstream=preset(vendor, servers)) as engine,
-        open_client(f"{engine.ws_url}/v1/realtime?model=gpt-realtime-2") as client,
+        open_client(f"{engine.ws_url}/v1/realtime") as client,
     ):
         with trio.fail_after(PATIENCE):
-            for frame in frames:
+            for frame in said:
                 if frame.sent:
                     await client.say(frame.raw.decode())
                 else:
                     heard.append(str(await client.connection.get_message()))
+    check_handshake(vendor, servers)
+    return servers.heard[0], heard
 
-    assert servers.heard == [[frame.raw.decode() for frame in frames if frame.sent]]
+
+@pytest.mark.parametrize("source", sources("openai", "azure"))
+async def test_a_realtime_client_says_and_hears_all_that_was_said_byte_for_byte(source: str) -> None:
+    frames = recorded(source)
+
+    told, heard = await relayed(vendor_of(source), frames, frames)
+
+    assert told == [frame.raw.decode() for frame in frames if frame.sent]
     assert heard == [frame.raw.decode() for frame in frames if not frame.sent]
+
+
+def as_a_client_of_the_ga(frame: Frame) -> Frame:
+    """What a client says to xAI, as one says it that knows OpenAI alone."""
+    if frame.type != "session.update":
+        return frame
+    event = json.loads(frame.raw)
+    event["session"]["audio"]["input"]["turn_detection"] = event["session"].pop("turn_detection")
+    return frame._replace(event=event)
+
+
+@pytest.mark.parametrize("source", sources("xai"))
+async def test_a_client_of_the_ga_is_understood_by_xai_and_understands_it(source: str) -> None:
+    frames = recorded(source)
+    says = [as_a_client_of_the_ga(frame) if frame.sent else frame for frame in frames]
+
+    told, heard = await relayed("xai", says, frames)
+
+    assert list(map(json.loads, told)) == [frame.event for frame in frames if frame.sent]
+    for text, frame in zip(heard, (frame for frame in frames if not frame.sent), strict=True):
+        event = json.loads(text)
+        match event["type"]:
+            case "session.updated":
+                asked = next(each.event["session"] for each in says if each.type == "session.update")
+                assert merged(event["session"], asked) == event["session"]  # all of it is granted
+            case "session.created":
+                assert event["session"]["audio"]["input"]["turn_detection"] is None
+            case "response.created" | "response.done":
+                assert event["response"]["status_details"] is None
+                assert event["response"]["usage"] == frame.event.get("usage", {})
+            case _:
+                assert text == frame.raw.decode()
+
+
+@pytest.mark.parametrize("source", sources("azure"))
+async def test_a_client_of_the_ga_is_understood_by_azures_older_generation_and_understands_it(source: str) -> None:
+    frames = recorded(source)
+
+    told, heard = await relayed("azure beta", frames, in_beta(frames))
+
+    said = [json.loads(each) for each in told]
+    assert said == [frame.event for frame in in_beta(frames) if frame.sent]
+    assert "modalities" in said[0]["session"]
+    assert sorted(json.loads(each)["type"] for each in heard) == sorted(f.type for f in frames if not f.sent)
 
 
 async def hold(session: Session, front: Script, upstream: LinkUpstream) -> Run:
@@ -125,6 +206,8 @@ def by_hand(frames: Sequence[Frame]) -> Callable[[Frame], Said | None]:
         at = frames.index(frame)
         if called is not None and at >= called:
             return None
+        if frame.type == "session.update" and "turn_detection" in str(frame.event["session"]):
+            return as_a_client_of_the_ga(frame).event if vendor_of(frame.source) == "xai" else frame.event
         if frame.type == "conversation.item.truncate":
             spoken_over = frames[at - 1].type == "input_audio_buffer.speech_started"
             return None if spoken_over else "output_audio_buffer.clear"
@@ -133,18 +216,43 @@ def by_hand(frames: Sequence[Frame]) -> Callable[[Frame], Said | None]:
     return says
 
 
-@pytest.mark.parametrize("source", SOURCES)
-async def test_a_managed_session_leads_the_same_conversation_and_knows_its_items(source: str) -> None:
-    frames, vendor = recorded(source), vendor_of(source)
+@pytest.mark.parametrize(
+    ("source", "vendor"),
+    [*((source, vendor_of(source)) for source in SOURCES), *((source, "azure beta") for source in sources("azure"))],
+)
+async def test_a_managed_session_leads_the_same_conversation_and_knows_its_items(source: str, vendor: str) -> None:
+    frames = recorded(source)
     front = client_of(frames, by_hand(frames))
-    session = Session(SessionOptions(tools=TOOLS))
-    async with open_servers(in_its_own_time(frames)) as servers:
-        run = await hold(session, front, preset(vendor, servers))
+    said = in_beta(frames) if vendor == "azure beta" else frames
+    session = Session(SessionOptions(tools=TOOLS, upstream_dialect=DIALECTS[vendor]))
+    async with open_servers(in_its_own_time(said)) as servers:
+        upstream = preset(vendor, servers)
+        run = await hold(session, front, upstream)
 
+    assert dialect_of(upstream) == DIALECTS[vendor]
     assert run.reason == "the front has left"
     assert [shown(entry) for entry in session.conversation] == RIGHT[source]
     assert not front.all("error")
     check_handshake(vendor, servers)
+
+
+async def test_a_server_of_the_beta_may_be_an_engine() -> None:
+    """It is asked for the beta by the header, and answers in it."""
+    async with (
+        open_server() as far,
+        open_server(upstream=OpenAI(OpenAIOptions(url=far.ws_url, upstream_dialect="beta"))) as near,
+        open_client(f"{near.ws_url}/v1/realtime") as client,
+    ):
+        await client.say({"type": "session.update", "session": {"type": "realtime", "output_modalities": ["text"]}})
+        updated = await client.hear("session.updated")
+        await client.say({"type": "conversation.item.create", "item": HELLO})
+        item_done = await client.hear("conversation.item.done")
+        await client.say({"type": "response.create"})
+        spoken = await client.hear("response.output_text.done")
+
+    assert updated["session"]["output_modalities"] == ["text"]
+    assert item_done["event_id"].endswith("_done")  # which the beta does not say, so the engine did
+    assert spoken["text"] == "You said: Hello?"
 
 
 # --- what a vendor does otherwise, or a session has besides its items -------------------------------------------
@@ -187,7 +295,7 @@ async def test_an_answer_that_is_spoken_over_is_cut_to_what_was_heard() -> None:
 async def test_what_xai_says_of_usage_beside_a_response_counts(mode: Mode, tokens: int, code: int) -> None:
     frames = recorded("xai/text_in_audio_out_turn.jsonl")
     async with open_servers(in_its_own_time(frames)) as servers:
-        session = Session(SessionOptions(mode=mode, limits=Limits(tokens=tokens)))
+        session = Session(SessionOptions(mode=mode, upstream_dialect="xai", limits=Limits(tokens=tokens)))
         run = await hold(session, client_of(frames), preset("xai", servers))
 
     assert run.code == code
@@ -225,7 +333,7 @@ async def test_a_vendor_that_is_lost_or_grows_old_is_told_the_conversation_again
     again = takes_in(*greeting[:first_answer], items=len(RIGHT[source]), named=naming)
     front = client_of(frames).on("response.done", lambda _: ()).on("rate_limits.updated", Close(1000))
     reconnect = Reconnect(delays=(0.0,), renew_after=0.2 if renews else None)
-    session = Session(SessionOptions(reconnect=reconnect))
+    session = Session(SessionOptions(reconnect=reconnect, upstream_dialect=DIALECTS[vendor]))
 
     first = in_its_own_time(frames, piece_ms=1, code=None if renews else 1011)
     async with open_servers(first, again) as servers:

@@ -6,7 +6,7 @@ This module is light: what dials is imported when somebody connects.
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from realtime_engine.errors import UsageError
 from realtime_engine.plugins import ANYTHING, Wanted
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from realtime_engine.link import Link
     from realtime_engine.network import Network
+    from realtime_engine.tongues import UpstreamDialect
 
 URL: Final = "wss://api.openai.com/v1/realtime"
 KEY: Final = "OPENAI_API_KEY"
@@ -75,11 +76,13 @@ class OpenAIOptions(ServerOptions):
         model_name: The model, where the address names none and a client is free to ask for another.
         key_file: A file with the key, instead of OPENAI_API_KEY.
         safety_identifier: Who the end user is, for the server's own safety checks: a hash, no name.
+        upstream_dialect: How the server speaks; the beta, the protocol's older generation, is translated.
     """
 
     url: str = URL
     model_name: str | None = None
     safety_identifier: str | None = None
+    upstream_dialect: Literal["ga", "beta"] = "ga"
 
 
 class OpenAI:
@@ -105,6 +108,11 @@ class OpenAI:
         self._options = options
         self._server = server_of(options, *_key(options, self.vendor), os.environ, self.vendor)
         self._tls = _trust(options.upstream_ca) if options.url.startswith("wss:") else None
+
+    @property
+    def dialect(self) -> "UpstreamDialect":
+        """See `realtime_engine.plugins.dialect_of`."""
+        return self._options.upstream_dialect
 
     @property
     def secrets(self) -> tuple[str, ...]:

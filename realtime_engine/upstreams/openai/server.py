@@ -19,6 +19,8 @@ HOSTED: Final = "api.openai.com"
 _VENDOR: Final = Vendor()
 KEPT: Final = 64
 """Addresses that are kept as they were made: clients may choose among models, but not among that many."""
+_BETA: Final = ("OpenAI-Beta", "realtime=v1")
+"""How a server is told that it is spoken to in the beta."""
 
 _AUTHENTICATES: Final = frozenset({"authorization", "api-key", "x-api-key"})
 _HANDSHAKE: Final = frozenset({"host", "connection", "upgrade", "content-length", "transfer-encoding"})
@@ -125,6 +127,8 @@ def server_of(
         raise UsageError(f"{host} needs a key: set {vendor.key}, or name a file that holds it with --key-file")
     if host == HOSTED:
         headers += _accounts(environment)
+    if options.upstream_dialect == "beta" and not any(name.casefold() == _BETA[0].casefold() for name, _ in headers):
+        headers.append(_BETA)
     if options.safety_identifier:
         headers.append(_header(f"OpenAI-Safety-Identifier: {options.safety_identifier}", "--safety-identifier"))
     bearer = f"the key of {where}" if key else f"a client without a key ({vendor.key}, --key-file)"

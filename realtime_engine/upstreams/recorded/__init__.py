@@ -48,6 +48,7 @@ class Recorded:
         from realtime_engine.upstreams.recorded.tools import RecordedTools
 
         with Recording(options.path) as recording:
+            self.dialect = recording.about.options.upstream_dialect
             self._scripts = scripts(recording.steps())
             schemas = recording.about.options.tools
             self.tools = RecordedTools(schemas, recording.steps()) if schemas else None

@@ -116,6 +116,12 @@ def test_the_end_user_is_told_where_the_operator_says_so() -> None:
     assert server(safety_identifier="5f2b").headers[1:] == (("OpenAI-Safety-Identifier", "5f2b"),)
 
 
+def test_a_server_of_the_beta_is_told_that_it_is_spoken_to_in_it() -> None:
+    assert server(upstream_dialect="beta").headers[1:] == (("OpenAI-Beta", "realtime=v1"),)
+    given = server(upstream_dialect="beta", upstream_header=("openai-beta: realtime=v2",))
+    assert given.headers[1:] == (("openai-beta", "realtime=v2"),)
+
+
 def test_openai_needs_a_key_and_others_may_not() -> None:
     with pytest.raises(UsageError, match="needs a key: set OPENAI_API_KEY, or name a file"):
         server(key="")

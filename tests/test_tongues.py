@@ -1,0 +1,362 @@
+"""Servers that do not speak the GA: what they say is understood, and what they are told is in their own words."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types import realtime as ga
+
+from realtime_engine import events as ev
+from realtime_engine.conversation import Conversation
+from realtime_engine.dialect import to_beta
+from realtime_engine.objects import Usage
+from realtime_engine.tongues import BetaTongue, GaTongue, Tongue, XaiTongue
+from tests.recorded_items import RIGHT, shown
+from tests.sessions import Frame, frames
+
+XAI: Final = frames("xai")
+ADDED: Final = "conversation.item.added"
+DONE: Final = "conversation.item.done"
+
+
+def raw(event: Mapping[str, Any]) -> bytes:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def heard(tongue: Tongue, event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [json.loads(said) for said in tongue.hear(raw(event))]
+
+
+def said(tongue: Tongue, event: Mapping[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(tongue.say(raw(event)).raw)
+    return told
+
+
+def update(**session: Any) -> dict[str, Any]:
+    return {"type": "session.update", "session": session}
+
+
+@pytest.mark.parametrize("frame", frames("openai")[:40], ids=lambda frame: f"{frame.source}:{frame.line}")
+@pytest.mark.parametrize("tongue", [GaTongue(), XaiTongue()])
+def test_what_is_said_in_the_words_of_the_ga_stays_as_it_is(tongue: Tongue, frame: Frame) -> None:
+    text = frame.raw
+
+    if frame.sent and frame.type != "session.update":
+        assert tongue.say(text) == (text, ())
+        assert tongue.say(text).raw is text
+    elif not frame.sent:
+        (meant,) = tongue.hear(text)
+        assert meant is text
+
+
+NONSENSE: Final = (
+    *(b"", b"no json", b"[]", b"\xff", b'{"type":"session.created"'),
+    b'{"type":"session.update"}',
+    b'{"type":"session.updated","session":7}',
+    b'{"type":"response.create","response":"x"}',
+    b'{"type":"response.done","response":[],"usage":{}}',
+    b'{"type":"response.output_item.done","item":null}',
+    b'{"type":"response.function_call_arguments.done","item_id":{}}',
+)
+
+
+@pytest.mark.parametrize("text", NONSENSE)
+@pytest.mark.parametrize("tongue", [GaTongue(), BetaTongue(), XaiTongue()])
+def test_nonsense_is_nobodys_words_and_is_left_to_others(tongue: Tongue, text: bytes) -> None:
+    assert tongue.hear(text) == (text,)
+    assert tongue.say(text) == (text, ())
+
+
+def test_an_item_that_is_none_is_not_done() -> None:
+    assert heard(BetaTongue(), {"type": "conversation.item.created"}) == [{"type": ADDED}]
+
+
+@given(st.binary(max_size=60))
+def test_whatever_comes_has_a_meaning(text: bytes) -> None:
+    for tongue in (GaTongue(), BetaTongue(), XaiTongue()):
+        assert len(tongue.hear(text)) >= 1
+        assert tongue.say(text).raw is not None
+
+
+# --- xAI --------------------------------------------------------------------------------------------------------
+
+
+def test_all_that_xai_says_passes_as_it_came_but_sessions_and_what_begins_and_ends_a_response() -> None:
+    changed = set()
+    for frame in XAI:
+        if not frame.sent:
+            text = frame.raw
+            (meant,) = XaiTongue().hear(text)
+            if meant is not text:
+                changed.add(frame.type)
+
+    assert changed == {"session.created", "session.updated", "response.created", "response.done"}
+
+
+@pytest.mark.parametrize("frame", [frame for frame in XAI if frame.type == "session.updated"])
+def test_what_xai_grants_stands_where_the_ga_has_it(frame: Frame) -> None:
+    (event,) = heard(XaiTongue(), frame.event)
+
+    session = event["session"]
+    assert session["type"] == "realtime"
+    assert session["output_modalities"] == ["audio"]
+    assert session["max_output_tokens"] == "inf"
+    assert session["audio"]["input"]["turn_detection"] == frame.event["session"]["turn_detection"]  # type: ignore[call-overload,index]
+    assert session["audio"]["input"]["format"] == {"type": "audio/pcm", "rate": 24000}
+    assert session["audio"]["input"]["transport"] == "json"
+    assert not {"turn_detection", "modalities"} & session.keys()
+
+
+def test_a_session_of_xai_begins_with_turns_by_hand_and_a_voice() -> None:
+    created = next(frame for frame in XAI if frame.type == "session.created")
+
+    (event,) = heard(XaiTongue(), created.event)
+
+    assert event["session"]["audio"] == {"input": {"turn_detection": None}, "output": {"voice": "ara"}}
+    read = ev.decode(raw(event))
+    assert isinstance(read, ev.SessionCreated)
+    assert read.session.turn_detection is None
+
+
+def test_a_response_of_xai_ends_with_the_usage_in_it_and_without_details_that_it_has_not() -> None:
+    for frame in (frame for frame in XAI if frame.type == "response.done"):
+        (event,) = heard(XaiTongue(), frame.event)
+
+        assert event["response"]["usage"] == frame.event["usage"]
+        assert event["response"]["status_details"] is None
+        done = ga.ResponseDoneEvent.model_validate_json(raw(event), strict=True)
+        assert done.response.output is not None
+        assert [part.type for part in done.response.output[0].content or []] == ["output_audio"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("event", "response"),
+    [
+        ({"usage": {"total_tokens": 9}, "response": {"usage": {"total_tokens": 8}}}, {"usage": {"total_tokens": 8}}),
+        ({"response": {"usage": {}}}, {"usage": {}}),
+        ({"usage": {"total_tokens": 9}, "response": {"id": "r"}}, {"id": "r", "usage": {"total_tokens": 9}}),
+        ({"response": {"status_details": {"type": "failed"}}}, {"status_details": {"type": "failed"}}),
+    ],
+)
+def test_usage_and_details_that_are_there_stay(event: dict[str, Any], response: dict[str, Any]) -> None:
+    (meant,) = heard(XaiTongue(), {"type": "response.done", **event})
+
+    assert meant["response"] == response
+
+
+def test_text_of_xai_has_the_name_that_the_ga_gives_it() -> None:
+    (event,) = heard(XaiTongue(), {"type": "response.text.delta", "item_id": "i", "delta": "Hi"})
+
+    assert event["type"] == "response.output_text.delta"
+
+
+MOVED: Final = [
+    ({"audio": {"input": {"turn_detection": {"type": "server_vad"}}}}, {"turn_detection": {"type": "server_vad"}}),
+    ({"audio": {"input": {"turn_detection": None}}}, {"turn_detection": {"type": None}}),
+    ({"audio": {"output": {"voice": "eve"}}}, {"voice": "eve"}),
+    ({"audio": {"output": {"voice": {"id": "mine"}}}}, {"voice": "mine"}),
+    ({"audio": {"output": {"voice": {"name": "odd"}}}}, {"voice": {"name": "odd"}}),
+    (
+        {"type": "realtime", "audio": {"input": {"turn_detection": None, "format": {"type": "audio/pcmu"}}}},
+        {"type": "realtime", "audio": {"input": {"format": {"type": "audio/pcmu"}}}, "turn_detection": {"type": None}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("session", "told"), MOVED)
+def test_xai_is_told_what_it_has_at_the_top_at_the_top(session: dict[str, Any], told: dict[str, Any]) -> None:
+    assert said(XaiTongue(), update(**session)) == update(**told)
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        {"turn_detection": {"type": "server_vad"}, "voice": "eve"},
+        {"turn_detection": {"type": "server_vad"}, "audio": {"input": {"turn_detection": None}}},
+        {"instructions": "Be brief.", "reasoning": {"effort": "none"}},
+        {"audio": 7},
+    ],
+)
+def test_who_speaks_to_xai_as_xai_does_is_not_corrected(session: dict[str, Any]) -> None:
+    text = raw(update(**session))
+
+    assert XaiTongue().say(text).raw is text
+
+
+def test_xai_is_told_all_else_as_it_is() -> None:
+    for event in ({"type": "response.create"}, {"type": "conversation.item.truncate"}, {"type": "unheard.of"}):
+        text = raw(event)
+        assert XaiTongue().say(text).raw is text
+
+
+ASKED: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "turn_detection": st.sampled_from([None, {"type": "server_vad"}]),
+    "voice": st.sampled_from(["eve", "ara"]),
+}
+
+
+@given(st.fixed_dictionaries({}, optional=ASKED))
+def test_what_xai_is_told_it_grants_in_the_same_words(asked: dict[str, Any]) -> None:
+    audio: dict[str, Any] = {}
+    if "turn_detection" in asked:
+        audio["input"] = {"turn_detection": asked["turn_detection"]}
+    if "voice" in asked:
+        audio["output"] = {"voice": asked["voice"]}
+    session = {"type": "realtime", **({"audio": audio} if audio else {})}
+
+    (granted,) = heard(XaiTongue(), {**said(XaiTongue(), update(**session)), "type": "session.updated"})
+
+    assert granted["session"] == session
+
+
+# --- the beta ---------------------------------------------------------------------------------------------------
+
+
+def test_the_recorded_session_of_the_beta_is_read_in_full() -> None:
+    conversation, tongue = Conversation(keep=9), BetaTongue()
+    ended = []
+    for frame in (frame for frame in frames("beta") if not frame.sent):
+        for text in tongue.hear(frame.raw):
+            event = ev.decode(text)
+            assert not isinstance(event, ev.UnknownEvent), frame.line
+            conversation.apply(event)
+            ended += [event] if isinstance(event, ev.ResponseDone) else []
+
+    assert [shown(entry) for entry in conversation] == RIGHT["beta/text_response_beta.jsonl"]
+    assert [event.used for event in ended] == [Usage(total_tokens=151, input_tokens=72, output_tokens=79)]
+
+
+def spoken_again(source: str) -> list[bytes]:
+    """What a server of the beta would have said in a session of the GA."""
+    told = [
+        to_beta(frame.raw) for frame in frames(source.partition("/")[0]) if frame.source == source and not frame.sent
+    ]
+    return [each for each in told if each is not None]
+
+
+SESSIONS: Final = sorted({frame.source for frame in frames("openai", "azure")})
+
+
+@pytest.mark.parametrize("source", SESSIONS)
+def test_a_server_of_the_beta_says_the_same_conversation(source: str) -> None:
+    conversation, tongue = Conversation(keep=99), BetaTongue()
+    for text in spoken_again(source):
+        for meant in tongue.hear(text):
+            conversation.apply(ev.decode(meant))
+
+    assert [shown(entry) for entry in conversation] == RIGHT[source]
+
+
+@pytest.mark.parametrize("source", SESSIONS)
+def test_each_item_is_done_once_and_when_it_is_complete(source: str) -> None:
+    """As the GA does: items of users at once, those of answers before their response says so."""
+    then = [frame.event for frame in frames(source.partition("/")[0]) if frame.source == source and not frame.sent]
+    tongue, now = BetaTongue(), list[dict[str, Any]]()
+    for text in spoken_again(source):
+        now += [json.loads(meant) for meant in tongue.hear(text)]
+
+    assert done_items(now) == done_items(then)
+    assert [event["type"] for event in now if event["type"] != DONE] == [
+        event["type"] for event in then if event["type"] != DONE
+    ]
+    after = {"message": ADDED, "function_call": ADDED, "function_call_output": ADDED}
+    for at, event in enumerate(now):
+        if event["type"] == DONE:
+            ids = [each["item"]["id"] for each in now[:at] if each["type"] == after[event["item"]["type"]]]
+            assert event["item"]["id"] in ids
+            assert event["event_id"].endswith("_done")
+
+
+def done_items(events: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [event["item"]["id"] for event in events if event["type"] == DONE]
+
+
+def item(status: str | None = None, **fields: Any) -> dict[str, Any]:
+    return {"id": "item_1", "type": "message", **({"status": status} if status else {}), **fields}
+
+
+def test_an_item_that_is_complete_is_added_and_done() -> None:
+    created = {"type": "conversation.item.created", "event_id": "event_1", "previous_item_id": "item_0", "item": item()}
+
+    added, done = heard(BetaTongue(), created)
+
+    assert added == {**created, "type": ADDED}
+    assert done == {**created, "type": DONE, "event_id": "event_1_done"}
+
+
+def test_an_item_of_an_answer_is_done_when_the_answer_has_ended_it_where_it_was_added() -> None:
+    tongue = BetaTongue()
+    begun = {"type": "conversation.item.created", "previous_item_id": "item_0", "item": item("in_progress")}
+    ended = {"type": "response.output_item.done", "event_id": "event_2", "item": item("completed")}
+
+    assert [event["type"] for event in heard(tongue, begun)] == [ADDED]
+    done, again = heard(tongue, ended)
+
+    assert (done["type"], done["previous_item_id"], done["item"]) == (DONE, "item_0", item("completed"))
+    assert again == ended
+    assert heard(tongue, ended) == [ended]  # once is enough
+
+
+def test_an_item_beside_the_conversation_is_not_in_it() -> None:
+    ended = {"type": "response.output_item.done", "event_id": "event_2", "item": item("completed")}
+
+    assert heard(BetaTongue(), ended) == [ended]
+
+
+@pytest.mark.parametrize(
+    ("announced", "arguments", "name"),
+    [
+        ({"name": "dig"}, {}, "dig"),
+        ({"name": "dig"}, {"name": "delve"}, "delve"),
+        ({}, {}, None),
+        (None, {}, None),
+    ],
+)
+def test_the_arguments_of_a_call_say_of_which_function(
+    announced: dict[str, str] | None, arguments: dict[str, str], name: str | None
+) -> None:
+    tongue = BetaTongue()
+    if announced is not None:
+        call = item("in_progress", **{"type": "function_call", **announced})
+        heard(tongue, {"type": "response.output_item.added", "item": call})
+    done = {"type": "response.function_call_arguments.done", "item_id": "item_1", "arguments": "{}", **arguments}
+
+    (event,) = heard(tongue, done)
+
+    assert event.get("name") == name
+
+
+def test_items_that_never_end_are_forgotten_some_day() -> None:
+    tongue = BetaTongue()
+    for n in range(3000):
+        begun = item("in_progress", id=f"item_{n}", name="dig")
+        heard(tongue, {"type": "response.output_item.added", "item": begun})
+        heard(tongue, {"type": "conversation.item.created", "item": begun})
+
+    assert len(tongue._begun) == len(tongue._placed) == 1000
+
+
+def test_a_server_of_the_beta_is_told_all_in_its_own_words() -> None:
+    session = {"type": "realtime", "output_modalities": ["audio"], "audio": {"output": {"voice": "ash"}}}
+
+    assert said(BetaTongue(), update(**session)) == update(modalities=["text", "audio"], voice="ash")
+
+
+@pytest.mark.parametrize("holder", ["session", "response"])
+def test_settings_that_the_beta_has_not_are_left_out_and_named(holder: str) -> None:
+    kind = {"session": "session.update", "response": "response.create"}[holder]
+    asked: dict[str, Any] = {"instructions": "Be brief.", "truncation": "auto", "prompt": None, "include": []}
+
+    told = BetaTongue().say(raw({"type": kind, holder: asked}))
+
+    assert json.loads(told.raw) == {"type": kind, holder: {"instructions": "Be brief."}}
+    assert told.lost == ("include", "truncation")
+
+
+def test_a_client_may_say_what_the_beta_has_no_event_for() -> None:
+    text = raw({"type": DONE})
+
+    assert BetaTongue().say(text).raw is text
