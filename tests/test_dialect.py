@@ -271,6 +271,16 @@ def test_whatever_a_server_of_the_ga_has_said_is_an_event_of_the_beta(vendor: st
             BETA["server"].validate_json(MODEL.sub(b'"model":"gpt-realtime"', said))
 
 
+@pytest.mark.parametrize("vendor", ["openai", "azure"])
+def test_whatever_was_said_in_the_ga_comes_back_from_the_beta_but_that_an_item_is_done(vendor: str) -> None:
+    for frame in frames(vendor):
+        said = to_beta(frame.raw)
+        if said is None:
+            assert frame.type == "conversation.item.done"
+        else:
+            assert json.loads(to_ga(said).raw.replace(b'"object":"realtime.item",', b"")) == frame.event, frame
+
+
 def test_what_only_the_ga_has_goes_on_byte_for_byte() -> None:
     for event in (
         {"type": "input_audio_buffer.timeout_triggered", "item_id": "item_1"},
