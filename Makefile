@@ -104,6 +104,7 @@ clean:  ## remove everything that is made
 
 $(VENV)/.ready: pyproject.toml uv.lock $(filter-out uv,$(UV))
 	$(UV) sync --locked --all-extras --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+	@[ ! -x .venv-uv/bin/uv ] || ln -sf ../../.venv-uv/bin/uv $(BIN)/uv
 	@touch $@
 
 $(SDKENV)/.ready: $(SDKS)/pyproject.toml $(SDKS)/uv.lock $(filter-out uv,$(UV))
