@@ -99,7 +99,7 @@ recordings: setup  ## make the golden recordings anew
 	$(BIN)/python -m recordings.make
 
 clean:  ## remove everything that is made
-	rm -rf .venv* .*_cache .hypothesis .coverage* dist answer.wav $(NODE) $(SDKS)/node/node_modules
+	rm -rf .venv* .*_cache .hypothesis .coverage* dist answer.wav memory.sqlite $(NODE) $(SDKS)/node/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.ready: pyproject.toml uv.lock $(filter-out uv,$(UV))
