@@ -20,6 +20,7 @@ from realtime_engine.recording.writer import Recorder
 from realtime_engine.session import Session
 from realtime_engine.simulate import simulate
 from tests.script import Script, created, done, speech
+from tests.sessions import frames
 
 APPEND: Final = b'{"event_id":"evt_1","type":"input_audio_buffer.append","audio":"AAAA"}'
 EVERYTHING: Final = Policy()
@@ -294,6 +295,18 @@ def test_a_session_that_ends_says_so() -> None:
     commands = Spoken().session.step(1.0, Closed(Side.UPSTREAM, code=1006))
 
     assert [told["error"]["code"] for told in sent(commands, Side.FRONT)] == ["upstream_closed"]
+
+
+def test_a_client_and_a_server_of_the_beta_hear_each_other_as_they_are() -> None:
+    session = Session(SessionOptions(mode="transparent", dialect="beta", upstream_dialect="beta"))
+    for side in Side:
+        session.step(0.0, Opened(side))
+
+    for frame in frames("beta"):
+        commands = session.step(0.0, message(Side.UPSTREAM, frame.raw))
+        assert commands == [FORWARD] or sent(commands, Side.FRONT) == [frame.event], frame
+    asked = update(modalities=["text"], voice="ash", input_audio_format="pcm16", turn_detection=None)
+    assert sent(session.step(0.0, message(Side.FRONT, asked)), Side.UPSTREAM) == [asked]
 
 
 # --- a managed front ------------------------------------------------------------------------------------------
