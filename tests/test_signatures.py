@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from realtime_engine.commands import RunTool
 from realtime_engine.errors import UsageError
@@ -255,6 +257,69 @@ def test_a_function_that_cannot_be_offered_is_named(function: Callable[..., obje
 
     assert f"the tool {function.__name__!r}" in str(caught.value)
     assert what in str(caught.value)
+
+
+# --- whatever there is ----------------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(
+        st.sampled_from(["Do.", "", "Args:", "Arguments: ", "    x: One.", "        More.", "  y (int): Two.", "z"])
+    )
+)
+def test_any_docstring_can_be_read_and_without_args_it_stays_as_it_is(lines: list[str]) -> None:
+    text = "\n".join(lines)
+
+    function, parameters = read_docstring(text)
+
+    assert set(parameters) <= {"x", "y"}
+    assert all("\n" not in said for said in parameters.values())
+    if not any(line.startswith("Arg") for line in lines):
+        assert (function, parameters) == (text.strip(), {})
+
+
+PLACES = st.builds(Place, st.text(), st.text())
+TREES = st.recursive(
+    st.builds(Tree, st.text(), st.just([])),
+    lambda trees: st.builds(Tree, st.text(), st.lists(trees, max_size=3)),
+    max_leaves=5,
+)
+
+
+@given(
+    tree=TREES,
+    places=st.dictionaries(st.text(), PLACES),
+    unit=st.sampled_from(Unit),
+    numbers=st.lists(st.integers(-(2**63), 2**63 - 1)),
+    text=st.none() | st.text(),
+)
+def test_what_a_schema_describes_comes_as_it_was_meant(**meant: object) -> None:
+    came: dict[str, object] = {}
+
+    def take(tree: Tree, places: dict[str, Place], unit: Unit, numbers: list[int], text: str | None = None) -> None:
+        came.update(tree=tree, places=places, unit=unit, numbers=numbers, text=text)
+
+    Tool.of(take).bind(msgspec.json.encode(meant).decode())()
+
+    assert came == meant
+
+
+@given(
+    arguments=st.text()
+    | st.recursive(
+        st.none() | st.booleans() | st.floats(-9, 9) | st.text(),
+        lambda some: st.lists(some) | st.dictionaries(st.sampled_from(["place", "days", "city", "x"]), some),
+        max_leaves=6,
+    ).map(json.dumps)
+)
+def test_whatever_a_model_sends_gives_a_result(arguments: str) -> None:
+    result = Tools([weather]).run(RunTool("call_1", "weather", arguments))
+
+    assert (
+        result.output.startswith("wrong arguments for weather: ")
+        if result.failed
+        else result.output.startswith("[20.5")
+    )
 
 
 # --- what the engine fills in ---------------------------------------------------------------------------------
