@@ -90,7 +90,18 @@ test("a call has its arguments, its result and the time it took, on one turn", (
   conversation.apply(added(message("m", "assistant"), "o"), 3);
 
   assert.deepEqual(order(conversation), ["f", "m"]);
-  assert.deepEqual(conversation.get("f").call, { id: "c", name: "weather", arguments: '{"city":"Paris"}', output: "sunny", asked: 2, took: 0.5 });
+  assert.deepEqual(conversation.get("f").call, { id: "c", name: "weather", arguments: '{"city":"Paris"}', output: "sunny", asked: 2, took: 0.5, failed: false });
+});
+
+test("a call that the engine has run in vain is known as one that failed", () => {
+  const call = { type: "function_call", id: "f", call_id: "c", name: "weather", arguments: "{}", status: "completed" };
+  const conversation = feed(added(call, null));
+
+  const turn = conversation.apply({ type: "engine.tool_failed", call_id: "c", name: "weather", message: "no sky" }, 1);
+
+  assert.equal(turn.call.failed, true);
+  assert.equal(turn.call.output, null);
+  assert.equal(conversation.apply({ type: "engine.tool_failed", call_id: "unknown", name: "weather", message: "no sky" }, 1), null);
 });
 
 test("an answer is broken off with the model's connection, a call that was made is not", () => {

@@ -16,6 +16,10 @@ from tests.system.browser import PHONE, WAIT, Event, Server, Visit, chromium, se
 READY: Final = 300  # milliseconds; 150 on a machine that has nothing else to do
 REPLIES: Final = """
 [[reply]]
+text = "weather on the moon"
+call = { name = "get_weather", arguments = { planet = "Moon" } }
+
+[[reply]]
 text = "weather"
 call = { name = "get_weather", arguments = { city = "Paris" } }
 
@@ -131,6 +135,16 @@ def test_a_call_is_one_line_that_opens_to_its_arguments_result_and_time(visit: V
     given, got = visit.page.locator(".turn.tool pre").all_inner_texts()
     assert json.loads(given) == {"city": "Paris"}
     assert json.loads(got) == {"city": "Paris", "sky": "sunny"}
+
+
+def test_a_call_that_fails_says_so_and_why(visit: Visit) -> None:
+    visit.write("How is the weather on the moon?")
+    visit.shows(".turn.tool .took", "failed")
+    visit.comes("response.done", 2)
+
+    visit.page.click(".turn.tool summary")
+    _, got = visit.page.locator(".turn.tool pre").all_inner_texts()
+    assert got == "wrong arguments for get_weather: Object contains unknown field `planet`"
 
 
 def test_a_turn_that_is_deleted_is_gone_here_and_for_the_model(visit: Visit) -> None:

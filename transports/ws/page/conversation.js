@@ -26,7 +26,7 @@ export const BUCKET = 480; // samples that a pair of peaks stands for: 20 ms
  * @property {Call} [call]
  */
 
-/** @typedef {{id: string, name: string, arguments: string, output: string | null, asked: number, took: number | null}} Call */
+/** @typedef {{id: string, name: string, arguments: string, output: string | null, asked: number, took: number | null, failed: boolean}} Call */
 
 const OUTPUT = "output "; // before the id of what a call gave, where calls are known by theirs
 const TRANSCRIPT = "conversation.item.input_audio_transcription.";
@@ -107,6 +107,8 @@ export class Conversation {
         return this.#asks(event, at, event.delta, false);
       case "response.function_call_arguments.done":
         return this.#asks(event, at, event.arguments, true);
+      case "engine.tool_failed":
+        return this.#failed(event.call_id);
       case "conversation.item.truncated":
         return this.cut(event.item_id, event.audio_end_ms);
       default:
@@ -270,7 +272,7 @@ export class Conversation {
   #called(item, at) {
     const turn = this.#turn(item.id, { who: "tool", at });
     turn.who = "tool";
-    turn.call ??= { id: item.call_id, name: item.name, arguments: "", output: null, asked: at, took: null };
+    turn.call ??= { id: item.call_id, name: item.name, arguments: "", output: null, asked: at, took: null, failed: false };
     if (item.arguments) turn.call.arguments = item.arguments;
     if (item.status === "completed") turn.final = true;
     this.#byCall.set(item.call_id, turn);
@@ -291,7 +293,7 @@ export class Conversation {
     let turn = this.#byCall.get(item.call_id);
     if (!turn) {
       turn = this.#place(this.#turn(item.id, { who: "tool", at, final: true, done: true }), previous);
-      turn.call = { id: item.call_id, name: "", arguments: "", output: null, asked: at, took: null };
+      turn.call = { id: item.call_id, name: "", arguments: "", output: null, asked: at, took: null, failed: false };
       this.#byCall.set(item.call_id, turn);
     }
     const call = /** @type {Call} */ (turn.call);
@@ -299,6 +301,14 @@ export class Conversation {
     if (call.output === null) call.took = at - call.asked;
     call.output = item.output ?? "";
     turn.done = true;
+    return turn;
+  }
+
+  /** The engine has run a function in vain; what the model is told of that comes as its output. @param {string} call_id */
+  #failed(call_id) {
+    const turn = this.#byCall.get(call_id);
+    if (!turn?.call) return null;
+    turn.call.failed = true;
     return turn;
   }
 

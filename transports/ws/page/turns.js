@@ -231,7 +231,7 @@ function makeTool() {
 /** @param {any} view @param {import("./conversation.js").Call} call @param {boolean} done whether nothing more comes of it */
 function showTool(view, call, done) {
   say(view.name, `${call.name}(${call.arguments === "{}" ? "" : brief(call.arguments)})`);
-  say(view.took, call.output !== null ? took(call.took) : done ? "no result" : "running");
+  say(view.took, call.failed ? "failed" : call.output !== null ? took(call.took) : done ? "no result" : "running");
   say(view.given, pretty(call.arguments));
   say(view.got, call.output === null ? (done ? "none" : "none yet") : pretty(call.output));
 }
