@@ -279,7 +279,12 @@ json_values = st.recursive(
 """Events of a known type in any shape."""
 twisted = st.builds(
     lambda kind, fields: {**fields, "type": kind},
-    st.sampled_from(["response.done", "session.update", "response.output_audio.delta", "conversation.item.added"]),
+    st.sampled_from(
+        [
+            *("response.done", "session.update", "session.updated", "response.output_audio.delta", "error"),
+            *("conversation.item.added", "conversation.item.created", "response.output_item.done", "response.create"),
+        ]
+    ),
     st.dictionaries(st.sampled_from(["item", "response", "delta", "session", "item_id"]), json_values),
 )
 peers = st.sampled_from(Side)
@@ -305,6 +310,8 @@ gaps = st.sampled_from([0.0, 0.000001, 0.02, 0.1234567, 0.9, 3.0])
 session_options = st.builds(
     SessionOptions,
     mode=st.sampled_from(["managed", "transparent"]),
+    dialect=st.sampled_from(["ga", "ga", "beta"]),
+    upstream_dialect=st.sampled_from(["ga", "ga", "beta", "xai"]),
     lead=st.sampled_from([None, 0.0, 0.2]),
     reports=st.booleans(),
     detects_speech=st.booleans(),
