@@ -1,11 +1,13 @@
 """A recorded session, said again over real sockets: a server with the server's part, and who speaks the client's."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import NAMESPACE_OID, uuid5
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
@@ -50,6 +52,45 @@ def in_beta(frames: Sequence[Frame]) -> Sequence[Frame]:
     """The same session, had it been held in the beta."""
     said = [(frame, to_beta(frame.raw)) for frame in frames]
     return [frame._replace(event=json.loads(raw)) for frame, raw in said if raw is not None]
+
+
+_UNSAID_BY_XAI: Final = (
+    "conversation.item.done",
+    "conversation.item.input_audio_transcription.delta",
+    "rate_limits.updated",
+)
+_ID: Final = re.compile(r"\b(?:item|resp|event|conv|call)_\w{8,}")
+
+
+def in_xais_manner(frames: Sequence[Frame]) -> Sequence[Frame]:
+    """The same session as xAI would have held it, by the manners that its recorded ones show.
+
+    Ids are UUIDs; everything has a predecessor, mostly null; of an item that ends nothing is said; usage stands beside
+    the response.
+    """
+    greeting = [frame for frame in recorded("xai/text_in_audio_out_turn.jsonl")[:5] if not frame.sent]
+    session = next(n for n, frame in enumerate(frames) if frame.type == "session.updated")
+    return [
+        *(frame for frame in frames[:session] if frame.sent),
+        *greeting,
+        *(_as_xai(frame) for frame in frames[session + 1 :] if frame.type not in _UNSAID_BY_XAI),
+    ]
+
+
+def _as_xai(frame: Frame) -> Frame:
+    event: dict[str, Any] = json.loads(
+        _ID.sub(lambda found: str(uuid5(NAMESPACE_OID, found[0])), json.dumps(frame.event))
+    )
+    if frame.sent:
+        return frame._replace(event=event)
+    if frame.type == "response.output_item.done":
+        event["item"] = {key: event["item"][key] for key in ("id", "type", "status", "role") if key in event["item"]}
+    if "response" in event:
+        event["usage"] = event["response"].pop("usage")
+        event["response"] |= {"status_details": "unimplemented", "usage": {}}
+    if frame.type == "input_audio_buffer.committed":
+        event["previous_item_id"] = None
+    return frame._replace(event={"previous_item_id": None, **event})
 
 
 @dataclass(slots=True)

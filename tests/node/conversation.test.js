@@ -52,6 +52,31 @@ test("a user's transcript that comes after the answer ends up with the user", ()
   assert.equal(conversation.get("u").text, "How are you?");
 });
 
+test("a transcript that is corrected while the turn is said is final when the server says so", () => {
+  const type = "conversation.item.input_audio_transcription";
+  const conversation = feed({ type: "input_audio_buffer.speech_started", item_id: "u" });
+  const said = (kind, transcript, status) => {
+    conversation.apply({ type: `${type}.${kind}`, item_id: "u", transcript, status }, 9);
+    return [conversation.get("u").text, conversation.get("u").final];
+  };
+
+  assert.deepEqual(said("updated", "How a"), ["How a", false]);
+  assert.deepEqual(said("completed", "How are", "in_progress"), ["How are", false]);
+  assert.deepEqual(said("completed", "How are you?", "completed"), ["How are you?", true]);
+  assert.deepEqual(said("updated", "How"), ["How are you?", true]);
+});
+
+test("a spoken turn whose predecessor nobody names stays at the end", () => {
+  const conversation = feed(
+    added(message("a", "user"), null),
+    added(message("b", "assistant"), "a"),
+    { type: "input_audio_buffer.speech_started", item_id: "u" },
+    { type: "input_audio_buffer.committed", item_id: "u", previous_item_id: null },
+  );
+
+  assert.deepEqual(order(conversation), ["a", "b", "u"]);
+});
+
 test("an answer that was cut ends where it was heard, in words and in sound", () => {
   const conversation = feed(added(message("m", "assistant", [], "in_progress"), null));
   conversation.hear("m", new Int16Array(24_000), 1, "assistant");

@@ -430,6 +430,17 @@ def test_what_the_person_said_is_shown_when_it_has_been_transcribed(tmp_path: Pa
     assert [text for _, _, text in talk.shown.lines[1:]] == ["Hello?", "Well."]
 
 
+def test_words_that_are_still_corrected_are_not_shown_yet(tmp_path: Path) -> None:
+    """xAI calls them completed before they are."""
+    early = [{**transcript(words), "status": "in_progress"} for words in ("He", "Hell")]
+    model = transcribing().at(0.1, speech_started()).at(0.4, *early).at(0.5, speech_stopped(400), COMMITTED, created())
+    model.at(0.6, transcript("Hello?")).at(0.7, loud(0.5), spoken())
+
+    talk = converse(model, speech_file(tmp_path / "question.wav", 0.3))
+
+    assert [text for _, _, text in talk.shown.lines[1:]] == ["Hello?", "Well."]
+
+
 def test_words_that_come_after_the_answer_are_not_waited_for(tmp_path: Path) -> None:
     model = transcribing().at(0.1, speech_started()).at(0.5, speech_stopped(400), COMMITTED, created())
     model.at(0.6, loud(0.5), spoken()).at(1.2, transcript("Hello?"))

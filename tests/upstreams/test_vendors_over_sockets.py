@@ -5,7 +5,7 @@ and a server says the vendor's part again.
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 import trio
@@ -34,6 +34,7 @@ from tests.replaying import (
     in_beta,
     in_its_own_time,
     in_step,
+    in_xais_manner,
     open_servers,
     recorded,
     sources,
@@ -46,6 +47,7 @@ from tests.sessions import Frame
 SECRET: Final = "f3c1a9e07b5d4f2288aa61c09d7e4b53"
 SOURCES: Final = sources("openai", "azure", "xai", "beta")
 HELLO: Final = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello?"}]}
+Manner: TypeAlias = Callable[[Sequence[Frame]], Sequence[Frame]]
 TOOLS: Final = (ToolSchema(name="get_weather"),)
 
 
@@ -264,23 +266,30 @@ def texts(servers: Servers, connection: int = -1) -> list[tuple[str, str]]:
     return [(item["role"], item["content"][0]["text"]) for item in items if item["type"] == "message"]
 
 
+@pytest.mark.parametrize("manner", [list, in_xais_manner])
 @pytest.mark.parametrize("source", [source for source in SOURCES if "tool" in source])
-async def test_a_call_is_run_by_the_engine_and_answered_once(source: str) -> None:
-    frames = recorded(source)
+async def test_a_call_is_run_by_the_engine_and_answered_once(source: str, manner: Manner) -> None:
+    """No recorded session of xAI has a call: these are others', said in its manner."""
+    frames = manner(recorded(source))
+    vendor = vendor_of(source) if manner is list else "xai"
+    session = Session(SessionOptions(tools=TOOLS, upstream_dialect=DIALECTS[vendor]))
     async with open_servers(in_its_own_time(frames)) as servers:
-        front = client_of(frames, by_hand(frames))
-        await hold(Session(SessionOptions(tools=TOOLS)), front, preset(vendor_of(source), servers))
+        await hold(session, client_of(frames, by_hand(frames)), preset(vendor, servers))
 
     outputs = [event["item"] for event in servers.all("conversation.item.create")][1:]
     assert [(item["type"], item["output"]) for item in outputs] == [("function_call_output", OUTPUT)]
     assert len(servers.all("response.create")) == 2
+    assert [shown(entry) for entry in session.conversation] == RIGHT[source]
 
 
-async def test_an_answer_that_is_spoken_over_is_cut_to_what_was_heard() -> None:
-    frames = recorded("openai/barge_in_interrupt_response_true.jsonl")
+@pytest.mark.parametrize("manner", [list, in_xais_manner])
+async def test_an_answer_that_is_spoken_over_is_cut_to_what_was_heard(manner: Manner) -> None:
+    frames = manner(recorded("openai/barge_in_interrupt_response_true.jsonl"))
+    vendor = "openai" if manner is list else "xai"
     front = client_of(frames, by_hand(frames))
+    session = Session(SessionOptions(upstream_dialect=DIALECTS[vendor]))
     async with open_servers(in_its_own_time(frames)) as servers:
-        await hold(Session(SessionOptions()), front, preset("openai", servers))
+        await hold(session, front, preset(vendor, servers))
 
     (cut,) = servers.all("conversation.item.truncate")
     (then,) = [frame.event for frame in frames if frame.type == "conversation.item.truncate"]
@@ -288,6 +297,7 @@ async def test_an_answer_that_is_spoken_over_is_cut_to_what_was_heard() -> None:
     assert (cut["item_id"], cut["content_index"]) == (then["item_id"], then["content_index"])
     assert 0 <= cut["audio_end_ms"] < sent_ms
     assert len(front.all("output_audio_buffer.cleared")) == 1
+    assert [shown(entry) for entry in session.conversation] == RIGHT["openai/barge_in_interrupt_response_true.jsonl"]
 
 
 @pytest.mark.parametrize("mode", ["managed", "transparent"])

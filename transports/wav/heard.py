@@ -47,7 +47,7 @@ class Heard:
                 self._line(now, "(silent)")
             case InputAudioBufferCommitted(item_id=item_id):
                 self._committed(now, item_id)
-            case InputTranscriptionCompleted(item_id=item_id, transcript=words):
+            case InputTranscriptionCompleted(item_id=item_id, transcript=words, final=True):
                 length = self._untold.pop(item_id, "")
                 self._line(now, words or length)
             case InputTranscriptionFailed(item_id=item_id):

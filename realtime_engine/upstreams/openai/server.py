@@ -35,7 +35,7 @@ _ABOUT_KEYS: Final = ("api key", "api_key", "bearer ")
 MENDS: Final = {
     401: "it does not accept {key}: check it",
     403: "{key} may not do this there: check its rights, and the model",
-    404: "there is nothing at this address: check its path, and the model",
+    404: "there is nothing at this address: check its path, and the model or deployment",
     429: "too much was asked of it, or the account is used up: wait, or look at its limits",
 }
 """What an HTTP status means here, and what mends it."""

@@ -213,7 +213,11 @@ def test_authorities_must_be_there(tmp_path: Path) -> None:
             "the key of OPENAI_API_KEY may not do this there: check its rights, and the model",
         ),
         (403, "Not in your country", "(Not in your country)"),
-        (404, "", "refuses the connection (404): there is nothing at this address: check its path, and the model"),
+        (
+            404,
+            "",
+            "there is nothing at this address: check its path, and the model or deployment",
+        ),
         (429, "", "too much was asked of it, or the account is used up: wait, or look at its limits"),
         (503, "Busy", "api.openai.com is in trouble (503): try again later"),
     ],

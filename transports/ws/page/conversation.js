@@ -83,7 +83,7 @@ export class Conversation {
       case "input_audio_buffer.speech_started":
         return this.#turn(event.item_id, { who: "user", spoken: true, at });
       case "input_audio_buffer.committed":
-        return this.#place(this.#committed(event.item_id, at), event.previous_item_id);
+        return this.#place(this.#committed(event.item_id, at), event.previous_item_id ?? undefined); // never to the front
       case "conversation.item.added":
       case "conversation.item.created":
         return this.#added(event.item, event.previous_item_id, at);
@@ -92,8 +92,10 @@ export class Conversation {
         return this.#item(event.item, at);
       case `${TRANSCRIPT}delta`:
         return this.#words(event, at, "user", event.delta ?? "");
+      case `${TRANSCRIPT}updated`:
+        return this.#finish(event.item_id, event.transcript, false);
       case `${TRANSCRIPT}completed`:
-        return this.#finish(event.item_id, event.transcript);
+        return this.#finish(event.item_id, event.transcript, event.status !== "in_progress");
       case `${TRANSCRIPT}failed`:
         return this.#finish(event.item_id, "");
       case "response.output_audio_transcript.delta":
@@ -259,12 +261,12 @@ export class Conversation {
     return turn;
   }
 
-  /** @param {string} id @param {string} text */
-  #finish(id, text) {
+  /** All its words are known, or all there are so far. @param {string} id @param {string} text @param {boolean} [whole] */
+  #finish(id, text, whole = true) {
     const turn = this.#byId.get(id);
-    if (!turn) return null;
+    if (!turn || (turn.final && !whole)) return null;
     turn.text = text.trim();
-    turn.final = true;
+    turn.final = whole;
     return turn;
   }
 
