@@ -151,7 +151,7 @@ async def test_a_weather_service_that_never_answers_is_given_up() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         result = await weather(url, within=0.05).run_in_time(RunTool("call_1", "get_weather", LISBON))
 
-    assert "(ReadTimeout)" in result.output
+    assert "Timeout)" in result.output
 
 
 async def test_a_place_that_is_nowhere_is_not_asked_for() -> None:
@@ -182,7 +182,7 @@ def test_the_weather_example_runs_as_the_readme_has_it(clone: Path) -> None:
                 process.kill()
                 process.wait()
                 events = ask(server, "And now, in Lisbon?")
-                assert "gave no answer that can be read (ConnectError)" in output(events)
+                assert "gave no answer that can be read" in output(events)
                 assert [event["name"] for event in events if event["type"] == "engine.tool_failed"] == ["get_weather"]
         finally:
             process.kill()

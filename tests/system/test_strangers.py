@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -174,9 +174,10 @@ def test_the_server_of_the_documentation_talks_with_whoever_connects(lines: tupl
 
 def test_it_bears_lines_that_are_too_long_and_people_who_vanish(lines: tuple[Served, tuple[str, int]]) -> None:
     server, address = lines
-    with socket.create_connection(address, timeout=30) as rude:
+    # not all that is sent is read before the end
+    with socket.create_connection(address, timeout=30) as rude, suppress(ConnectionError):
         rude.sendall(b"x" * 20_000)
-        assert rude.makefile("rb").read() == b""
+        assert rude.recv(1) == b""
     with socket.create_connection(address, timeout=30) as gone:
         gone.sendall(b"Hello\n")
         gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset
