@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
 
 from cli.out import Out, abandon, escape, flush
-from realtime_engine.errors import EngineError, UsageError, first
+from realtime_engine.errors import EngineError, UsageError, first, place
 
 INTERRUPTED: Final = 130
 """The exit status of what Ctrl-C has ended (128 + SIGINT)."""
@@ -78,6 +78,9 @@ def _end(error: BaseException, *, verbose: bool) -> int:
     if isinstance(problem, OSError) and problem.errno == ENOSPC:
         abandon(sys.stdout)
         return _say(f"standard output cannot be written: {problem.strerror}", UsageError.exit_status)
+    if isinstance(problem, ModuleNotFoundError):
+        who = place(problem).rpartition(" > ")[2].rpartition(":")[0]
+        return _say(f"{who} needs what is not installed: {problem}: install it", UsageError.exit_status)
     return _say(f"a fault in the engine: {type(problem).__name__}: {problem} (-v shows where)", FAULT)
 
 

@@ -1,5 +1,6 @@
 """A replay finds the first difference, and says it so that a person understands it."""
 
+import json
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from realtime_engine.audio import encode_base64
 from realtime_engine.commands import FORWARD, CancelTool, Command, Connect, HangUp, Note, RunTool, Send, Step
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.options import SessionOptions
+from realtime_engine.options import SessionOptions, ToolSchema
 from realtime_engine.recording.lines import Came, Done
 from realtime_engine.recording.redact import redact
 from realtime_engine.recording.replay import Difference, replay
@@ -110,6 +111,63 @@ def test_the_same_command_at_another_time_is_a_difference() -> None:
     steps = [step._replace(at=1.25) if step.at == 1.3 else step for step in steps_of(TALK)]
 
     assert "time: 1.250000 expected, 1.300000 got" in said(replay(Parrot(), steps, END))
+
+
+CALLING = SessionOptions(tools=(ToolSchema(name="weather"),), reconnect=None)
+
+
+def with_a_call(*, arguments: str = "{}", at: float = 2.0, output: str = "sunny") -> list[Step]:
+    """What a session does whose model calls a function: with these arguments, and this result."""
+    events = (
+        {"type": "response.created", "response": {"id": "resp_1", "conversation_id": "conv_1"}},
+        {
+            "type": "response.output_item.done",
+            "response_id": "resp_1",
+            "item": {"type": "function_call", "call_id": "call_1", "name": "weather", "arguments": arguments},
+        },
+        {"type": "response.done", "response": {"id": "resp_1", "status": "completed", "conversation_id": "conv_1"}},
+    )
+    session = Session(CALLING)
+    inputs: list[tuple[float, Input]] = [(0.0, Opened(Side.FRONT)), (0.0, Opened(Side.UPSTREAM))]
+    inputs += [(1.0, Message(Side.UPSTREAM, Kind.TEXT, json.dumps(event).encode())) for event in events]
+    inputs.append((at, ToolResult("call_1", output)))
+    return [Step(time, given, session.step(time, given)) for time, given in inputs]
+
+
+def test_no_function_is_run_but_its_recorded_result_is_told_again() -> None:
+    steps = with_a_call(output="rain")
+    (told,) = [
+        command.raw
+        for step in steps
+        for command in step.commands
+        if isinstance(command, Send) and b"rain" in command.raw
+    ]
+
+    assert b"function_call_output" in told
+    assert replay(Session(CALLING), steps, 3.0) is None
+
+
+def test_a_call_that_is_another_than_then_is_a_difference() -> None:
+    now = with_a_call(arguments='{"city":"Ulm"}')
+    bonn = RunTool("call_1", "weather", '{"city":"Bonn"}')
+    then = [
+        step._replace(commands=[bonn if isinstance(each, RunTool) else each for each in step.commands]) for step in now
+    ]
+
+    difference = replay(Session(CALLING), then, 3.0)
+
+    assert difference is not None
+    assert difference.expected == Done(1.0, bonn)
+    assert difference.got == Done(1.0, RunTool("call_1", "weather", '{"city":"Ulm"}'))
+
+
+def test_a_result_that_no_call_of_today_waits_for_is_a_difference() -> None:
+    steps = with_a_call()
+
+    difference = replay(Session(SessionOptions(reconnect=None)), steps, 3.0)
+
+    assert difference is not None
+    assert difference.expected == Done(1.0, RunTool("call_1", "weather", "{}"))
 
 
 def sent(raw: bytes, kind: Kind = Kind.TEXT, side: Side = Side.UPSTREAM) -> Sequence[Step]:

@@ -216,7 +216,8 @@ def broken(tmp_path: Path) -> Mapping[str, str]:
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "broken-birds"\nversion = "2.1"\n'
         '[project.entry-points."realtime_engine.upstreams"]\n'
-        'lost = "birds:Lost"\nneedy = "needy:Needy"\ngreedy = "birds:Greedy"\nlocal = "birds:Greedy"\n'
+        'lost = "birds:Lost"\nneedy = "needy:Needy"\nlate = "birds:Late"\n'
+        'greedy = "birds:Greedy"\nlocal = "birds:Greedy"\n'
         '[project.entry-points."realtime_engine.transports"]\nmute = "birds:Mute"\n'
         '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
         '[tool.hatch.build.targets.wheel]\nonly-include = ["birds.py", "needy.py"]\n'
@@ -226,6 +227,8 @@ def broken(tmp_path: Path) -> Mapping[str, str]:
         "from dataclasses import dataclass\n"
         "@dataclass\nclass Options:\n    record: str = ''\n"
         "class Greedy:\n    Options = Options\n    name = 'greedy'\n    def connect(self, wanted=None): ...\n"
+        "@dataclass\nclass Nothing: ...\nclass Late:\n    Options = Nothing\n    name = 'late'\n"
+        "    def __init__(self, options): ...\n    def connect(self, wanted=None):\n        import feathers\n"
         "class Mute:\n    Options = Options\n    name = 'mute'\n"
     )
     install(tmp_path, tmp_path / "installed")
@@ -247,6 +250,7 @@ def test_whatever_is_wrong_with_a_package_is_one_line_that_names_it_and_what_to_
             "--upstream greedy",
             f"the upstream 'greedy' of {ours} has a flag --record, as the engine itself has: rename the option there",
         ),
+        ("--upstream late", "birds needs what is not installed: No module named 'feathers': install it"),
         ("--upstream local", "there is more than one upstream 'local', of "),
         ("--transport mute", f"the transport 'mute' of {ours} is no plug-in: it lacks "),
     )
