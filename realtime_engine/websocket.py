@@ -36,7 +36,7 @@ from realtime_engine.inputs import Batch, Kind, Message, Side
 from realtime_engine.link import LARGEST, Take
 from realtime_engine.readiness import READ, WRITE, Readiness
 from realtime_engine.sweep import Sweep
-from realtime_engine.wire import Wire
+from realtime_engine.wire import Wire, waits
 
 LOW_WATER: Final = 64 * 1024
 """Bytes that may wait to be sent without anybody being slowed down: about as much as a socket takes at once."""
@@ -301,16 +301,17 @@ class WebSocket:
 
         There is always room for a whole record, so none of it is left in the library, where nobody would see it.
         """
-        sock, shared = self.wire.sock, self._shared
-        count = sock.recv_into(shared.view[start:] if start else shared.buffer)
-        if self._tls:
-            last = count
-            while last and (last >= _RECORD or shared.readiness.busy) and count < _ENOUGH:
+        sock, view = self.wire.sock, self._shared.view
+        if isinstance(sock, ssl.SSLSocket):
+            last = count = sock.recv_into(view[start:], _ENOUGH)  # it would look for the size dearly
+            while last and (last >= _RECORD or self._shared.readiness.busy) and count < _ENOUGH and waits(sock):
                 try:
-                    last = sock.recv_into(shared.view[start + count :])
-                except OSError:  # there is no more; or what is wrong shows itself the next time
+                    last = sock.recv_into(view[start + count :], _RECORD)
+                except OSError:  # not the whole of it has come; or what is wrong shows itself the next time
                     break
                 count += last
+        else:
+            count = sock.recv_into(view[start:])
         self.bytes_in += count
         return count
 

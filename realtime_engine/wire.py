@@ -20,6 +20,14 @@ _BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 T = TypeVar("T")
 
 
+def waits(sock: socket.socket) -> bool:
+    """Whether bytes have come that nobody has read; to try with TLS costs five times as much as to ask."""
+    try:
+        return bool(socket.socket.recv(sock, 1, socket.MSG_PEEK))  # what TLS itself has come by is read whole
+    except OSError:
+        return False
+
+
 class Wire:
     """One end of a connection.
 
