@@ -15,6 +15,7 @@ from typing import Final, Protocol, cast
 import msgspec
 import trio
 from msgspec import Struct
+from msgspec.json import Decoder
 
 from realtime_engine.commands import RunTool
 from realtime_engine.errors import UsageError, first
@@ -62,13 +63,13 @@ class Tool:
 
     Attributes:
         function: The function, async or not.
-        arguments: A struct with a field for each parameter that the model fills.
+        arguments: Reads a struct with a field for each parameter that the model fills.
         schema: What the model is told.
         filled: What the engine fills in, by name.
     """
 
     function: ToolFunction
-    arguments: type[Struct]
+    arguments: Decoder[Struct]
     schema: ToolSchema
     filled: dict[str, object]
 
@@ -86,10 +87,12 @@ class Tool:
         """
         try:
             arguments, by_engine = arguments_of(function, filled=type(options))
+            decoder = Decoder(arguments)
             schema = schema_of(function, arguments)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise UsageError(f"the tool {function.__name__!r} cannot be offered to the model: {error}") from error
-        return cls(function, arguments, schema, {} if by_engine is None else {by_engine: options})
+            why = str(error).rpartition("\n")[2]  # msgspec says first what its own callers could do
+            raise UsageError(f"the tool {function.__name__!r} cannot be offered to the model: {why}") from error
+        return cls(function, decoder, schema, {} if by_engine is None else {by_engine: options})
 
     @property
     def is_async(self) -> bool:
@@ -102,8 +105,8 @@ class Tool:
         Raises:
             msgspec.DecodeError: They are no JSON, or not what the function takes.
         """
-        given = msgspec.json.decode(arguments or "{}", type=self.arguments)
-        chosen = {name: getattr(given, name) for name in self.arguments.__struct_fields__}
+        given = self.arguments.decode(arguments or "{}")
+        chosen = {name: getattr(given, name) for name in given.__struct_fields__}
         return partial(self.function, **chosen, **self.filled)
 
 

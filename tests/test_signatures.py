@@ -222,6 +222,16 @@ def no_json(where: Callable[[], str]) -> str:
     return where()
 
 
+def either(thing: Place | Tree) -> None: ...
+
+
+class Door:
+    """No data."""
+
+
+def door(door: Door) -> None: ...
+
+
 def misspelt(city: "Citty") -> str:  # type: ignore[name-defined]  # noqa: F821
     return str(city)
 
@@ -245,6 +255,8 @@ def mangled(__city: str) -> str:  # noqa: PYI063 - not what is meant here
         (many, "cities: str cannot be given by name"),
         (by_place, "city: str cannot be given by name"),
         (no_json, "Callable"),
+        (either, "more than one"),
+        (door, "to the model: type <class 'tests.test_signatures.Door'> is not supported"),
         (misspelt, "'Citty' is not defined; a type must be there when the module has been loaded"),
         (not_there, "has no attribute 'Citty'"),
         (größe, "a name of 1 to 64 letters a to z, digits and _"),

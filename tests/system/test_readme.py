@@ -1,33 +1,22 @@
 """The README's commands, followed word for word: what serves is started, asked and told to end, what is left is run."""
 
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.pages import ROOT, commands, environment, page, section
 from tests.served import Served
 
-ROOT: Final = Path(__file__).parent.parent.parent
-README: Final = (ROOT / "README.md").read_text("utf-8")
-
-
-def commands(heading: str) -> list[str]:
-    """The lines of a section that are commands; what stands between fences is something else."""
-    section = README.partition(f"## {heading}")[2].partition("\n## ")[0]
-    unfenced = re.sub(r"^```.*?^```", "", section, flags=re.MULTILINE | re.DOTALL)
-    return [line.strip() for line in unfenced.splitlines() if line.startswith("    ")]
-
-
-QUICK_START: Final = commands("Quick start")
-FILES: Final = commands("The same from files")
+README: Final = page("README.md")
+QUICK_START: Final = commands(section(README, "Quick start"))
+FILES: Final = commands(section(README, "The same from files"))
 
 
 @pytest.fixture
@@ -36,12 +25,6 @@ def folder(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "Makefile", tmp_path)
     shutil.copy(ROOT / "tests" / "audio" / "jfk.flac", tmp_path / "lecture.flac")
     return tmp_path
-
-
-def environment(**more: str) -> Mapping[str, str]:
-    """That of somebody who has set the engine up; a server takes any port that is free."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "ENGINE_PORT": "0", **more}
 
 
 def serve(command: str, folder: Path) -> list[str]:
