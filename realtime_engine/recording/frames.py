@@ -146,6 +146,8 @@ def find_audio(raw: bytes, speaker: Side) -> slice | None:
         head = raw[:start]
         if start > len(speech.before) and raw.find(b'"', start) == end and head.count(speech.quoted) == 1:
             return slice(start, end) if head.count(b"{") == 1 else None
+    elif raw.startswith(_DELTAS):
+        return None
     return _find_audio(raw, speech)
 
 
