@@ -233,10 +233,17 @@ def check_made(made: object, group: str, name: str) -> None:
     """See that a plug-in that was made has all that it must have.
 
     Raises:
-        UsageError: It lacks something.
+        UsageError: It lacks something, or speaks as nobody understands.
     """
     protocol = _protocol(type(made), group)
     _check_members(made, protocol, _members(protocol), described(group, name))
+    if group == UPSTREAMS:
+        from realtime_engine.tongues import TONGUES  # whoever is made is wanted, and so is what it is understood with
+
+        dialect: object = getattr(made, "dialect", "ga")
+        if dialect not in TONGUES:
+            known = ", ".join(TONGUES)
+            raise UsageError(f"{described(group, name)} has the dialect {dialect!r}; known: {known}")
 
 
 def _check_members(plugin: object, protocol: type, members: Sequence[str], named: str) -> None:

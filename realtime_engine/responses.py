@@ -68,6 +68,7 @@ class Responses:
         self._expected = inf  # until when the server's own answer to a turn is waited for; inf: none is
         self._calls: dict[str, ResponseRecord] = {}  # open call -> its response, however long ago that was
         self._our_calls: dict[str, None] = {}
+        self._answered: dict[str, None] = {}  # of them those that have had their result
 
     @property
     def under_way(self) -> bool:
@@ -204,7 +205,7 @@ class Responses:
             record.foreign_calls += 1
             return False
         self.claim(call_id)
-        if call_id in self._calls:
+        if call_id in self._calls or call_id in self._answered:  # a server may repeat itself
             return False
         record.open_calls.add(call_id)
         self._calls[call_id] = record
@@ -214,6 +215,8 @@ class Responses:
         """A call has its result. None: nobody waits for it."""
         record = self._calls.pop(call_id, None)
         if record is not None:
+            self._answered[call_id] = None
+            _forget_oldest(self._answered)
             record.open_calls.discard(call_id)
             record.answered_calls += 1
         return record

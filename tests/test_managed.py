@@ -753,6 +753,15 @@ def test_the_same_call_said_twice_is_run_once() -> None:
     assert upstream.types() == ["conversation.item.create", "response.create"]
 
 
+def test_a_call_that_is_said_again_when_it_has_its_result_is_not_run_again() -> None:
+    call = function_call("call_1", "weather", "{}")
+    upstream = Script().at(1, created(), call).at(2, call, done())
+
+    run(Script().at(5, Close()), upstream, lambda call: ToolResult(call.call_id, "sunny"), tools=WEATHER)
+
+    assert upstream.types() == ["conversation.item.create", "response.create"]
+
+
 def weather_done(**more: str) -> dict[str, Any]:
     """The arguments of a call, as they end."""
     name = "response.function_call_arguments.done"

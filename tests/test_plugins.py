@@ -18,6 +18,7 @@ from realtime_engine.plugins import (
     Wanted,
     check_made,
     described,
+    dialect_of,
     find,
     installed,
     is_machine,
@@ -136,6 +137,20 @@ def test_what_a_plug_in_has_only_once_it_is_made_is_looked_for_then() -> None:
     with pytest.raises(UsageError, match=problem):
         check_made(Nameless(), UPSTREAMS, "x")
     check_made(Parrot(), UPSTREAMS, "x")
+
+
+@pytest.mark.parametrize(("spoken", "known"), [("ga", True), ("beta", True), ("xai", True), ("klingon", False)])
+def test_an_upstream_speaks_as_the_engine_understands(spoken: str, known: bool) -> None:
+    class Foreign(Parrot):
+        dialect = spoken
+
+    assert dialect_of(Parrot()) == "ga"
+    if known:
+        check_made(Foreign(), UPSTREAMS, "x")
+        assert dialect_of(Foreign()) == spoken
+    else:
+        with pytest.raises(UsageError, match="has the dialect 'klingon'; known: ga, beta, xai"):
+            check_made(Foreign(), UPSTREAMS, "x")
 
 
 class Single:
