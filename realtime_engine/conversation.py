@@ -58,6 +58,7 @@ class Entry:
         heard_ms: Where it was cut, by what was heard; None: it was not.
         pictures: How many pictures are in it.
         called: The call was handed out; a response is done with it.
+        drafted: As much of the arguments as has come, while they come.
         response_id: The response that made it.
     """
 
@@ -76,6 +77,7 @@ class Entry:
     response_id: str = ""
     pictures: int = 0
     called: bool = False
+    drafted: str = ""
     written: Words = field(default_factory=Words)
     said: Words = field(default_factory=Words)
 
@@ -174,11 +176,12 @@ class Conversation:
         """Another connection goes on, and knows nothing of what came before: its front is where that ends."""
         self._last_lost = self._order[-1] if self._order else None
 
-    def spoken(self, item_id: str, response_id: str, ms: float) -> None:
-        """So many milliseconds of the model's speech have come."""
+    def spoken(self, item_id: str, response_id: str, ms: float) -> Entry:
+        """So many milliseconds of the model's speech have come; the item they belong to."""
         entry = self._entry(item_id)
         entry.audio_ms += ms
         entry.response_id = response_id
+        return entry
 
     def _entry(self, item_id: str) -> Entry:
         """The entry of this id; if it is new, one without a place."""
@@ -283,6 +286,9 @@ class Conversation:
     def _wrote_all(self, event: ev.ResponseOutputTextDone) -> None:
         self._entry(event.item_id).written.end(event.content_index, event.text)
 
+    def _argues(self, event: ev.FunctionCallArgumentsDelta) -> None:
+        self._entry(event.item_id).drafted += event.delta
+
     def _arguments(self, event: ev.FunctionCallArgumentsDone) -> None:
         entry = self._entry(event.item_id)
         entry.type, entry.arguments = "function_call", event.arguments
@@ -330,5 +336,6 @@ _HANDLERS: Final[dict[type[ev.Event], Callable[[Conversation, Any], None]]] = { 
     ev.ResponseOutputAudioTranscriptDone: Conversation._said_all,
     ev.ResponseOutputTextDelta: Conversation._wrote,
     ev.ResponseOutputTextDone: Conversation._wrote_all,
+    ev.FunctionCallArgumentsDelta: Conversation._argues,
     ev.FunctionCallArgumentsDone: Conversation._arguments,
 }

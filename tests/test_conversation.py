@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime_engine import events as ev
 from realtime_engine.conversation import Conversation, entry_of
 from realtime_engine.events import Event, decode
 from realtime_engine.objects import Item
@@ -474,3 +475,23 @@ def test_an_item_that_is_gone_cannot_be_cut() -> None:
     conversation.cut("item_x", 100)
 
     assert conversation.get("item_x") is None
+
+
+def test_the_arguments_of_a_call_are_a_draft_until_all_of_them_have_come() -> None:
+    conversation = Conversation(keep=10)
+    seen = []
+    for event in (
+        ev.FunctionCallArgumentsDelta(item_id="item_1", delta='{"on":'),
+        ev.FunctionCallArgumentsDelta(item_id="item_1", delta="true}"),
+        ev.FunctionCallArgumentsDone(item_id="item_1", arguments='{"on": true}', name="lamp"),
+    ):
+        conversation.apply(event)
+        entry = conversation.get("item_1")
+        assert entry is not None
+        seen.append((entry.drafted, entry.arguments))
+
+    assert seen == [('{"on":', ""), ('{"on":true}', ""), ('{"on":true}', '{"on": true}')]
+
+
+def test_what_is_spoken_gives_its_item() -> None:
+    assert Conversation(keep=10).spoken("item_2", "resp_1", 20.0).audio_ms == 20.0
