@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from inspect import Parameter as Argument
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from cli.flags import arguments_of, flag_of, flags_of, make, value_of
 from realtime_engine.errors import EngineError, UsageError
 from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Upstream, check_made, described, find
 from realtime_engine.servers import is_server
+from realtime_engine.upstreams.named import ADDRESSES, BEHIND_COLON
 
 HOSTED: Final = "openai"
 """The upstream that answers where a key is there, and the one that any other server's address is given to."""
@@ -23,10 +23,7 @@ KEY: Final = "OPENAI_API_KEY"
 KEYS: Final = ("key_file", "upstream_header")
 """Options of the hosted upstream that are, or may be, a key."""
 
-_BEHIND_COLON: Final = {"path": Path, "url": str, "resource": str}
-"""Fields that are filled by what stands behind the name of an upstream, and how."""
-
-ELSEWHERE: Final = (*_BEHIND_COLON, "model_name")
+ELSEWHERE: Final = (*BEHIND_COLON, "model_name")
 """Options of upstreams that are no flags of their own: what stands behind the colon, and ``--model``."""
 
 ENGINE: Final = ("", "the engine itself")
@@ -34,8 +31,6 @@ ENGINE: Final = ("", "the engine itself")
 
 _OURS: Final = ("--help", "-h", "--version", "--verbose", "-v")
 """Flags of every command."""
-
-_ADDRESSES: Final = ("ws://", "wss://")
 
 
 class ChosenUpstream(NamedTuple):
@@ -74,7 +69,7 @@ class ChosenUpstream(NamedTuple):
         names = {field.name for field in fields(options)}
         if model is not None and "model_name" in names:
             known["model_name"] = model
-        missing = [field.name for field in fields(options) if field.name in _BEHIND_COLON and field.default is MISSING]
+        missing = [field.name for field in fields(options) if field.name in BEHIND_COLON and field.default is MISSING]
         for name in missing:
             if name not in known:
                 raise UsageError(f"--upstream {self.name} needs a {name}: --upstream {self.name}:{name.upper()}")
@@ -96,7 +91,7 @@ def choose_upstream(named: str | None, *, key: str | None) -> ChosenUpstream:
         if key is not None:
             return ChosenUpstream(HOSTED, find(UPSTREAMS, HOSTED), why=key)
         return ChosenUpstream(EMBEDDED, find(UPSTREAMS, EMBEDDED), why="the embedded model; it needs no key")
-    if named.startswith(_ADDRESSES):
+    if named.startswith(ADDRESSES):
         named = f"{HOSTED}:{named}"
     elif named.startswith(("http://", "https://")):
         raise UsageError("--upstream: the address of a Realtime server begins with wss:// or ws://")
@@ -105,8 +100,8 @@ def choose_upstream(named: str | None, *, key: str | None) -> ChosenUpstream:
     if not behind:
         return ChosenUpstream(name, plugin)
     for field in fields(plugin.Options):
-        if field.name in _BEHIND_COLON:
-            return ChosenUpstream(name, plugin, {field.name: _BEHIND_COLON[field.name](behind)})
+        if field.name in BEHIND_COLON:
+            return ChosenUpstream(name, plugin, {field.name: BEHIND_COLON[field.name](behind)})
     raise UsageError(f"--upstream {name} takes no path: leave :{behind} out")
 
 

@@ -119,7 +119,7 @@ def server_of(
     if authenticated is None and key:
         if not key.isascii() or not key.isprintable() or " " in key:
             raise UsageError(f"{where} holds no key: a key is one word of plain letters, digits and signs")
-        if url.scheme == "ws" and not _is_here(host):
+        if url.scheme == "ws" and not is_here(host):
             raise UsageError(f"the key would go to {host} in clear text: use wss://")
         headers.insert(0, _header(vendor.header.format(key)))
         keys.append(key)
@@ -188,7 +188,7 @@ def _model(options: OpenAIOptions, url: SplitResult) -> str | None:
     return options.model_name
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
     """Whether nothing leaves this computer."""
     try:
         return ip_address(host).is_loopback
