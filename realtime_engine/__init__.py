@@ -13,6 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from realtime_engine.client import Client as Client
+    from realtime_engine.client import open_client as open_client
     from realtime_engine.commands import FORWARD as FORWARD
     from realtime_engine.commands import CancelTool as CancelTool
     from realtime_engine.commands import Command as Command
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from realtime_engine.commands import RunTool as RunTool
     from realtime_engine.commands import Send as Send
     from realtime_engine.commands import Step as Step
+    from realtime_engine.content import Image as Image
     from realtime_engine.engine import converse as converse
     from realtime_engine.errors import EngineError as EngineError
     from realtime_engine.errors import RecordingError as RecordingError
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from realtime_engine.inputs import Side as Side
     from realtime_engine.inputs import Stop as Stop
     from realtime_engine.inputs import ToolResult as ToolResult
+    from realtime_engine.item_updates import Keep as Keep
+    from realtime_engine.items import Item as Item
     from realtime_engine.link import Link as Link
     from realtime_engine.machine import Machine as Machine
     from realtime_engine.options import Limits as Limits
@@ -51,6 +56,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOME: Final = {
+    "Client": "client",
+    "open_client": "client",
     "FORWARD": "commands",
     "CancelTool": "commands",
     "Command": "commands",
@@ -60,6 +67,7 @@ _HOME: Final = {
     "RunTool": "commands",
     "Send": "commands",
     "Step": "commands",
+    "Image": "content",
     "converse": "engine",
     "EngineError": "errors",
     "RecordingError": "errors",
@@ -75,6 +83,8 @@ _HOME: Final = {
     "Side": "inputs",
     "Stop": "inputs",
     "ToolResult": "inputs",
+    "Keep": "item_updates",
+    "Item": "items",
     "Link": "link",
     "Machine": "machine",
     "Limits": "options",

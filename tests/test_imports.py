@@ -37,6 +37,11 @@ MAY: Final[dict[str, set[str]]] = {
     "sweep.py": {"trio"},
     "websocket.py": {"socket", "ssl", "trio"},
     "wire.py": {"socket", "ssl", "trio"},
+    # the client library
+    "backlog.py": {"trio"},
+    "client.py": {"trio"},
+    "holding.py": {"trio"},
+    "upstreams/named.py": {"pathlib", "urllib"},
     # links without sockets
     "listening.py": {"trio"},
     "machine_link.py": {"trio"},
