@@ -11,7 +11,7 @@ from openai.types.beta.realtime import RealtimeServerEvent
 
 from tests.sdks.conftest import TOKEN
 from tests.sdks.heard import Heard, judge
-from tests.sdks.test_openai import ASKED, HELLO, output
+from tests.sdks.test_openai import ASKED, HELLO, WEATHER, output
 from tests.served import Served
 
 SESSION: Final[Any] = {
@@ -20,14 +20,7 @@ SESSION: Final[Any] = {
     "input_audio_format": "pcm16",
     "output_audio_format": "pcm16",
     "turn_detection": {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500},
-    "tools": [
-        {
-            "type": "function",
-            "name": "get_weather",
-            "description": "The weather of a city.",
-            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
-        }
-    ],
+    "tools": WEATHER["tools"],
     "tool_choice": "auto",
     "temperature": 0.8,
     "max_response_output_tokens": 4096,
