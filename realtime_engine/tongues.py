@@ -131,7 +131,8 @@ def _remember(known: dict[bytes, RememberedT], item: Fields, what: RememberedT) 
 def _done(said: bytes, previous: msgspec.Raw) -> bytes:
     """``conversation.item.done`` for an item that another event shows complete."""
     event = read_fields(said) or {}
-    done = {"type": text("conversation.item.done"), "event_id": text(f"{value_at('event_id', event)}_done")}
+    event_id = value_at("event_id", event) or "event"
+    done = {"type": text("conversation.item.done"), "event_id": text(f"{event_id}_done")}
     return bytes(text(done | {"previous_item_id": previous, "item": event.get("item", NOTHING)}))
 
 

@@ -306,6 +306,12 @@ def test_an_item_beside_the_conversation_is_not_in_it() -> None:
     assert heard(BetaTongue(), ended) == [ended]
 
 
+def test_an_event_without_an_id_gives_one_that_has_one() -> None:
+    _, done = heard(BetaTongue(), {"type": "conversation.item.created", "item": item()})
+
+    assert done["event_id"] == "event_done"
+
+
 @pytest.mark.parametrize(
     ("announced", "arguments", "name"),
     [

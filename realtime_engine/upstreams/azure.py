@@ -96,7 +96,10 @@ def _read(given: str, where: str = "--upstream azure") -> _Place:
         if not _NAME.fullmatch(name) or "/" in deployment:
             raise UsageError(f"{where}: a resource is RESOURCE, RESOURCE/DEPLOYMENT, or its endpoint, https://…")
         return _Place("wss", f"{name}.openai.azure.com", deployment)
-    url = urlsplit(given)
+    try:
+        url = urlsplit(given)
+    except ValueError:
+        url = SplitResult("", "", "", "", "")
     path = url.path.strip("/")
     deployment = "" if path in _PATHS else path
     if url.scheme not in _SCHEMES or not url.netloc or "/" in deployment or url.query:

@@ -118,6 +118,7 @@ def test_what_is_missing_is_said_with_its_mend(options: AzureOptions, endpoint: 
         "mine/a/b",
         "ftp://mine.openai.azure.com/voice",
         "https:///voice",
+        "https://[::1/voice",
         "https://mine.openai.azure.com/openai/v1/realtime",
         "https://mine.openai.azure.com/?api-key=sesame",
     ],
