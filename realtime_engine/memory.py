@@ -75,8 +75,8 @@ class MemoryLink(Link):
         return self._reads.take()
 
     def write(self, raw: bytes, kind: Kind) -> None:
-        """Queue one message."""
-        self._writes.queue.append(Message(self._writes.side, kind, raw))
+        """Queue one message: a copy, where it is only lent."""
+        self._writes.queue.append(Message(self._writes.side, kind, bytes(raw)))
         self._writes.queued += len(raw)
 
     def flush(self) -> None:

@@ -6,11 +6,9 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs, urlsplit
@@ -24,7 +22,7 @@ from realtime_engine.inputs import ToolResult
 from realtime_engine.tool_modules import load_tools
 from realtime_engine.tools import Tools
 from tests.pages import ROOT, commands, environment, page, section
-from tests.served import Served
+from tests.served import Served, serving_http
 
 README: Final = page("examples/README.md")
 WEATHER: Final = str(ROOT / "examples" / "weather" / "weather.py")
@@ -105,14 +103,8 @@ def sky(**answers: object) -> Iterator[tuple[str, list[str]]]:
     """A weather service on this computer: its address, and what it is asked."""
     asked: list[str] = []
     handler = type("Handler", (Sky,), {"asked": asked, **answers})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=partial(server.serve_forever, poll_interval=0.01))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/forecast.json", asked
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving_http(handler) as address:
+        yield f"http://{address}/forecast.json", asked
 
 
 def weather(url: str, within: float = 10.0) -> Tools:

@@ -10,14 +10,14 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from realtime_engine.errors import UpstreamError
 from tests.pages import ROOT, blocks, commands, page, section
-from tests.served import Served
+from tests.served import Served, serving_http
 from tests.strangers import install, with_packages
 
 EXAMPLE: Final = section(page("examples/README.md"), "An upstream")
@@ -107,7 +107,7 @@ def test_a_server_of_ours_can_have_it_behind_it(environment: Mapping[str, str]) 
 
 
 def test_the_upstream_of_the_documentation_answers(environment: Mapping[str, str]) -> None:
-    installation, ask = commands(UPSTREAM)
+    installation, ask, _ = commands(UPSTREAM)
 
     assert installation == "uv pip install ."
     assert run(ask, environment) == " 0.00 s you Will it rain? 0.50 s model Who knows? "
@@ -123,17 +123,27 @@ def test_it_answers_in_real_time_too_and_is_recorded_and_replayed(
     assert "identical" in run(f"engine replay {recording}", environment)
 
 
-async def test_the_link_of_the_documentation_has_the_shape_that_it_shows() -> None:
-    _, program = blocks(UPSTREAM, "python")
-    names: dict[str, Any] = {}
-    exec(compile(program, "link_upstream.py", "exec"), names)
-    plugin = names["Elsewhere"]
+def test_the_second_upstream_of_the_documentation_asks_a_service(environment: Mapping[str, str]) -> None:
+    _, _, ask = commands(UPSTREAM)
+    asked: list[str] = []
 
-    async with plugin(plugin.Options("elsewhere://here")).open(lambda: 0.0, None) as link:
-        assert link.queued == 0
-    with pytest.raises(UpstreamError, match="'here' is no address"):
-        async with plugin(plugin.Options("here")).open(lambda: 0.0, None):
-            pytest.fail("it is one")
+    class Service(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["content-length"])).decode())
+            self.send_response(200 if len(asked) == 1 else 503)
+            self.end_headers()
+            self.wfile.write(b"So it is written.")
+
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with serving_http(Service) as address:
+        command = ask.replace("127.0.0.1:8002", address)
+        assert "model So it is written." in run(command, environment)
+        assert failing(command, environment, status=3).endswith("failed to answer: no_answer: HTTPStatusError")
+
+    assert asked == ["Will it rain?"] * 2
+    problem = "engine: --upstream scribe: the address must begin with http:// or https://"
+    assert failing("engine run --text x --upstream scribe:nowhere", environment) == problem
 
 
 @pytest.fixture
@@ -200,12 +210,12 @@ def test_a_port_that_is_taken_is_one_line(
     )
 
 
-def failing(command: str, environment: Mapping[str, str]) -> str:
+def failing(command: str, environment: Mapping[str, str], *, status: int = 2) -> str:
     """The one line of a command that fails, on standard error."""
     done = subprocess.run(
         shlex.split(command), env=environment, capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == 2
+    assert done.returncode == status, done.stderr
     (line,) = done.stderr.splitlines()
     return line
 
