@@ -1,6 +1,7 @@
 """The client under Trio: one block, in which everything that runs ends with it."""
 
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
@@ -508,6 +509,16 @@ async def test_several_calls_run_at_once_and_lead_to_exactly_one_answer(autojump
         "call_2",
         "call_3",
     ]
+
+
+async def test_a_function_that_is_not_async_runs_in_a_thread() -> None:
+    def where(city: str) -> dict[str, object]:
+        return {"city": city, "thread": threading.current_thread() is not threading.main_thread()}
+
+    with trio.fail_after(PATIENCE):
+        async with open_client(Played(asks(call("call_1", "where", '{"city":"Lisbon"}'))), tools=[where]) as client:
+            await client.create_response()
+            assert (await client.wait_for(ToolEnded)).output == '{"city":"Lisbon","thread":true}'
 
 
 async def test_a_call_that_never_ends_is_given_up(autojump_clock: trio.testing.MockClock) -> None:

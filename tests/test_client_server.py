@@ -13,6 +13,7 @@ from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
 
 from realtime_engine import UpstreamError, UsageError, open_client
 from realtime_engine.network import open_network
+from realtime_engine.recording.keep import open_recordings
 from realtime_engine.updates import AudioDelta, ItemCompleted, ResponseEnded, ToolEnded
 from tests.served import served
 from tests.servers import PATIENCE, model, open_server
@@ -87,6 +88,26 @@ async def test_two_clients_share_the_sockets_of_their_process() -> None:
             for client in (one, other):
                 await client.wait_for(ResponseEnded)
                 assert client.items[1].transcript.startswith("It is sunny")
+
+
+async def test_a_recording_answers_a_client_that_does_again_what_it_did_then(tmp_path: Path) -> None:
+    async def talk(upstream: str) -> list[tuple[str, str]]:
+        async with open_client(upstream, session={"instructions": "Be brief."}, tools=[lamp]) as client:
+            await client.send_user_message("Switch the lamp on")
+            while (await client.wait_for(ResponseEnded)).goes_on:
+                pass
+            return [(item.type, item.words or item.output) for item in client.items]
+
+    with trio.fail_after(PATIENCE):
+        async with (
+            open_recordings(tmp_path) as recordings,
+            open_server(upstream=script(), recordings=recordings) as server,
+        ):
+            then = await talk(f"{server.ws_url}/v1/realtime")
+        (folder,) = await trio.Path(tmp_path).iterdir()
+
+        assert await talk(f"recorded:{folder}") == then
+    assert then[-1] == ("message", "The house says: the lamp is on")
 
 
 def test_a_conversation_with_a_server_in_a_process_of_its_own() -> None:
