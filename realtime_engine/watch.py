@@ -82,7 +82,7 @@ class Watch:
             self._happened(step.at, given)
         for command in step.commands:
             if command is not FORWARD:
-                self._done(step.at, command)
+                self._done(step, command)
 
     def passed(self, at: float, batch: Sequence[Message]) -> None:
         """Take what goes on as it came; of that, only the model's speech counts."""
@@ -114,14 +114,15 @@ class Watch:
             case Closed(side=Side.FRONT, code=code) if code in _FRONT_CODES:
                 self._metrics.error("front", _FRONT_CODES[code])
 
-    def _done(self, at: float, command: Command) -> None:
+    def _done(self, step: Step, command: Command) -> None:
+        at = step.at
         match command:
             case Send(side=Side.FRONT, raw=raw, audio=audio):
                 if audio is not None or raw.startswith(_SOUND):
                     self._sound(at)
                 elif raw.startswith(_CLEARED):
                     self._told_to_fall_silent(at, raw)
-                elif raw.startswith(_ERROR):
+                elif raw.startswith(_ERROR) and not _complains(step.input):
                     self._told_an_error(raw)
             case Connect():
                 self._connecting = at
@@ -209,6 +210,13 @@ class Watch:
         for kind, number in (*kinds.items(), ("other", tokens - sum(kinds.values()))):
             if number > 0:
                 add(self._totals.tokens, f"{direction} {kind}", number)
+
+
+def _complains(given: object) -> bool:
+    """Whether an input is an error of the server's own: what a session then tells the front is that, in other words."""
+    if not isinstance(given, Message) or given.side is not _UPSTREAM_SIDE or given.kind is not Kind.TEXT:
+        return False
+    return given.type == ev.type_of(ev.Error)
 
 
 _Handler: TypeAlias = Callable[[Watch, float, Any], None]  # each takes its own event

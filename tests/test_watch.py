@@ -244,6 +244,15 @@ def test_errors_are_counted_by_who_tells_them_and_by_code() -> None:
     }
 
 
+@pytest.mark.parametrize("kinds", [{"dialect": "beta"}, {"upstream_dialect": "beta"}])
+def test_an_error_of_the_server_that_is_told_in_other_words_stays_the_servers(kinds: dict[str, Any]) -> None:
+    param = "session.audio.output.voice" if "dialect" in kinds else "session.voice"
+    error = {"type": "error", "error": {"type": "invalid_request_error", "code": "invalid_value", "param": param}}
+
+    for mode in ("managed", "transparent"):
+        assert counted(listener(), Script().at(1, error), mode, **kinds).errors == {"upstream invalid_value": 1}
+
+
 @pytest.mark.parametrize(("code", "name"), [(1002, "protocol_error"), (1006, "connection_lost"), (1000, None)])
 def test_how_a_front_breaks_off_is_an_error_of_its_own(code: int, name: str | None) -> None:
     metrics = Metrics()
