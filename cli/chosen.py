@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from cli.flags import arguments_of, flag_of, flags_of, make, value_of
 from realtime_engine.errors import EngineError, UsageError
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Upstream, check_made, described, find
+from realtime_engine.finding import TRANSPORTS, UPSTREAMS, check_made, described, find
+from realtime_engine.plugins import Upstream
 from realtime_engine.servers import is_server
 from realtime_engine.upstreams.named import ADDRESSES, BEHIND_COLON
 

@@ -18,7 +18,7 @@ from cli.prices import read_prices
 from cli.tables import Tables, unknown
 from cli.values import read_text, read_value
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find, installed
+from realtime_engine.finding import TRANSPORTS, UPSTREAMS, find, installed
 from realtime_engine.servers import is_server
 
 OWN: Final[Mapping[str, type]] = {"serve": ServeOptions, "limits": LimitOptions}

@@ -8,7 +8,8 @@ from cli.chosen import ENGINE, ChosenUpstream, choose_transport, choose_upstream
 from cli.flags import arguments_of, make, value_of
 from cli.options import RunOptions
 from cli.toolbox import choose_tools, make_tools, tool_arguments
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, MachineFront, dialect_of, tools_of
+from realtime_engine.finding import TRANSPORTS, UPSTREAMS
+from realtime_engine.plugins import MachineFront, dialect_of, tools_of
 
 if TYPE_CHECKING:
     from realtime_engine.tools import Runner

@@ -31,7 +31,8 @@ from cli.given import ConfigFile, from_environment, variable_of
 from cli.options import LimitOptions, ServeOptions
 from cli.toolbox import check_tools, choose_tools, make_tools, tool_arguments
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, Discreet, Upstream, tools_of
+from realtime_engine.finding import TRANSPORTS, UPSTREAMS
+from realtime_engine.plugins import Discreet, Upstream, tools_of
 from realtime_engine.servers import Server, is_supervisor
 
 if TYPE_CHECKING:

@@ -16,12 +16,13 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketReque
 from realtime_engine.driving import Run
 from realtime_engine.engine import converse
 from realtime_engine.errors import UpstreamError, UsageError
+from realtime_engine.finding import UPSTREAMS, find
 from realtime_engine.inputs import Kind, Side
 from realtime_engine.machine import Close
 from realtime_engine.machine_link import MachineLink, open_machine
 from realtime_engine.metrics import Mode
 from realtime_engine.options import SessionOptions
-from realtime_engine.plugins import UPSTREAMS, Wanted, find, is_machine
+from realtime_engine.plugins import Wanted, is_machine
 from realtime_engine.session import Session
 from realtime_engine.upstreams.local import Local, LocalOptions
 from tests import speech

@@ -8,21 +8,11 @@ from typing import ClassVar
 import pytest
 
 from realtime_engine.errors import UsageError
+from realtime_engine.finding import TRANSPORTS, UPSTREAMS, check_made, described, find, installed
 from realtime_engine.link import Link
 from realtime_engine.machine import Machine
 from realtime_engine.network import Network
-from realtime_engine.plugins import (
-    ANYTHING,
-    TRANSPORTS,
-    UPSTREAMS,
-    Wanted,
-    check_made,
-    described,
-    dialect_of,
-    find,
-    installed,
-    is_machine,
-)
+from realtime_engine.plugins import ANYTHING, Wanted, dialect_of, is_machine
 
 
 @dataclass
@@ -85,7 +75,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
             "cannot be loaded: install what it needs, or uninstall it (ModuleNotFoundError: No module named 'no_such",
         ),
         ("realtime_engine.plugins:Parrot", "cannot be loaded: mend it, or uninstall it (AttributeError: module "),
-        ("realtime_engine.plugins:find", "is no plug-in: realtime_engine.plugins:find is no class"),
+        ("realtime_engine.finding:find", "is no plug-in: realtime_engine.finding:find is no class"),
         (f"{__name__}:NoOptions", "is no plug-in: it lacks Options; see MachineUpstream in realtime_engine.plugins"),
         (f"{__name__}:Mute", "is no plug-in: it lacks open; see LinkUpstream in realtime_engine.plugins"),
         (f"{__name__}:Plain", "is no plug-in: its Options must be a dataclass"),

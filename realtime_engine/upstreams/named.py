@@ -7,7 +7,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import UPSTREAMS, Upstream, find
+from realtime_engine.finding import UPSTREAMS, find
+from realtime_engine.plugins import Upstream
 
 BEHIND_COLON: Final = {"path": Path, "url": str, "resource": str}
 """Fields that are filled by what stands behind the name of an upstream, and how."""

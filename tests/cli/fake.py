@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from cli.app import main
-from realtime_engine import plugins
+from realtime_engine import finding
 from realtime_engine.inputs import Side
 from realtime_engine.link import Link
 from realtime_engine.machine import Machine
@@ -73,7 +73,7 @@ class Wired:
     def __init__(self, options: FakeOptions) -> None: ...
 
     def open(
-        self, clock: Callable[[], float], network: Network, wanted: Wanted = plugins.ANYTHING
+        self, clock: Callable[[], float], network: Network, wanted: Wanted = ANYTHING
     ) -> AbstractAsyncContextManager[Link]:
         return open_machine(Side.UPSTREAM, polite(), clock)
 
@@ -104,7 +104,7 @@ def fake_plugins(monkeypatch: pytest.MonkeyPatch, model: Callable[[], Script] = 
     monkeypatch.setattr(Fake, "model", staticmethod(model), raising=False)
 
     def find(group: str, name: str) -> type[Any]:
-        return fakes.get(name) or plugins.find(group, name)
+        return fakes.get(name) or finding.find(group, name)
 
     monkeypatch.setattr("cli.chosen.find", find)
 

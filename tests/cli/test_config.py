@@ -9,7 +9,7 @@ from cli.example import example
 from cli.flags import default_of
 from cli.given import OWN, ConfigFile, settable
 from cli.prices import read_prices
-from realtime_engine.plugins import TRANSPORTS, UPSTREAMS, find, installed
+from realtime_engine.finding import TRANSPORTS, UPSTREAMS, find, installed
 from realtime_engine.servers import is_server
 from tests.cli.fake import engine
 

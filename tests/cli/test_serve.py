@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from cli.serving import COLLECT_AFTER, _collecting_seldom
-from realtime_engine import plugins
+from realtime_engine import finding
 from realtime_engine.commands import RunTool
 from realtime_engine.errors import UsageError
 from realtime_engine.options import Limits
@@ -74,7 +74,7 @@ FAKES: dict[str, type[Any]] = {
 @pytest.fixture(autouse=True)
 def _fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def find(group: str, name: str) -> type[Any]:
-        return FAKES.get(name) or plugins.find(group, name)
+        return FAKES.get(name) or finding.find(group, name)
 
     monkeypatch.setattr(Fake, "model", staticmethod(polite), raising=False)
     monkeypatch.setattr("cli.chosen.find", find)

@@ -14,10 +14,11 @@ from realtime_engine.commands import Connect, HangUp, RunTool, Send, Step
 from realtime_engine.driving import Run
 from realtime_engine.errors import RecordingError, Stalled
 from realtime_engine.events import append_frame
+from realtime_engine.finding import UPSTREAMS, find
 from realtime_engine.inputs import Closed, Kind, Message, Opened, Side, ToolResult
 from realtime_engine.machine import Close, Connected, Disconnected, Done, Frame, Machine, MachineOutput
 from realtime_engine.options import SessionOptions, ToolSchema
-from realtime_engine.plugins import UPSTREAMS, MachineUpstream, Wanted, find, is_machine
+from realtime_engine.plugins import MachineUpstream, Wanted, is_machine
 from realtime_engine.recording.reader import Recording
 from realtime_engine.recording.writer import ABOUT, EVENTS, create_recording
 from realtime_engine.session import Session

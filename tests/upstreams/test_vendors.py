@@ -7,7 +7,8 @@ import pytest
 
 from cli.chosen import choose_upstream
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import ANYTHING, UPSTREAMS, Wanted, dialect_of, find
+from realtime_engine.finding import UPSTREAMS, find
+from realtime_engine.plugins import ANYTHING, Wanted, dialect_of
 from realtime_engine.upstreams.azure import Azure, AzureOptions, address_of
 from realtime_engine.upstreams.openai import OpenAI
 from realtime_engine.upstreams.xai import Xai, XaiOptions

@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import UPSTREAMS, Wanted, find, is_machine
+from realtime_engine.finding import UPSTREAMS, find
+from realtime_engine.plugins import Wanted, is_machine
 from realtime_engine.upstreams.local import Local, LocalOptions, voice
 from tests.upstreams.local.harness import Client
 

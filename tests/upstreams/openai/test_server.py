@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from realtime_engine.errors import UpstreamError, UsageError
-from realtime_engine.plugins import ANYTHING, UPSTREAMS, Wanted, find, is_machine
+from realtime_engine.finding import UPSTREAMS, find
+from realtime_engine.plugins import ANYTHING, Wanted, is_machine
 from realtime_engine.upstreams.openai import KEY, MODEL, URL, OpenAI, OpenAIOptions
 from realtime_engine.upstreams.openai.server import Server, server_of
 
