@@ -140,7 +140,10 @@ class Client:
         self._held.updates.tell(up.Custom(name, data))
 
     async def wait_for(self, kind: type[UpdateT]) -> UpdateT:
-        """The next update of a kind, since the application has last said something, or was given an update here."""
+        """The next update of a kind, since this task has last said something, or was given an update here.
+
+        In a task that has done neither it is the next from now on.
+        """
         found = await self._held.next_update(lambda update: isinstance(update, kind))
         return cast("UpdateT", found)
 

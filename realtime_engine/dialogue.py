@@ -8,7 +8,6 @@ application does, and is told everything.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import inf
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -46,6 +45,9 @@ from realtime_engine.updates import (
 
 MOST_CALLS: Final = 256
 """Calls that may be open at once; a model that makes more is told that they are not made."""
+
+_ASKED: Final = ""
+"""Stands for the id of an answer that was asked for and has not begun."""
 
 _ODDITIES: Final = 100  # different things that are told once; more is a server that babbles
 _ODDITY: Final = 500  # characters of each: they may be the server's own
@@ -297,10 +299,11 @@ class Dialogue:
     def _stop(self) -> None:
         """Stop the answer that is under way or asked for. The server is told once, and not if it stops it by itself."""
         active = self._responses.active
-        if (active is not None and active != self._ending) or (active is None and self._responses.deadline < inf):
+        stopped = _ASKED if active is None and self._responses.asked else active
+        if stopped is not None and stopped != self._ending:
             named = UNSET if active is None else active
             self._say(ev.ResponseCancel(event_id=self._invent(), response_id=named))
-        self._ending = active
+        self._ending = stopped
         self._responses.withdraw()
 
     def _stop_beside(self, responses: Sequence[str]) -> None:
@@ -333,6 +336,7 @@ class Dialogue:
     def _create_if_possible(self, now: float) -> None:
         create = self._responses.next_create(now)
         if create is not None:
+            self._ending = None if self._ending == _ASKED else self._ending
             self._frames.append(create)
 
     def _in_conversation(self, response_id: str) -> bool:
@@ -425,6 +429,8 @@ class Dialogue:
 
     def _response_created(self, now: float, event: ev.ResponseCreated) -> None:
         self._responses.created(event)
+        if self._ending == _ASKED:
+            self._ending = self._responses.active
         self._updates.append(ResponseStarted(event.response.id))
 
     def _response_done(self, now: float, event: ev.ResponseDone) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from math import inf
 from typing import Final, NamedTuple, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 import trio
@@ -46,6 +47,13 @@ class Beginning(NamedTuple):
     dialogue: Dialogue
 
 
+class Seen(NamedTuple):
+    """How far a task has come: the numbers of the first update and raw event that it may still wait for."""
+
+    updates: int
+    events: int
+
+
 class Holding:
     """A conversation over one connection.
 
@@ -67,7 +75,8 @@ class Holding:
         self.events: Backlog[RawEvent] = Backlog(most=backlog, missed=self._missed)
         self.connected = False
         self.closed: tuple[int, str] | None = None
-        self._seen = self._seen_events = 0  # what was told before this is not waited for any more
+        self._seen: WeakKeyDictionary[trio.lowlevel.Task, Seen] = WeakKeyDictionary()
+        self._seen[trio.lowlevel.current_task()] = Seen(0, 0)
         self._open_link = open_link
         self._start = trio.current_time()
         self._listening = trio.CancelScope()
@@ -97,14 +106,14 @@ class Holding:
             raise trio.ClosedResourceError("the conversation is closed")
 
     def do(self, act: Callable[[], T], *, new: bool = True) -> T:
-        """Carry out what the application wants; ``new``: what it waits for from now on comes after this.
+        """Carry out what the application wants; ``new``: what this task waits for from now on comes after this.
 
         Raises:
             trio.ClosedResourceError, UpstreamError: See `check`. Or whatever ``act`` raises.
         """
         self.check()
         if new:
-            self._seen, self._seen_events = self.updates.end, self.events.end
+            self._seen[trio.lowlevel.current_task()] = self._all
         result = act()
         self._carry_out()
         self._flush()
@@ -129,16 +138,25 @@ class Holding:
             self.check()
 
     async def next_update(self, wanted: Callable[[Update], bool]) -> Update:
-        """The next update of a kind, since the application has last wanted something, or was given one here."""
-        at, found = await self.updates.find(wanted, self._seen)
-        self._seen = at + 1
+        """The next update of a kind, since this task has last wanted something or was given one; or from now on."""
+        task = trio.lowlevel.current_task()
+        seen = self._seen.get(task, self._all)
+        at, found = await self.updates.find(wanted, seen.updates)
+        self._seen[task] = seen._replace(updates=at + 1)
         return found
 
     async def next_event(self, wanted: Callable[[RawEvent], bool]) -> RawEvent:
         """The same of raw events."""
-        at, found = await self.events.find(wanted, self._seen_events)
-        self._seen_events = at + 1
+        task = trio.lowlevel.current_task()
+        seen = self._seen.get(task, self._all)
+        at, found = await self.events.find(wanted, seen.events)
+        self._seen[task] = seen._replace(events=at + 1)
         return found
+
+    @property
+    def _all(self) -> Seen:
+        """All that has been told so far."""
+        return Seen(self.updates.end, self.events.end)
 
     async def close(self) -> None:
         """Say goodbye, and wait until the connection is gone."""

@@ -77,6 +77,11 @@ class Responses:
         return bool(self.active or self._out_of_band or self._waiting or self._again or awaited or self._calls)
 
     @property
+    def asked(self) -> bool:
+        """Whether a response that was asked for has neither begun nor been refused."""
+        return self._asked < inf
+
+    @property
     def running(self) -> list[str]:
         """The ids of all responses under way, the conversation's first."""
         return ([self.active] if self.active else []) + list(self._out_of_band)

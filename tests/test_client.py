@@ -307,6 +307,31 @@ async def test_what_came_before_is_not_waited_for(autojump_clock: trio.testing.M
         assert scope.cancelled_caught
 
 
+async def test_each_task_waits_for_itself(autojump_clock: trio.testing.MockClock) -> None:
+    script = greeting()
+    for number in range(4):
+        script.at(number, added(message(f"item_{number}")), created(f"resp_{number}"), done(f"resp_{number}"))
+    heard: dict[str, list[str]] = {"items": [], "answers": []}
+
+    async def items(client: Client) -> None:
+        while True:
+            heard["items"].append((await client.wait_for_next_completed_item()).id)
+
+    async def answers(client: Client) -> None:
+        await trio.sleep(1.5)
+        while True:
+            heard["answers"].append((await client.wait_for(ResponseEnded)).response_id)
+
+    async with open_client(Played(script)) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(items, client)
+        nursery.start_soon(answers, client)
+        await trio.sleep(5)
+        nursery.cancel_scope.cancel()
+
+    assert heard["items"][-3:] == ["item_1", "item_2", "item_3"]
+    assert heard["answers"] == ["resp_2", "resp_3"]
+
+
 async def test_timeouts_are_the_callers(autojump_clock: trio.testing.MockClock) -> None:
     async with open_client(Played(Script())) as client:
         with pytest.raises(trio.TooSlowError), trio.fail_after(3):

@@ -508,9 +508,36 @@ def test_an_answer_that_is_asked_for_and_has_not_begun_is_stopped() -> None:
     create(talk)
 
     cancel(talk)
+    interrupt(talk)
+    talk.hear(created())
+    interrupt(talk)
 
     assert talk.types() == ["response.create", "response.cancel"]
     assert "response_id" not in talk.sent[1]
+    talk.hear(done(status="cancelled"), created("resp_2"))
+    cancel(talk)
+    assert talk.sent[2]["response_id"] == "resp_2"
+
+
+def test_an_answer_that_is_asked_for_after_one_that_was_refused_is_stopped_too() -> None:
+    talk = Talk()
+    create(talk)
+    cancel(talk)
+    talk.hear(error(talk.sent[0]["event_id"]))
+    create(talk)
+
+    cancel(talk)
+
+    assert talk.types() == ["response.create", "response.cancel"] * 2
+
+
+def test_an_answer_that_the_server_will_give_by_itself_is_not_cancelled_before_it_begins() -> None:
+    talk = Talk()
+    talk.hear(speech_started(), speech_stopped(10))
+
+    interrupt(talk)
+
+    assert talk.sent == []
 
 
 def test_an_answer_that_the_server_stops_by_itself_is_not_cancelled() -> None:
