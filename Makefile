@@ -14,8 +14,10 @@ UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/u
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-# What only the tests need of the system: Debian's package, and `=command` where its command has another name.
-SYSTEM_PACKAGES := chromium faketime nodejs=node npm openssl
+# What only the tests need of the system: Debian's package, and behind = the command, or the file of a library, by which
+# it is known where that has another name.
+SYSTEM_PACKAGES := chromium faketime libasound2-plugins=alsa-lib/libasound_module_pcm_pulse.so \
+                   libportaudio2=libportaudio.so.2 nodejs=node npm openssl pulseaudio pulseaudio-utils=pactl
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system autobahn run test test-clients lint format pytest bench soak recordings clean
@@ -28,9 +30,10 @@ setup: $(VENV)/.ready  ## make the environment in .venv, and nothing else
 run: setup  ## a page to talk at on http://127.0.0.1:8000/, the embedded model behind it: no key, no network
 	$(BIN)/engine serve --transport ws --upstream local --script examples/replies.toml --tools examples/house.py
 
-system:  ## install what the tests need of the system: a browser and the like
+system:  ## install what the tests need of the system: a browser, a sound card and the like
 	@missing=; for each in $(SYSTEM_PACKAGES); do \
-		command -v $${each#*=} >/dev/null || missing="$$missing $${each%=*}"; \
+		command -v $${each#*=} >/dev/null || ls /usr/lib*/$${each#*=} /usr/lib/*/$${each#*=} 2>/dev/null | grep -q . || \
+			missing="$$missing $${each%=*}"; \
 	done; \
 	[ -n "$$missing" ] || exit 0; \
 	install="apt-get update -qq && apt-get install -qq -y --no-install-recommends$$missing"; \
