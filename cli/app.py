@@ -38,6 +38,7 @@ PLUGGED: Final[dict[str, str]] = {
 help; loaded when they are called."""
 
 LOADED_LATER: Final[dict[str, str]] = {
+    "devices": "List the microphones and speakers of this computer, or test them; * marks the defaults.",
     "config": "Print an example of a server's configuration, or check one.",
     "replay": "Feed recordings to the engine of today; exit 1 if it does anything else.",
     "inspect": "Show what happened in recorded conversations.",
