@@ -346,6 +346,7 @@ _INSIDE: Final[Mapping[str, Inside]] = {
     "conversation.item.create": Inside("item", _item_to_ga, _item_to_beta),
     "conversation.item.added": _SHOWN_CHANGES,
     "conversation.item.created": _SHOWN_CHANGES,
+    "conversation.item.done": _SHOWN_CHANGES,
     "conversation.item.retrieved": _SHOWN_CHANGES,
     "response.create": Inside("response", _asked_to_ga, _asked_to_beta),
     "response.created": _RESPONSE_CHANGES,

@@ -12,7 +12,6 @@ from realtime_engine.dialect import Translation, to_beta, to_ga
 from realtime_engine.events import peek_type
 from realtime_engine.fields import (
     NOTHING,
-    Change,
     Fields,
     change_at,
     object_at,
@@ -52,14 +51,71 @@ class GaTongue:
         return Translation(raw)
 
 
+_MOST_BEGUN: Final = 1000
+"""Items of each kind that have begun, and whose end may still come."""
+
+
+class _Placed:
+    """Items that are in the conversation and not complete: a GA server says of each when it is, these do not."""
+
+    def __init__(self) -> None:
+        self._added: dict[bytes, Fields] = {}  # what said so, by the item's id as it is written
+
+    def __len__(self) -> int:
+        return len(self._added)
+
+    def add(self, event: Fields) -> Sequence[Fields]:
+        """An item is there: it has only begun, or it is complete at once."""
+        item = object_at("item", event)
+        if value_at("status", item) != "in_progress":
+            return (event, _done(event, item, event)) if item else (event,)
+        _remember(self._added, _id(item), event)
+        return (event,)
+
+    def complete(self, event: Fields, item_id: bytes, item: Fields | None = None) -> Sequence[Fields]:
+        """An event shows an item complete; nothing is to be said of one that is not in the conversation."""
+        added = self._added.pop(item_id, None)
+        if added is None:
+            return ()
+        known = object_at("item", added) | {"status": text("completed")}
+        return (_done(added, known if item is None else item, event),)
+
+
+RememberedT = TypeVar("RememberedT")
+
+
+def _remember(known: dict[bytes, RememberedT], item_id: bytes, what: RememberedT) -> None:
+    known[item_id] = what
+    if len(known) > _MOST_BEGUN:
+        del known[next(iter(known))]
+
+
+def _done(added: Fields, item: Fields, shown: Fields) -> Fields:
+    """``conversation.item.done`` for an item that was added, and that another event shows complete."""
+    event_id = value_at("event_id", shown) or "event"
+    done = {"type": text("conversation.item.done"), "event_id": text(f"{event_id}_done")}
+    return done | {"previous_item_id": added.get("previous_item_id", NOTHING), "item": text(item)}
+
+
+def _id(item: Fields) -> bytes:
+    return bytes(item.get("id", NOTHING))
+
+
+def _item_id(event: Fields) -> bytes:
+    return bytes(event.get("item_id", NOTHING))
+
+
+def _in_ga(raw: bytes, event: Fields, meant: Sequence[Fields]) -> Sequence[bytes]:
+    """Frames for what an event means, in the words of the GA; the very frame where that is the event itself."""
+    return tuple(to_ga(raw if each is event else bytes(text(each))).raw for each in meant)
+
+
 # --- the beta ---------------------------------------------------------------------------------------------------
 
 _YOUNGER: Final = ("include", "parallel_tool_calls", "prompt", "reasoning", "truncation")
 """Settings that the beta has not; one of them, and its servers refuse all that stands beside it."""
 
 _SETTINGS: Final = {"session.update": "session", "response.create": "response"}
-
-_MOST_BEGUN: Final = 1000  # items of answers that have begun, and whose end may still come
 
 
 class BetaTongue:
@@ -70,15 +126,14 @@ class BetaTongue:
     """
 
     def __init__(self) -> None:
+        self._placed = _Placed()
         self._begun: dict[bytes, Fields] = {}  # items of answers, by their ids as they are written
-        self._placed: dict[bytes, msgspec.Raw] = {}  # those that are in the conversation: behind which they stand
 
     def hear(self, raw: bytes) -> Sequence[bytes]:
         """See `Tongue`."""
         handle = _BETA.get(_type(raw))
         event = read_fields(raw) if handle is not None else None
-        said = to_ga(raw).raw
-        return (said,) if handle is None or event is None else handle(self, event, said)
+        return (to_ga(raw).raw,) if handle is None or event is None else _in_ga(raw, event, handle(self, event))
 
     def say(self, raw: bytes) -> Translation:
         """See `Tongue`."""
@@ -93,54 +148,25 @@ class BetaTongue:
                 return Translation(to_beta(bytes(left)) or bytes(left), lost)
         return Translation(to_beta(raw) or raw)
 
-    def _created(self, event: Fields, said: bytes) -> Sequence[bytes]:
-        """An item of an answer has only begun; any other is complete."""
-        item, previous = object_at("item", event), event.get("previous_item_id", NOTHING)
-        if value_at("status", item) == "in_progress":
-            _remember(self._placed, item, previous)
-            return (said,)
-        return (said, _done(said, previous)) if item else (said,)
+    def _created(self, event: Fields) -> Sequence[Fields]:
+        return self._placed.add(event)
 
-    def _item_added(self, event: Fields, said: bytes) -> Sequence[bytes]:
+    def _item_added(self, event: Fields) -> Sequence[Fields]:
         item = object_at("item", event)
-        _remember(self._begun, item, item)
-        return (said,)
+        _remember(self._begun, _id(item), item)
+        return (event,)
 
-    def _arguments_done(self, event: Fields, said: bytes) -> Sequence[bytes]:
-        item = self._begun.get(bytes(event.get("item_id", NOTHING)), {})
-        if "name" in event or "name" not in item:
-            return (said,)
-        return (bytes(text(event | {"name": item["name"]})),)
+    def _arguments_done(self, event: Fields) -> Sequence[Fields]:
+        item = self._begun.get(_item_id(event), {})
+        return (event,) if "name" in event or "name" not in item else (event | {"name": item["name"]},)
 
-    def _item_done(self, event: Fields, said: bytes) -> Sequence[bytes]:
-        item_id = _id(object_at("item", event))
-        self._begun.pop(item_id, None)
-        previous = self._placed.pop(item_id, None)
-        return (said,) if previous is None else (_done(said, previous), said)
+    def _item_done(self, event: Fields) -> Sequence[Fields]:
+        item = object_at("item", event)
+        self._begun.pop(_id(item), None)
+        return *self._placed.complete(event, _id(item), item), event
 
 
-RememberedT = TypeVar("RememberedT")
-
-
-def _remember(known: dict[bytes, RememberedT], item: Fields, what: RememberedT) -> None:
-    known[_id(item)] = what
-    if len(known) > _MOST_BEGUN:
-        del known[next(iter(known))]
-
-
-def _done(said: bytes, previous: msgspec.Raw) -> bytes:
-    """``conversation.item.done`` for an item that another event shows complete."""
-    event = read_fields(said) or {}
-    event_id = value_at("event_id", event) or "event"
-    done = {"type": text("conversation.item.done"), "event_id": text(f"{event_id}_done")}
-    return bytes(text(done | {"previous_item_id": previous, "item": event.get("item", NOTHING)}))
-
-
-def _id(item: Fields) -> bytes:
-    return bytes(item.get("id", NOTHING))
-
-
-_BETA: Final[Mapping[str, Callable[[BetaTongue, Fields, bytes], Sequence[bytes]]]] = {
+_BETA: Final[Mapping[str, Callable[[BetaTongue, Fields], Sequence[Fields]]]] = {
     "conversation.item.created": BetaTongue._created,
     "response.output_item.added": BetaTongue._item_added,
     "response.function_call_arguments.done": BetaTongue._arguments_done,
@@ -152,19 +178,25 @@ _BETA: Final[Mapping[str, Callable[[BetaTongue, Fields, bytes], Sequence[bytes]]
 
 
 class XaiTongue:
-    """xAI's: the GA, but for a few settings that stand where the beta had them, and for how usage is said.
+    """xAI's: the GA, but for what it says otherwise, or leaves out.
 
-    What it says besides (``ping``, ``conversation.created``, transcripts that are ``updated``) is passed on.
+    A few settings stand where the beta had them, and usage stands beside the response. The transcript of a turn that is
+    still being said is corrected, and called completed before it is; the GA has only words that are added. What ends an
+    answer's part or item says nothing of its content, which is known from what came before; no event says that an item
+    is complete. ``ping`` is a matter between xAI and whoever is connected to it.
     """
+
+    def __init__(self) -> None:
+        self._placed = _Placed()
+        self._begun: dict[bytes, Fields] = {}  # items of answers, by their ids as they are written
+        self._parts: dict[bytes, dict[bytes, Fields]] = {}  # and their parts, by their indexes
+        self._heard: dict[bytes, str] = {}  # what of a turn's transcript has been said, by the item's id
 
     def hear(self, raw: bytes) -> Sequence[bytes]:
         """See `Tongue`."""
-        change = _XAI.get(_type(raw))
-        event = read_fields(raw) if change is not None else None
-        if change is None or event is None:
-            return (to_ga(raw).raw,)
-        said = change(event)
-        return (to_ga(raw if said is event else bytes(text(said))).raw,)
+        handle = _XAI.get(_type(raw))
+        event = read_fields(raw) if handle is not None else None
+        return (to_ga(raw).raw,) if handle is None or event is None else _in_ga(raw, event, handle(self, event))
 
     def say(self, raw: bytes) -> Translation:
         """See `Tongue`."""
@@ -174,6 +206,115 @@ class XaiTongue:
         said = change_at("session", event, _settings_to_xai)
         return Translation(raw if said is event else bytes(text(said)))
 
+    def _ping(self, event: Fields) -> Sequence[Fields]:
+        return ()
+
+    def _session(self, event: Fields) -> Sequence[Fields]:
+        return (change_at("session", event, _session_of_xai),)
+
+    def _response_created(self, event: Fields) -> Sequence[Fields]:
+        return (change_at("response", event, _response_of_xai),)
+
+    def _response_done(self, event: Fields) -> Sequence[Fields]:
+        """The usage stands beside the response, in which it is empty."""
+        ended = change_at("response", event, _response_of_xai)
+        if "usage" not in ended or object_at("usage", object_at("response", ended)):
+            return (ended,)
+        return (change_at("response", ended, lambda response: response | {"usage": event["usage"]}),)
+
+    # --- turns ----------------------------------------------------------------------------------------------
+
+    def _added(self, event: Fields) -> Sequence[Fields]:
+        return self._placed.add(event)
+
+    def _committed(self, event: Fields) -> Sequence[Fields]:
+        """A turn that was added while it was said is complete."""
+        return event, *self._placed.complete(event, _item_id(event))
+
+    def _transcribed(self, event: Fields) -> Sequence[Fields]:
+        """What is final replaces all that was said of it; of what is not, the GA can only say what is more."""
+        item_id, words = _item_id(event), str(value_at("transcript", event) or "")
+        if value_at("type", event) == _COMPLETED and value_at("status", event) != "in_progress":
+            self._heard.pop(item_id, None)
+            return (event,)
+        heard = self._heard.get(item_id, "")
+        if not words.startswith(heard) or words == heard:
+            return ()
+        _remember(self._heard, item_id, words)
+        more = {"type": text(_DELTA), "delta": text(words.removeprefix(heard))}
+        return (without(("transcript", "status"), event) | more,)
+
+    # --- answers --------------------------------------------------------------------------------------------
+
+    def _item_added(self, event: Fields) -> Sequence[Fields]:
+        item = object_at("item", event)
+        _remember(self._begun, _id(item), item)
+        _remember(self._parts, _id(item), {})
+        empty = value_at("type", item) == "message" and "content" not in item
+        return (event | {"item": text(item | {"content": text([])})},) if empty else (event,)
+
+    def _part(self, event: Fields) -> Fields:
+        """What is known of the part that an event is about."""
+        return self._parts.get(_item_id(event), {}).get(_index(event), {})
+
+    def _part_added(self, event: Fields) -> Sequence[Fields]:
+        if _item_id(event) in self._parts:
+            self._parts[_item_id(event)][_index(event)] = object_at("part", event)
+        return (event,)
+
+    def _words_done(self, event: Fields) -> Sequence[Fields]:
+        part = self._part(event)
+        if part:
+            said = {key: event[key] for key in ("transcript", "text") if key in event}
+            self._parts[_item_id(event)][_index(event)] = part | said
+        return (event,)
+
+    def _part_done(self, event: Fields) -> Sequence[Fields]:
+        part = self._part(event)
+        return (event,) if "part" in event or not part else (event | {"part": text(part)},)
+
+    def _arguments_done(self, event: Fields) -> Sequence[Fields]:
+        item = self._begun.get(_item_id(event), {})
+        whole = {key: item[key] for key in ("call_id", "name") if key in item} | event
+        if item:
+            said = {key: whole[key] for key in ("call_id", "name", "arguments") if key in whole}
+            self._begun[_item_id(event)] = item | said
+        return (event,) if whole.keys() == event.keys() else (whole,)
+
+    def _item_done(self, event: Fields) -> Sequence[Fields]:
+        item = object_at("item", event)
+        item_id = _id(item)
+        known, parts = self._begun.pop(item_id, {}), self._parts.pop(item_id, {})
+        whole = known | item
+        if parts and "content" not in item:
+            whole |= {"content": text([text(part) for part in parts.values()])}
+        ended = event if whole.keys() == item.keys() else event | {"item": text(whole)}
+        return *self._placed.complete(event, item_id, whole), ended
+
+
+_COMPLETED: Final = "conversation.item.input_audio_transcription.completed"
+_UPDATED: Final = "conversation.item.input_audio_transcription.updated"
+_DELTA: Final = "conversation.item.input_audio_transcription.delta"
+
+_XAI: Final[Mapping[str, Callable[[XaiTongue, Fields], Sequence[Fields]]]] = {
+    "ping": XaiTongue._ping,
+    "session.created": XaiTongue._session,
+    "session.updated": XaiTongue._session,
+    "conversation.item.added": XaiTongue._added,
+    "input_audio_buffer.committed": XaiTongue._committed,
+    _UPDATED: XaiTongue._transcribed,
+    _COMPLETED: XaiTongue._transcribed,
+    "response.created": XaiTongue._response_created,
+    "response.output_item.added": XaiTongue._item_added,
+    "response.content_part.added": XaiTongue._part_added,
+    "response.output_audio_transcript.done": XaiTongue._words_done,
+    "response.text.done": XaiTongue._words_done,
+    "response.output_text.done": XaiTongue._words_done,
+    "response.content_part.done": XaiTongue._part_done,
+    "response.function_call_arguments.done": XaiTongue._arguments_done,
+    "response.output_item.done": XaiTongue._item_done,
+    "response.done": XaiTongue._response_done,
+}
 
 _MANUAL: Final[Json] = {"type": None}
 """What xAI has in place of a turn detection where there is none."""
@@ -212,28 +353,8 @@ def _response_of_xai(response: Fields) -> Fields:
     return response | {"status_details": NOTHING} if details else response
 
 
-def _ended_by_xai(event: Fields) -> Fields:
-    """The usage stands beside the response, in which it is empty."""
-    event = change_at("response", event, _response_of_xai)
-    if "usage" not in event or object_at("usage", object_at("response", event)):
-        return event
-    return change_at("response", event, lambda response: response | {"usage": event["usage"]})
-
-
-def _begun_by_xai(event: Fields) -> Fields:
-    return change_at("response", event, _response_of_xai)
-
-
-def _session_said_by_xai(event: Fields) -> Fields:
-    return change_at("session", event, _session_of_xai)
-
-
-_XAI: Final[Mapping[str, Change]] = {
-    "session.created": _session_said_by_xai,
-    "session.updated": _session_said_by_xai,
-    "response.created": _begun_by_xai,
-    "response.done": _ended_by_xai,
-}
+def _index(event: Fields) -> bytes:
+    return bytes(event.get("content_index", NOTHING))
 
 
 TONGUES: Final[Mapping[UpstreamDialect, Callable[[], Tongue]]] = {

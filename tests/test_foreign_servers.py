@@ -81,8 +81,14 @@ def test_what_means_the_same_goes_on_as_it_came(kind: UpstreamDialect) -> None:
 
     assert spoken.front(APPEND) == [FORWARD]
     assert spoken.front(b'{ "type": "response.cancel" }') == [FORWARD]
-    assert spoken.upstream({"type": "ping", "timestamp": 1}) == [FORWARD]
+    assert spoken.upstream({"type": "rate_limits.updated", "rate_limits": []}) == [FORWARD]
+    assert spoken.upstream({"type": "unheard.of"}) == [FORWARD]
     assert spoken.upstream(b"\x00", kind=Kind.BINARY) == [FORWARD]
+
+
+def test_a_ping_of_xai_is_between_it_and_the_engine() -> None:
+    assert Spoken("xai").upstream({"type": "ping", "timestamp": 1}) == []
+    assert Spoken("ga").upstream({"type": "ping", "timestamp": 1}) == [FORWARD]
 
 
 def test_nothing_passes_without_being_looked_at() -> None:

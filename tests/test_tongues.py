@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.types import realtime as ga
+from pydantic import ValidationError
 
 from realtime_engine import events as ev
 from realtime_engine.conversation import Conversation
@@ -16,6 +17,7 @@ from realtime_engine.objects import Usage
 from realtime_engine.tongues import BetaTongue, GaTongue, Tongue, XaiTongue
 from tests.recorded_items import RIGHT, shown
 from tests.sessions import Frame, frames
+from tests.test_events import SERVER_MODELS
 
 XAI: Final = frames("xai")
 ADDED: Final = "conversation.item.added"
@@ -77,23 +79,183 @@ def test_an_item_that_is_none_is_not_done() -> None:
 @given(st.binary(max_size=60))
 def test_whatever_comes_has_a_meaning(text: bytes) -> None:
     for tongue in (GaTongue(), BetaTongue(), XaiTongue()):
-        assert len(tongue.hear(text)) >= 1
+        assert tongue.hear(text) == (text,)
         assert tongue.say(text).raw is not None
 
 
 # --- xAI --------------------------------------------------------------------------------------------------------
 
 
-def test_all_that_xai_says_passes_as_it_came_but_sessions_and_what_begins_and_ends_a_response() -> None:
-    changed = set()
-    for frame in XAI:
-        if not frame.sent:
-            text = frame.raw
-            (meant,) = XaiTongue().hear(text)
-            if meant is not text:
-                changed.add(frame.type)
+SPOKEN: Final = [
+    *("session.created", "conversation.created", "session.updated", "input_audio_buffer.speech_started", ADDED),
+    "conversation.item.input_audio_transcription.delta",  # Nanna?
+    *("input_audio_buffer.speech_stopped", "input_audio_buffer.committed", DONE),
+    "conversation.item.input_audio_transcription.completed",
+]
+"""A spoken turn of xAI, in the words of the GA."""
 
-    assert changed == {"session.created", "session.updated", "response.created", "response.done"}
+ANSWERED: Final = [
+    *("response.created", "response.output_item.added", ADDED, "response.content_part.added"),
+    *("response.output_audio_transcript.delta", "response.output_audio.delta"),  # many, in any order
+    *("response.output_audio_transcript.done", "response.content_part.done", "response.output_audio.done"),
+    *(DONE, "response.output_item.done", "response.done"),
+]
+"""And its answer."""
+
+BEGUN: Final = ["session.created", "conversation.created", "session.updated"]
+
+
+def in_the_ga(source: str) -> list[bytes]:
+    """A session of xAI as the front hears it."""
+    tongue = XaiTongue()
+    return [said for frame in XAI if frame.source == source and not frame.sent for said in tongue.hear(frame.raw)]
+
+
+@pytest.mark.parametrize(
+    ("source", "kinds"),
+    [
+        ("xai/audio_in_server_vad_turn.jsonl", SPOKEN + ANSWERED),
+        ("xai/message_history_seeding.jsonl", [*BEGUN, *[ADDED, DONE] * 3, *ANSWERED]),
+        ("xai/text_in_audio_out_turn.jsonl", [*BEGUN, ADDED, DONE, *ANSWERED]),
+        ("xai/thinking_disabled.jsonl", [*BEGUN, ADDED, DONE, *ANSWERED]),
+    ],
+)
+def test_a_session_of_xai_has_the_events_of_the_ga_in_its_order(source: str, kinds: list[str]) -> None:
+    said = [json.loads(text)["type"] for text in in_the_ga(source)]
+
+    deltas = ANSWERED[4:6]
+    first = next(n for n, kind in enumerate(said) if kind in deltas)
+    assert [kind for kind in said if kind not in deltas] == [kind for kind in kinds if kind not in deltas]
+    assert kinds.index(deltas[0]) == first
+
+
+NOT_SAID: Final = {("conversation.item.input_audio_transcription.completed", "usage"), ("session.updated", "effort")}
+"""What xAI does not say, or says otherwise, and nobody else knows: what a transcript took; no reasoning at all."""
+
+
+def lacks(text: bytes) -> set[tuple[str, str]]:
+    """What the type of an event in the GA finds fault with."""
+    kind = ev.peek_type(text)
+    try:
+        SERVER_MODELS[kind].model_validate_json(text)
+    except ValidationError as error:
+        return {(kind, str(each["loc"][-1])) for each in error.errors()}
+    return set()
+
+
+@pytest.mark.parametrize("source", sorted({frame.source for frame in XAI}))
+def test_what_xai_says_is_what_the_types_of_the_ga_expect(source: str) -> None:
+    other_kind = {("session.updated", "type")}  # of session, which the type tries too
+
+    for text in in_the_ga(source):
+        assert lacks(text) <= NOT_SAID | other_kind
+
+
+def test_what_xai_says_as_the_ga_does_passes_as_it_came() -> None:
+    same = set()
+    for frame in XAI:
+        text = frame.raw
+        if not frame.sent and text in XaiTongue().hear(text):
+            (meant, *_) = [said for said in XaiTongue().hear(text) if said is text]
+            same |= {frame.type} if meant is text else set()
+
+    assert same >= {
+        *("response.output_audio.delta", "response.output_audio_transcript.delta", ADDED),
+        *("input_audio_buffer.speech_started", "input_audio_buffer.committed", "conversation.created"),
+    }
+
+
+TURN: Final = {"item_id": "item_1", "content_index": 0}
+UPDATED: Final = {"type": "conversation.item.input_audio_transcription.updated", **TURN}
+COMPLETED: Final = {"type": "conversation.item.input_audio_transcription.completed", **TURN}
+
+
+def test_a_transcript_that_grows_is_told_by_what_is_more_and_one_that_is_corrected_when_it_is_final() -> None:
+    tongue = XaiTongue()
+    said = [
+        heard(tongue, {**UPDATED, "transcript": "I"}),
+        heard(tongue, {**COMPLETED, "transcript": "I scream", "status": "in_progress"}),
+        heard(tongue, {**UPDATED, "transcript": "I scream"}),
+        heard(tongue, {**UPDATED, "transcript": "Ice cream"}),
+        heard(tongue, {**COMPLETED, "transcript": "Ice cream!", "status": "completed"}),
+        heard(tongue, {**UPDATED, "transcript": "And"}),  # the next, under the same name
+    ]
+
+    assert [
+        [(event["type"].rpartition(".")[2], event.get("delta", event.get("transcript"))) for event in each]
+        for each in said
+    ] == [
+        [("delta", "I")],
+        [("delta", " scream")],
+        [],
+        [],
+        [("completed", "Ice cream!")],
+        [("delta", "And")],
+    ]
+
+
+def test_what_ends_an_answers_item_has_all_that_was_said_of_it() -> None:
+    tongue, place = XaiTongue(), {"item_id": "item_1", "content_index": 0}
+    part = {"type": "text", "text": ""}
+    begun = item("in_progress", role="assistant", content=[])
+    for event in (
+        {"type": "response.output_item.added", "item": begun},
+        {"type": ADDED, "previous_item_id": "item_0", "item": begun},
+        {"type": "response.content_part.added", **place, "part": part},
+        {"type": "response.output_text.done", **place, "text": "Hello."},
+    ):
+        assert heard(tongue, event) == [event]
+
+    (part_done,) = heard(tongue, {"type": "response.content_part.done", **place})
+    last = {"type": "response.output_item.done", "event_id": "e", "item": item("completed", role="assistant")}
+    done, ended = heard(tongue, last)
+
+    assert part_done["part"] == {"type": "text", "text": "Hello."}
+    assert ended["item"]["content"] == done["item"]["content"] == [{"type": "output_text", "text": "Hello."}]
+    assert (done["type"], done["previous_item_id"], done["event_id"]) == (DONE, "item_0", "e_done")
+    assert ended["item"]["status"] == done["item"]["status"] == "completed"
+
+
+def test_what_ends_an_item_of_which_all_is_said_stays_as_it_is() -> None:
+    tongue = XaiTongue()
+    content = [{"type": "output_text", "text": "Hello."}]
+    heard(tongue, {"type": "response.output_item.added", "item": item("in_progress")})
+    heard(
+        tongue,
+        {"type": "response.content_part.added", "item_id": "item_1", "content_index": 0, "part": {"type": "text"}},
+    )
+    text = raw({"type": "response.output_item.done", "item": item("completed", content=content)})
+    part = raw(
+        {"type": "response.content_part.done", "item_id": "item_1", "content_index": 0, "part": {"type": "text"}}
+    )
+
+    assert tongue.hear(part)[0] is part
+    assert tongue.hear(text)[0] is text
+
+
+def test_words_of_items_that_nobody_has_announced_change_nothing() -> None:
+    place = {"item_id": "item_9", "content_index": 0}
+    for event in (
+        {"type": "response.content_part.added", **place, "part": {"type": "text"}},
+        {"type": "response.output_text.done", **place, "text": "Hello."},
+        {"type": "response.content_part.done", **place},
+        {"type": "response.function_call_arguments.done", "item_id": "item_9", "arguments": "{}"},
+    ):
+        assert heard(XaiTongue(), event) == [event]
+
+
+def test_a_call_of_xai_is_whole_where_it_ends() -> None:
+    tongue = XaiTongue()
+    call = item("in_progress", type="function_call", name="dig", call_id="call_1")
+    heard(tongue, {"type": "response.output_item.added", "item": call})
+
+    (arguments,) = heard(
+        tongue, {"type": "response.function_call_arguments.done", "item_id": "item_1", "arguments": '{"m":1}'}
+    )
+    (ended,) = heard(tongue, {"type": "response.output_item.done", "item": item("completed", type="function_call")})
+
+    assert (arguments["name"], arguments["call_id"]) == ("dig", "call_1")
+    assert ended["item"] == {**call, "status": "completed", "arguments": '{"m":1}'}
 
 
 @pytest.mark.parametrize("frame", [frame for frame in XAI if frame.type == "session.updated"])
@@ -343,6 +505,15 @@ def test_items_that_never_end_are_forgotten_some_day() -> None:
         heard(tongue, {"type": "conversation.item.created", "item": begun})
 
     assert len(tongue._begun) == len(tongue._placed) == 1000
+
+
+def test_turns_that_are_never_over_are_forgotten_some_day() -> None:
+    tongue = XaiTongue()
+    for n in range(3000):
+        heard(tongue, {**UPDATED, "item_id": f"item_{n}", "transcript": "Hi"})
+        heard(tongue, {"type": "response.output_item.added", "item": item("in_progress", id=f"item_{n}")})
+
+    assert len(tongue._heard) == len(tongue._begun) == len(tongue._parts) == 1000
 
 
 def test_a_server_of_the_beta_is_told_all_in_its_own_words() -> None:
