@@ -96,7 +96,6 @@ an answer's is complete; the engine's own events are for its own fronts."""
 _MODALITIES: Final[tuple[tuple[Json, Json], ...]] = (
     (["text", "audio"], ["audio"]),
     (["audio", "text"], ["audio"]),
-    (["audio"], ["audio"]),
 )
 """Speech always comes with its text, which the beta says and the GA does not. What is only text is so in both."""
 
@@ -128,6 +127,10 @@ _ASKED: Final = (*_VOICE, _MAX_TOKENS)
 
 _NAMED: Final = {"session": _SESSION, "response": _ASKED}
 """What an error can name, by what it begins with."""
+
+_BY_HAND: Final = ("none", "disabled")
+"""How turns by hand were asked for beside null: by such a type where Azure is told so, by the word alone too in the
+reference client's own documentation (openai/openai-realtime-api-beta, pull request 67)."""
 
 _PARTS: Final = {"text": "output_text", "audio": "output_audio"}
 """Kinds of an assistant's content. In ``response.content_part.*`` the GA has kept the beta's."""
@@ -226,7 +229,7 @@ def _settings_to_beta(settings: tuple[Setting, ...], fields: Fields) -> Fields:
 
 def _session_to_ga(session: Fields) -> Fields:
     """The GA wants to be told what kind of session it is."""
-    return with_default("type", "realtime", _settings_to_ga(_SESSION, _choice_to_ga(session)))
+    return with_default("type", "realtime", _settings_to_ga(_SESSION, _turns_to_ga(_choice_to_ga(session))))
 
 
 def _session_to_beta(session: Fields) -> Fields:
@@ -250,6 +253,12 @@ def _response_to_ga(response: Fields) -> Fields:
 
 def _response_to_beta(response: Fields) -> Fields:
     return change_each("output", _settings_to_beta(_VOICE, response), _shown_to_beta)
+
+
+def _turns_to_ga(session: Fields) -> Fields:
+    detection = value_at("turn_detection", session)
+    kind = detection.get("type") if isinstance(detection, dict) else detection
+    return session | {"turn_detection": NOTHING} if kind in _BY_HAND else session
 
 
 def _choice_to_ga(settings: Fields) -> Fields:

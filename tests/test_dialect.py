@@ -13,6 +13,7 @@ from openai.types.beta import realtime as beta
 from pydantic import TypeAdapter
 
 from realtime_engine.dialect import to_beta, to_ga
+from realtime_engine.objects import Json
 from tests.sessions import frames
 
 Object: TypeAlias = dict[str, Any]
@@ -342,6 +343,12 @@ def test_what_is_new_in_the_audio_of_a_session_stays_there() -> None:
     }
 
 
+def test_a_format_without_its_one_rate_is_the_same() -> None:
+    told = in_beta({"type": "session.updated", "session": {"audio": {"output": {"format": {"type": "audio/pcm"}}}}})
+
+    assert told["session"] == {"output_audio_format": "pcm16"}
+
+
 def test_a_format_that_the_beta_has_no_word_for_is_told_as_it_is() -> None:
     wide = {"type": "audio/pcm", "rate": 16000}
 
@@ -452,6 +459,21 @@ def test_what_a_server_of_the_beta_says_of_it_stays() -> None:
     event = {"type": "response.done", "response": {"id": "resp_1", "temperature": 0.8}}
 
     assert to_ga(raw(event)) == (raw(event), ())
+
+
+@pytest.mark.parametrize("none", [None, "none", "disabled", {"type": "none"}, {"type": "disabled", "threshold": 0.5}])
+@pytest.mark.parametrize("kind", ["session.update", "session.updated", "transcription_session.update"])
+def test_turns_by_hand_are_asked_for_in_more_ways_than_one(kind: str, none: Json) -> None:
+    session = in_ga({"type": kind, "session": {"turn_detection": none}})["session"]
+
+    assert session["audio"] == {"input": {"turn_detection": None}}
+
+
+@pytest.mark.parametrize("detection", [{"type": "server_vad"}, {"type": None}, {"threshold": 0.5}, ["none"], 0, True])
+def test_any_other_turn_detection_is_the_servers_to_judge(detection: Json) -> None:
+    session = in_ga({"type": "session.update", "session": {"turn_detection": detection}})["session"]
+
+    assert session["audio"] == {"input": {"turn_detection": detection}}
 
 
 def test_a_setting_whose_place_is_taken_stays_where_it_is() -> None:
