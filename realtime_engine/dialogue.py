@@ -286,7 +286,16 @@ class Dialogue:
             case ev.ResponseCreate():
                 self._ask(now, said, raw)
             case _:
+                if isinstance(said, ev.ConversationItemCreate):
+                    self._answered_by_hand(text(said.item.call_id))
                 self._frames.append(raw)
+
+    def _answered_by_hand(self, call_id: str) -> None:
+        """The application gives a call's output itself, and so asks itself for what follows."""
+        record = self._responses.answered(call_id)
+        if record is not None:
+            record.answered_calls -= 1
+            del self._calls[call_id]
 
     def _spoken(self, item_id: str) -> Item:
         item = self.items.get(item_id)
@@ -328,10 +337,9 @@ class Dialogue:
             raise UsageError("too many answers are asked for: wait until some have come")
 
     def _go_on(self, now: float, record: ResponseRecord) -> None:
-        if record.take_answer():
-            self._ask(now, ev.ResponseCreate(event_id=self._invent()))
-        else:
-            self._create_if_possible(now)
+        if record.take_answer():  # where there is no room for it, many are asked for, and each of them goes on
+            self._responses.ask(ev.encode(ev.ResponseCreate(event_id=self._invent())))
+        self._create_if_possible(now)
 
     def _create_if_possible(self, now: float) -> None:
         create = self._responses.next_create(now)

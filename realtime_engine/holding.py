@@ -83,7 +83,7 @@ class Holding:
         self._waiting: list[trio.CancelScope] = []  # for room on the way to the server
         self._alarm: trio.CancelScope | None = None
         self._goodbye = (NORMAL, "")
-        self._failure: Exception | None = None
+        self._failure: UpstreamError | None = None
         self._over = trio.Event()
 
     def now(self) -> float:
@@ -171,7 +171,7 @@ class Holding:
         Raises:
             UpstreamError: The server refused, or did not answer in time.
         """
-        failure: Exception | None = None
+        failure: UpstreamError | None = None
         opened = False
         try:
             async with self._open_link(self.now) as self._link:
@@ -255,8 +255,8 @@ class Holding:
 
     def _raise_failure(self) -> None:
         """Say why the conversation is over, unless that is as it should be."""
-        if self._failure is not None:
-            raise self._failure
+        if (failure := self._failure) is not None:
+            raise UpstreamError(str(failure), status=failure.status, final=failure.final) from failure
         if self.closed is not None and self.closed[0] != NORMAL:
             raise _ended(*self.closed)
 
@@ -282,7 +282,7 @@ class Holding:
             deadline = self.dialogue.deadline
             self._alarm.deadline = inf if deadline == inf else self._start + whole_microseconds_after(deadline)
 
-    def _end(self, failure: Exception | None) -> None:
+    def _end(self, failure: UpstreamError | None) -> None:
         """The connection is gone; all who read are told."""
         self._failure = self._failure or failure
         for waiting in self._waiting:

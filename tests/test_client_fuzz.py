@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_engine.events import SERVER_EVENTS, type_of
@@ -77,6 +77,7 @@ BAD = st.tuples(GOOD, st.sampled_from(sorted(FIELDS)), PLAIN).map(lambda three: 
 EVENT = GOOD | GOOD | BAD
 
 
+@settings(max_examples=40)
 @given(st.lists(EVENT, min_size=10, max_size=40), st.sampled_from([1, 3, 1000]))
 def test_no_sequence_of_events_makes_a_client_raise(events: list[dict[str, Any]], keep: int) -> None:
     talk = Talk("lamp", session={"turn_detection": "none"}, items=keep, item_audio=0.01, all_audio=0.02)

@@ -15,6 +15,7 @@ from realtime_engine import UpstreamError, UsageError, open_client
 from realtime_engine.network import open_network
 from realtime_engine.recording.keep import open_recordings
 from realtime_engine.updates import AudioDelta, ItemCompleted, ResponseEnded, ToolEnded
+from tests.faults import open_proxy
 from tests.served import served
 from tests.servers import PATIENCE, model, open_server
 from tests.talk import session
@@ -201,6 +202,22 @@ async def test_a_server_that_hangs_up_at_once_is_one_error() -> None:
                 async with open_client(f"ws://127.0.0.1:{listener.socket.getsockname()[1]}"):
                     pytest.fail("it was opened")
             nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_that_is_reset_is_an_error_for_who_reads_and_who_speaks() -> None:
+    with trio.fail_after(PATIENCE):
+        async with (
+            open_server(upstream=script()) as server,
+            open_proxy(server.port) as proxy,
+            open_client(f"ws://127.0.0.1:{proxy.port}/v1/realtime") as client,
+        ):
+            await client.wait_for_session()
+            proxy.reset()
+            with pytest.raises(UpstreamError, match=r"\(1006\)"):
+                async for _ in client.updates():
+                    pass
+            with pytest.raises(UpstreamError, match=r"\(1006\)"):
+                await client.send_user_message("Hello?")
 
 
 async def test_nobody_there_is_one_error() -> None:

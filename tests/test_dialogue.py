@@ -836,6 +836,49 @@ def test_events_that_concern_answers_settings_or_the_microphone_are_taken_in() -
     assert talk.sent[-1]["response"] == {"conversation": "none"}
 
 
+def output(call_id: str) -> dict[str, Any]:
+    return {
+        "type": "conversation.item.create",
+        "item": {"type": "function_call_output", "call_id": call_id, "output": "done"},
+    }
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_who_gives_an_output_as_an_event_asks_for_the_next_answer_too(*, early: bool) -> None:
+    talk = Talk(session={"tools": [{"type": "function", "name": "lamp"}]})
+    talk.hear(created(), ended(call("call_1")), *([] if early else [done()]))
+
+    send(talk, output("call_1"))
+    send(talk, output("call_of_nobody"))
+    talk.hear(*([done()] if early else []))
+
+    assert talk.types() == ["conversation.item.create"] * 2
+    assert not talk.answer("call_1")
+
+
+def test_an_output_as_an_event_and_a_result_lead_to_one_answer() -> None:
+    talk = Talk("lamp", session={"tools": [{"type": "function", "name": "door"}]})
+    talk.respond(ended(call("call_1")), ended(call("call_2", "door")))
+
+    send(talk, output("call_2"))
+    talk.answer("call_1")
+
+    assert talk.types() == ["conversation.item.create", "conversation.item.create", "response.create"]
+
+
+def test_a_result_that_finds_many_answers_asked_for_needs_no_more() -> None:
+    talk = Talk("lamp")
+    talk.hear(created(), ended(call("call_1")))
+    for _ in range(64):
+        create(talk)
+    talk.hear(done())
+    talk.hear(created("resp_2"))
+    create(talk)
+
+    assert talk.answer("call_1")
+    assert talk.types().count("response.create") == 1
+
+
 @pytest.mark.parametrize(
     ("event", "problem"),
     [
