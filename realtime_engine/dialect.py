@@ -150,12 +150,12 @@ _GONE: Final = {
 
 def to_ga(raw: bytes) -> Translation:
     """What a client or a server of the beta says, in the words of the GA."""
-    name = _type(raw)
+    name = event_type(raw)
     new_name = _NAMES.get(name, name)
     inside = _INSIDE.get(new_name)
     event = read_fields(raw) if inside is not None else None
     if inside is None or event is None:
-        return Translation(_renamed(raw, name, new_name))
+        return Translation(renamed(raw, name, new_name))
     given = object_at(inside.field, event)
     gone = [key for key in _GONE.get(name, ()) if key in given]
     said = change_at(inside.field, event, partial(without, gone))
@@ -168,28 +168,29 @@ def to_ga(raw: bytes) -> Translation:
 
 def to_beta(raw: bytes) -> bytes | None:
     """What a client or a server of the GA says, in the words of the beta; None: the beta does not say it."""
-    name = _type(raw)
+    name = event_type(raw)
     if name in _UNSAID:
         return None
     former_name = _FORMER_NAMES.get(name, name)
     inside = _INSIDE.get(name)
     event = read_fields(raw) if inside is not None else None
     if inside is None or event is None:
-        return _renamed(raw, name, former_name)
+        return renamed(raw, name, former_name)
     if inside is _SESSION_CHANGES and value_at("type", object_at("session", event)) == "transcription":
         former_name = f"{_TRANSCRIBING}{name}"
     said = _named(former_name, change_at(inside.field, event, inside.to_beta), was=name)
     return raw if said is event else bytes(text(said))
 
 
-def _type(raw: bytes) -> str:
+def event_type(raw: bytes) -> str:
+    """What a frame calls itself; ``""``: it is no event."""
     try:
         return peek_type(raw)
     except msgspec.DecodeError:
         return ""
 
 
-def _renamed(raw: bytes, name: str, new_name: str) -> bytes:
+def renamed(raw: bytes, name: str, new_name: str) -> bytes:
     """The frame under another name; nothing else in it is touched."""
     if name == new_name:
         return raw

@@ -12,7 +12,8 @@ import msgspec
 from realtime_engine import events as ev
 from realtime_engine.audio import base64_size
 from realtime_engine.commands import Command, Send, Span
-from realtime_engine.dialect import to_beta, to_ga
+from realtime_engine.dialect import event_type, renamed, to_beta, to_ga
+from realtime_engine.fields import object_at, read_fields
 from realtime_engine.inputs import Kind, Message, Side
 from realtime_engine.options import SessionOptions
 from realtime_engine.outbox import Outbox
@@ -23,6 +24,29 @@ Hear: TypeAlias = Callable[[float, Message], None]
 """Takes a message of one side, and when it came."""
 
 _SPEECH: Final = ev.type_of(ev.ResponseOutputAudioDelta)
+_ADDED: Final = ev.type_of(ev.ConversationItemAdded)
+_TELLING: Final = (_ADDED, ev.type_of(ev.ConversationItemCreated), ev.type_of(ev.ConversationItemDone))
+"""What a server says of an item."""
+
+_MOST_ITEMS: Final = 1000  # of which a front has been told and may yet be told that they are done
+
+
+class BetaFront:
+    """What a front of the beta is told: of an item that it is there, also where a server says only that it is done."""
+
+    def __init__(self) -> None:
+        self._there: dict[bytes, None] = {}  # items by their ids as they are written, the oldest first
+
+    def told(self, raw: bytes) -> bytes | None:
+        """A frame in the words of the beta; None: it is nothing to the front."""
+        name = event_type(raw)
+        item_id = object_at("item", read_fields(raw) or {}).get("id") if name in _TELLING else None
+        if item_id is None or bytes(item_id) in self._there:
+            return to_beta(raw)
+        self._there[bytes(item_id)] = None
+        if len(self._there) > _MOST_ITEMS:
+            del self._there[next(iter(self._there))]
+        return to_beta(renamed(raw, name, _ADDED))
 
 
 class TranslatingOutbox(Outbox):
@@ -38,7 +62,7 @@ class TranslatingOutbox(Outbox):
         self.meant: Message | None = None
         self.speech: Span | None = None
         self.tongue: Tongue = TONGUES[options.upstream_dialect]()
-        self._to_front = to_beta if options.dialect == "beta" else _as_it_is
+        self._to_front = BetaFront().told if options.dialect == "beta" else _as_it_is
 
     def do(self, command: Command) -> None:
         """A command of any kind."""

@@ -8,8 +8,7 @@ from typing import Final, Literal, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from realtime_engine.dialect import Translation, to_beta, to_ga
-from realtime_engine.events import peek_type
+from realtime_engine.dialect import Translation, event_type, to_beta, to_ga
 from realtime_engine.fields import (
     NOTHING,
     Fields,
@@ -131,13 +130,13 @@ class BetaTongue:
 
     def hear(self, raw: bytes) -> Sequence[bytes]:
         """See `Tongue`."""
-        handle = _BETA.get(_type(raw))
+        handle = _BETA.get(event_type(raw))
         event = read_fields(raw) if handle is not None else None
         return (to_ga(raw).raw,) if handle is None or event is None else _in_ga(raw, event, handle(self, event))
 
     def say(self, raw: bytes) -> Translation:
         """See `Tongue`."""
-        holder = _SETTINGS.get(_type(raw))
+        holder = _SETTINGS.get(event_type(raw))
         event = read_fields(raw) if holder is not None else None
         if holder is not None and event is not None:
             given = object_at(holder, event)
@@ -194,13 +193,13 @@ class XaiTongue:
 
     def hear(self, raw: bytes) -> Sequence[bytes]:
         """See `Tongue`."""
-        handle = _XAI.get(_type(raw))
+        handle = _XAI.get(event_type(raw))
         event = read_fields(raw) if handle is not None else None
         return (to_ga(raw).raw,) if handle is None or event is None else _in_ga(raw, event, handle(self, event))
 
     def say(self, raw: bytes) -> Translation:
         """See `Tongue`."""
-        if _type(raw) != "session.update":
+        if event_type(raw) != "session.update":
             return Translation(raw)
         event = read_fields(raw) or {}
         said = change_at("session", event, _settings_to_xai)
@@ -363,10 +362,3 @@ TONGUES: Final[Mapping[UpstreamDialect, Callable[[], Tongue]]] = {
     "xai": XaiTongue,
 }
 """A new one for each session: what it hears may have to be remembered."""
-
-
-def _type(raw: bytes) -> str:
-    try:
-        return peek_type(raw)
-    except msgspec.DecodeError:
-        return ""

@@ -255,11 +255,12 @@ def test_speech_in_an_unknown_shape_is_told_all_the_same(odd: bytes) -> None:
     assert told == Send(Side.FRONT, odd.replace(b"output_audio", b"audio"))
 
 
-def test_an_item_is_told_of_once() -> None:
+@pytest.mark.parametrize("event", ["conversation.item.added", "conversation.item.created"])
+def test_an_item_is_told_of_once(event: str) -> None:
     spoken = Spoken()
     item = {"id": "item_1", "type": "message", "role": "user", "content": []}
 
-    added = spoken.upstream({"type": "conversation.item.added", "previous_item_id": None, "item": item})
+    added = spoken.upstream({"type": event, "previous_item_id": None, "item": item})
     done_ = spoken.upstream({"type": "conversation.item.done", "previous_item_id": None, "item": item})
 
     assert sent(added, Side.FRONT) == [
@@ -270,6 +271,33 @@ def test_an_item_is_told_of_once() -> None:
         }
     ]
     assert done_ == []
+
+
+def test_an_item_of_which_the_server_says_only_that_it_is_done_is_told_of_then() -> None:
+    spoken = Spoken()
+    item = {"id": "item_1", "object": "realtime.item", "type": "message", "role": "assistant"}
+    words = {"content": [{"type": "output_text", "text": "Hi"}]}
+    done_ = {"type": "conversation.item.done", "event_id": "event_1", "odd": 1, "item": item | words}
+
+    assert sent(spoken.upstream(done_), Side.FRONT) == [
+        done_ | {"type": "conversation.item.created", "item": item | {"content": [{"type": "text", "text": "Hi"}]}}
+    ]
+    assert spoken.upstream(done_) == []
+    assert sent(spoken.upstream(done_ | {"item": {"id": "item_2"}}), Side.FRONT) != []
+
+
+@pytest.mark.parametrize("odd", [b"null", b"7", b"{}", b"[]"])
+def test_an_item_that_is_none_is_not_told_of(odd: bytes) -> None:
+    assert Spoken().upstream(b'{"type":"conversation.item.done","item":%b}' % odd) == []
+
+
+def test_of_items_without_end_only_the_newest_are_remembered() -> None:
+    spoken = Spoken()
+    for n in range(3000):
+        spoken.upstream({"type": "conversation.item.added", "item": {"id": f"item_{n}"}})
+
+    assert spoken.upstream({"type": "conversation.item.done", "item": {"id": "item_2000"}}) == []
+    assert spoken.upstream({"type": "conversation.item.done", "item": {"id": "item_1999"}}) != []
 
 
 def test_what_means_the_same_to_both_is_told_as_it_came() -> None:
