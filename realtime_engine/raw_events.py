@@ -27,8 +27,12 @@ class RawEvent:
     @property
     def type(self) -> str:
         """The event's type; ``""`` of what is no event."""
-        event = self.event
-        return "" if event is None else event.type
+        if self.message.kind is Kind.BINARY:
+            return ""
+        try:
+            return self.message.type
+        except msgspec.DecodeError:
+            return ""
 
     @property
     def event(self) -> Event | None:

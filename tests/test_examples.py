@@ -13,6 +13,7 @@ import pytest
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, WebSocketRequest, serve_websocket
 
+from realtime_engine.client import open_client
 from realtime_engine.driving import Run
 from realtime_engine.engine import converse
 from realtime_engine.errors import UpstreamError, UsageError
@@ -98,6 +99,17 @@ async def test_a_conversation_through_trio_websocket(mode: Mode) -> None:
     assert done["response"]["status"] == "completed"
     assert done["response"]["output"][0]["content"][0]["transcript"] == "You said: Hello?"
     assert sum(len(event["delta"]) for event in front.all("response.output_audio.delta")) > 10_000
+
+
+async def test_a_client_talks_through_trio_websocket() -> None:
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            async with open_client(the_plugin(await serve(nursery, embedded_model))) as client:
+                await client.send_user_message("Hello?")
+                while (item := await client.wait_for_next_completed_item()).role != "assistant":
+                    pass
+                assert item.transcript == "You said: Hello?"
+            nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(
