@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime_engine.audio import PCM16, PCMU, AudioFormat
-from transports.wav.timeline import Place, Timeline
+from transports.aloud.ear import Place
+from transports.wav.timeline import Timeline
 
 MS = 48  # bytes of PCM16
 

@@ -12,27 +12,28 @@ from typing import Final
 import msgspec
 
 from realtime_engine import events as ev
-from realtime_engine.audio import PCM16, AudioFormat, microseconds
+from realtime_engine.audio import PCM16, microseconds
 from realtime_engine.errors import EngineError, UpstreamError, UsageError
 from realtime_engine.inputs import Kind
 from realtime_engine.machine import Close, Connected, Disconnected, Done, Frame, MachineInput, MachineOutput
-from realtime_engine.objects import ContentPart, ErrorDetail, Item, SessionConfig, TurnDetection, text
-from realtime_engine.options import NO_SETTINGS, SessionOptions
+from realtime_engine.objects import ContentPart, Item
+from realtime_engine.options import SessionOptions
 from realtime_engine.show import Show, Who
+from transports.aloud.ear import Ear, played
+from transports.aloud.narrator import Narrator
+from transports.aloud.terms import Terms
 from transports.wav import Spoken, Turn
 from transports.wav.answers import ANSWER_WITHIN, SILENT_FOR, Answers, Reply
-from transports.wav.ear import Ear
 from transports.wav.files import Files
 from transports.wav.microphone import FRAME, Microphone
-from transports.wav.narrator import Narrator
 from transports.wav.sources import Opener
 from transports.wav.tape import Tape
+from transports.wav.timeline import Timeline
 
 OPEN_WITHIN: Final = 10.0
 """Seconds within which the session must be there."""
 
 _STOPPED = 1001  # the close code when the operator ends a conversation
-_REFUSED = "invalid_request_error"  # the type of an error that the one who asked must mend (protocol.md, section 10)
 
 
 class Stage(Enum):
@@ -50,13 +51,12 @@ class WavFront:
     def __init__(self, session: SessionOptions, turns: Sequence[Turn], opener: Opener, tape: Tape, show: Show) -> None:
         self._turns = turns
         self._show = show
-        self._updates = bytes(session.settings) != bytes(NO_SETTINGS)  # before it is ready
+        self._terms = Terms(session)
         self._answers = Answers(frozenset(tool.name for tool in session.tools))
         self._narrator = Narrator(show)
         self._microphone = Microphone(PCM16)
-        self._ear = Ear()
-        self._files = Files(opener, tape, self._microphone, self._ear.timeline, show)
-        self._manual = False
+        self._ear = Ear(Timeline(PCM16))
+        self._files = Files(opener, tape, self._microphone, self._ear.sounding, show)
         self._stage = Stage.OPENING
         self._now = 0.0
         self._number = 0  # of the turn
@@ -125,36 +125,31 @@ class WavFront:
     # --- what the model does --------------------------------------------------------------------------------
 
     def _told(self, now: float, event: ev.Event) -> None:
+        self._terms.see(event)
         self._answers.see(now, event)
         match event:
-            case ev.SessionCreated(session=session):
-                self._settle(session, ready=not self._updates)
-            case ev.SessionUpdated(session=session):
-                self._settle(session, ready=True)
-            case ev.Error(error=error) if self._stage is Stage.OPENING and error.type == _REFUSED:
-                self._problems.append(UsageError(f"the model refuses the session as it was asked for: {_named(error)}"))
+            case ev.SessionCreated() | ev.SessionUpdated():
+                self._settle()
+            case ev.Error() if self._stage is Stage.OPENING and self._terms.refused is not None:
+                self._problems.append(UsageError(self._terms.refused))
                 self._leave("the settings were refused")
             case ev.ResponseOutputAudioDelta():
                 self._hear(now, event)
             case ev.OutputAudioBufferCleared(event_id=str(cleared)):
-                self._say(self._ear.fall_silent(now, cleared))
+                self._say(played(self._ear.sounding.silence(now), cleared))
+                self._ear.rest()
             case _:
                 pass
-        self._narrator.see(now, event, self._ear.timeline.place)
+        self._narrator.see(now, event, self._ear.sounding.place)
 
-    def _settle(self, session: SessionConfig, *, ready: bool) -> None:
+    def _settle(self) -> None:
         """The session is as it says; before the first word that also sets the formats."""
-        if isinstance(session.turn_detection, TurnDetection):
-            self._manual, self._answers.by_itself = False, session.turn_detection.create_response
-        elif session.turn_detection is None:
-            self._manual, self._answers.by_itself = True, False
+        terms = self._terms
+        self._answers.by_itself = terms.answers
         if self._stage is not Stage.OPENING:
             return
-        if isinstance(session.input_format, AudioFormat):
-            self._microphone.format = session.input_format
-        if isinstance(session.output_format, AudioFormat):
-            self._ear.timeline.format = session.output_format
-        if ready:
+        self._microphone.format, self._ear.sounding.format = terms.input_format, terms.output_format
+        if terms.ready:
             self._files.start(self._now)
             self._stage = Stage.LISTENING  # to nothing: the first turn begins at once
 
@@ -172,7 +167,7 @@ class WavFront:
         match self._stage:
             case Stage.OPENING:
                 return self._since + OPEN_WITHIN
-            case Stage.LISTENING if not self._ear.timeline.unheard:
+            case Stage.LISTENING if not self._ear.sounding.unheard:
                 return microseconds(self._answers.deadline(self._since)) if self._number else self._since
             case _:
                 return inf
@@ -227,7 +222,7 @@ class WavFront:
         """The last word is spoken. With manual turns the person says so; else silence tells."""
         self._stage = Stage.LISTENING
         self._since = now
-        if self._manual:
+        if self._terms.manual:
             self._mute()
             self._say(ev.InputAudioBufferCommit())
             self._ask(now)
@@ -275,9 +270,3 @@ class WavFront:
     def _say(self, event: ev.Event | None) -> None:
         if event is not None:
             self._out.append(Frame(ev.encode(event)))
-
-
-def _named(error: ErrorDetail) -> str:
-    """The message of an error, and the field that it is about."""
-    field = text(error.param)
-    return error.message if not field or field in error.message else f"{field}: {error.message}"

@@ -10,6 +10,7 @@ from math import inf
 from typing import NamedTuple
 
 from realtime_engine.audio import AudioFormat, microseconds
+from transports.aloud.ear import Place
 
 _TRACKS = 64  # parts of items whose speech may still go on; the oldest is forgotten first
 
@@ -19,14 +20,6 @@ class Stretch(NamedTuple):
 
     start: int
     audio: bytes
-
-
-class Place(NamedTuple):
-    """How much of a part of an item has been heard."""
-
-    item_id: str
-    content_index: int
-    heard_ms: float
 
 
 @dataclass(slots=True)

@@ -13,8 +13,8 @@ from realtime_engine.events import (
 )
 from realtime_engine.objects import Item, text
 from realtime_engine.show import Show, Who
-from transports.wav.heard import Heard
-from transports.wav.timeline import Place
+from transports.aloud.ear import Place
+from transports.aloud.heard import Heard
 
 _RACES = {  # errors that are nobody's fault (protocol.md, section 10); the session deals with them
     "response_cancel_not_active",
