@@ -9,7 +9,7 @@ from cli.flags import arguments_of, make, value_of
 from cli.options import RunOptions
 from cli.toolbox import choose_tools, make_tools, tool_arguments
 from realtime_engine.finding import TRANSPORTS, UPSTREAMS
-from realtime_engine.plugins import MachineFront, dialect_of, tools_of
+from realtime_engine.plugins import Front, as_needed, dialect_of, tools_of
 
 if TYPE_CHECKING:
     from realtime_engine.tools import Runner
@@ -57,7 +57,7 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
 
 def _run(
     common: RunOptions,
-    front: MachineFront,
+    front: Front,
     chosen: ChosenUpstream,
     tools: "Runner | None",
     flags: dict[str, object],
@@ -86,4 +86,4 @@ def _run(
     with open_screen(stdout_is_taken=front.uses_stdout) as screen:
         if chosen.why is not None:
             screen.hint(chosen.introduction)
-        return Talk(front, upstream, options, tools, common.record, screen).hold()
+        return Talk(front, upstream, as_needed(front, options), tools, common.record, screen).hold()

@@ -26,7 +26,7 @@ from realtime_engine.inputs import Side, Stop, ToolResult
 from realtime_engine.machine import Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.options import SessionOptions
-from realtime_engine.plugins import LinkUpstream, MachineFront, MachineUpstream, Upstream, is_machine
+from realtime_engine.plugins import Front, LinkUpstream, MachineFront, MachineUpstream, Upstream, is_live, is_machine
 from realtime_engine.recording.live import open_recorder
 from realtime_engine.recording.writer import create_recording
 from realtime_engine.session import Session
@@ -47,7 +47,7 @@ class Talk:
         signal: Which signal has ended it; 0: none.
     """
 
-    front: MachineFront
+    front: Front
     upstream: Upstream
     session: SessionOptions
     tools: Runner | None
@@ -61,21 +61,29 @@ class Talk:
         Raises:
             EngineError: What went wrong, once all files are complete.
         """
-        if self.front.simulated and not is_machine(self.upstream):
-            raise UsageError(
-                f"--speed max needs an upstream that runs on a virtual clock; {self.upstream.name!r} lives in real "
-                "time: leave --speed out, or take --upstream local"
-            )
         try:
-            with self.front.open(self.session, self.screen) as machine:
-                if self.front.simulated and is_machine(self.upstream):
-                    self._simulate(machine, self.upstream)
-                else:
-                    trio.run(self._converse, machine)
+            if is_live(self.front):
+                with self.front.connect(self.session, self.screen) as open_front:
+                    trio.run(self._converse, open_front)
+            else:
+                self._hold_with(cast("MachineFront", self.front))
         except (EngineError, KeyboardInterrupt):
             if not self.signal:  # who interrupts a conversation knows that it is not whole
                 raise
         return 128 + self.signal if self.signal else 0
+
+    def _hold_with(self, front: MachineFront) -> None:
+        """Hold it on either clock."""
+        if front.simulated and not is_machine(self.upstream):
+            raise UsageError(
+                f"--speed max needs an upstream that runs on a virtual clock; {self.upstream.name!r} lives in real "
+                "time: leave --speed out, or take --upstream local"
+            )
+        with front.open(self.session, self.screen) as machine:
+            if front.simulated and is_machine(self.upstream):
+                self._simulate(machine, self.upstream)
+            else:
+                trio.run(self._converse, partial(open_machine, Side.FRONT, machine))
 
     def _simulate(self, front: Machine, upstream: MachineUpstream) -> None:
         with ExitStack() as stack:
@@ -98,7 +106,7 @@ class Talk:
                 recorder.end(run.at, run.reason)
                 self._say_where(recorder.folder)
 
-    async def _converse(self, front: Machine) -> None:
+    async def _converse(self, open_front: OpenLink) -> None:
         async with AsyncExitStack() as stack:
             record: Record = ignore
             recorder = None
@@ -107,7 +115,7 @@ class Talk:
                 record = recorder.record
             run = await converse(
                 Session(self.session),
-                open_front=partial(open_machine, Side.FRONT, front),
+                open_front=open_front,
                 open_upstream=await self._connects(stack),
                 run_tool=self.tools.run_in_time if self.tools else None,
                 stop=self._stop,

@@ -13,7 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, cast, get_type_hints
 
 from realtime_engine.errors import UsageError
-from realtime_engine.plugins import LinkUpstream, MachineFront, MachineUpstream
+from realtime_engine.plugins import LinkFront, LinkUpstream, MachineFront, MachineUpstream
 from realtime_engine.servers import Server, is_server
 
 TRANSPORTS: Final = "realtime_engine.transports"
@@ -108,7 +108,9 @@ def _protocol(plugin: type, group: str) -> type:
     """What a plug-in must be, by what it seems to be."""
     if group == UPSTREAMS:
         return MachineUpstream if hasattr(plugin, "connect") else LinkUpstream
-    return Server if is_server(plugin) else MachineFront
+    if is_server(plugin):
+        return Server
+    return LinkFront if hasattr(plugin, "connect") else MachineFront
 
 
 def _members(protocol: type) -> Sequence[str]:

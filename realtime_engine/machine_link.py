@@ -95,6 +95,11 @@ class MachineLink(Link):
         self._give(Disconnected(code, reason))
         self._closed = self._closed or (code, reason)
 
+    def wake(self) -> None:
+        """Ask the machine what it has to say: something has happened that it alone knows of."""
+        if self._closed is None:
+            self._take(self._machine.advance(self._clock()))
+
     def _give(self, given: MachineInput) -> None:
         if self._closed is None:
             self._take(self._machine.step(self._clock(), given))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # the flags of a plug-in are wanted long before a conversatio
     from realtime_engine.tongues import UpstreamDialect
     from realtime_engine.tools import Runner
 
+    OpenLink: TypeAlias = Callable[[Callable[[], float]], AbstractAsyncContextManager[Link]]
+    """Connects a peer for as long as the block lasts; it is given the session's clock, in seconds."""
+
 
 class Wanted(NamedTuple):
     """What a Realtime client has asked for in its URL, before anything is said.
@@ -67,6 +70,60 @@ class MachineFront(Protocol):
         Raises:
             EngineError: At the beginning: it cannot begin. At the end: what went wrong.
         """
+
+
+class LinkFront(Protocol):
+    """A front that lives in real time, as a sound card does; it holds one conversation, as a `MachineFront` does.
+
+    It may have needs of its own: see `as_needed`.
+
+    Attributes:
+        lead: How far ahead of the ear it wants audio, in seconds; None: as soon as it comes.
+        reports: Whether it says what was really heard.
+        example: Its flags in a typical call, for the help.
+    """
+
+    Options: ClassVar[type]
+    name: ClassVar[str]
+    lead: ClassVar[float | None]
+    reports: ClassVar[bool]
+    example: ClassVar[str]
+
+    @property
+    def uses_stdout(self) -> bool:
+        """Whether standard output carries its sound, so that words must go elsewhere."""
+
+    def connect(self, session: SessionOptions, show: Show) -> AbstractContextManager[OpenLink]:
+        """How to reach the person, for one conversation, which ends before the block does.
+
+        Args:
+            session: What the session is made of.
+            show: Where the conversation is shown.
+
+        Raises:
+            EngineError: At the beginning: it cannot begin. At the end: what went wrong.
+        """
+
+
+Front: TypeAlias = MachineFront | LinkFront
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """A front that needs the session to be so and not otherwise."""
+
+    def needs(self, session: SessionOptions) -> SessionOptions:
+        """The session as it must be, made from what was asked for."""
+
+
+def as_needed(front: Front, session: SessionOptions) -> SessionOptions:
+    """A session as a front needs it."""
+    return front.needs(session) if isinstance(front, Particular) else session
+
+
+def is_live(front: Front) -> TypeGuard[LinkFront]:
+    """Whether a front lives in real time only."""
+    return hasattr(front, "connect")
 
 
 class MachineUpstream(Protocol):

@@ -94,5 +94,26 @@ async def test_work_is_done_in_a_thread() -> None:
             assert [message.raw for message in await link.read()] == [b'{"type":"worked","result":"done in a thread"}']
 
 
+async def test_a_machine_that_something_has_happened_to_is_asked_what_it_has_to_say() -> None:
+    class Bell(Worker):
+        def step(self, now: float, given: MachineInput) -> list[MachineOutput]:
+            return []
+
+        def advance(self, now: float) -> list[MachineOutput]:
+            return [frame({"type": "rang"}), Close(1000, "once")]
+
+    async with open_upstream(Bell(), trio.current_time) as link, trio.open_nursery() as nursery:
+
+        async def ring() -> None:
+            await trio.testing.wait_all_tasks_blocked()
+            link.wake()
+            link.wake()  # it is closed: nobody asks it any more
+
+        nursery.start_soon(ring)
+        with trio.fail_after(30):
+            assert [message.raw for message in await link.read()] == [b'{"type":"rang"}']
+            assert await link.read() == ()
+
+
 def test_a_frame_is_text_unless_said_otherwise() -> None:
     assert Frame(b"x").kind is Kind.TEXT

@@ -112,6 +112,7 @@ def test_a_transport_must_be_what_it_seems_to_be() -> None:
     for name, lacking in (
         ("Serving", "lacks example, drain; see Server in realtime_engine.servers"),
         ("Single", "lacks lead, reports, example, open; see MachineFront in realtime_engine."),
+        ("Live", "lacks lead, reports, example; see LinkFront in realtime_engine."),
     ):
         with pytest.raises(UsageError, match=f"the transport 'tin-can' of .* is no plug-in: it {lacking}"):
             find(TRANSPORTS, "tin-can", points=points(TRANSPORTS, **{"tin-can": f"{__name__}:{name}"}))
@@ -150,6 +151,10 @@ class Single:
 
 class Serving(Single):
     def serve(self) -> None: ...
+
+
+class Live(Single):
+    def connect(self) -> None: ...
 
 
 def package(folder: Path, name: str, points: str, **modules: str) -> None:

@@ -1,22 +1,27 @@
 """An upstream for tests of the command line: a scripted model, and the command run in this process."""
 
 import io
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from msgspec.structs import replace
 
 from cli.app import main
 from realtime_engine import finding
+from realtime_engine.engine import OpenLink
 from realtime_engine.inputs import Side
 from realtime_engine.link import Link
-from realtime_engine.machine import Machine
+from realtime_engine.machine import Close, Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.network import Network
+from realtime_engine.options import SessionOptions
 from realtime_engine.plugins import ANYTHING, Wanted
+from realtime_engine.show import Show, Who
 from tests.script import Script, created, session_created
 from tests.transports.wav_script import written
 
@@ -78,6 +83,35 @@ class Wired:
         return open_machine(Side.UPSTREAM, polite(), clock)
 
 
+@dataclass(frozen=True)
+class PhoneOptions:
+    """None."""
+
+
+class Phone:
+    """A front that lives in real time, needs a session of its own, and leaves as soon as it is there."""
+
+    Options: ClassVar[type] = PhoneOptions
+    name: ClassVar[str] = "phone"
+    lead: ClassVar[float | None] = 0.2
+    reports: ClassVar[bool] = False
+    example: ClassVar[str] = ""
+    uses_stdout: ClassVar[bool] = False
+    problem: ClassVar[Exception | None] = None
+
+    def __init__(self, options: PhoneOptions) -> None: ...
+
+    def needs(self, session: SessionOptions) -> SessionOptions:
+        return replace(session, detects_speech=True)
+
+    @contextmanager
+    def connect(self, session: SessionOptions, show: Show) -> Iterator[OpenLink]:
+        show.line(0.0, Who.PERSON, "rings")
+        yield partial(open_machine, Side.FRONT, Script().on("session.created", Close(1000, "enough")))
+        if Phone.problem is not None:
+            raise Phone.problem
+
+
 class Broken(io.StringIO):
     """Cannot be written."""
 
@@ -100,7 +134,7 @@ def polite() -> Script:
 
 def fake_plugins(monkeypatch: pytest.MonkeyPatch, model: Callable[[], Script] = polite) -> None:
     """Let the command line find them."""
-    fakes = {"fake": Fake, "reading": Reading, "wired": Wired}
+    fakes = {"fake": Fake, "phone": Phone, "reading": Reading, "wired": Wired}
     monkeypatch.setattr(Fake, "model", staticmethod(model), raising=False)
 
     def find(group: str, name: str) -> type[Any]:

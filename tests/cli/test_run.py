@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cli.options import RunOptions
-from realtime_engine.errors import Stalled
-from tests.cli.fake import Broken, Fake, FakeOptions, engine, fake_plugins, polite
+from realtime_engine.errors import Stalled, UpstreamError
+from tests.cli.fake import Broken, Fake, FakeOptions, Phone, engine, fake_plugins, polite
 from tests.script import Script, created, session_created, speech_started, speech_stopped
 from tests.transports.wav_script import called, loud, loud_stretches, samples_of, speech_file, spoken, written
 from transports.wav.front import WavFront
@@ -92,6 +92,28 @@ def test_a_spoken_question_is_answered_into_files_and_recorded(
     assert about["options"]["reports"] is True
     (folder,) = (tmp_path / "recordings").iterdir()
     assert capsys.readouterr().out.splitlines()[-1] == f"recorded: engine inspect recordings/{folder.name}"
+
+
+def test_a_front_that_lives_in_real_time_gets_the_session_that_it_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert engine("run", "--transport", "phone", "--upstream", "fake", "--record", "recordings") == 0
+
+    about = the_recording(tmp_path / "recordings")
+    assert (about["front"], about["ended"]["complete"]) == ("phone", True)
+    assert (about["options"]["detects_speech"], about["options"]["lead"]) == (True, 0.2)
+    assert "you    rings" in capsys.readouterr().out
+
+
+def test_what_goes_wrong_at_the_end_of_such_a_front_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Phone, "problem", UpstreamError("the line is dead"))
+
+    assert engine("run", "--transport", "phone", "--upstream", "fake", "--record", "recordings") == 3
+
+    assert capsys.readouterr().err == "engine: the line is dead\n"
+    assert the_recording(tmp_path / "recordings")["ended"]["complete"] is True
 
 
 def test_turns_come_in_the_order_of_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
