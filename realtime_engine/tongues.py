@@ -114,6 +114,9 @@ def _in_ga(raw: bytes, event: Fields, meant: Sequence[Fields]) -> Sequence[bytes
 _YOUNGER: Final = ("include", "parallel_tool_calls", "prompt", "reasoning", "truncation")
 """Settings that the beta has not; one of them, and its servers refuse all that stands beside it."""
 
+_OF_TRANSCRIPTION: Final = frozenset({"include"})
+"""Those that it has where a session only transcribes."""
+
 _SETTINGS: Final = {"session.update": "session", "response.create": "response"}
 
 
@@ -140,7 +143,8 @@ class BetaTongue:
         event = read_fields(raw) if holder is not None else None
         if holder is not None and event is not None:
             given = object_at(holder, event)
-            younger = [key for key in _YOUNGER if key in given]
+            known = _OF_TRANSCRIPTION if value_at("type", given) == "transcription" else ()
+            younger = [key for key in _YOUNGER if key in given and key not in known]
             if younger:
                 left = text(change_at(holder, event, lambda settings: without(younger, settings)))
                 lost = tuple(key for key in younger if given[key] != NOTHING)

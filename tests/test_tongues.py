@@ -533,6 +533,18 @@ def test_settings_that_the_beta_has_not_are_left_out_and_named(holder: str) -> N
     assert told.lost == ("include", "truncation")
 
 
+def test_a_session_that_only_transcribes_could_include_more_in_the_beta_too() -> None:
+    session = {"type": "transcription", "include": ["item.input_audio_transcription.logprobs"], "prompt": None}
+
+    told = BetaTongue().say(raw(update(**session)))
+
+    assert json.loads(told.raw) == {
+        "type": "transcription_session.update",
+        "session": {"include": ["item.input_audio_transcription.logprobs"]},
+    }
+    assert told.lost == ()
+
+
 def test_a_client_may_say_what_the_beta_has_no_event_for() -> None:
     text = raw({"type": DONE})
 
