@@ -375,6 +375,14 @@ def test_an_item_is_told_of_with_what_every_item_of_the_beta_has() -> None:
     }
 
 
+def test_so_are_the_items_that_a_response_ends_with() -> None:
+    item = {"id": "item_1", "type": "message", "role": "assistant", "content": [{"type": "output_text"}]}
+
+    assert in_beta({"type": "response.done", "response": {"id": "resp_1", "output": [item]}})["response"]["output"] == [
+        item | {"object": "realtime.item", "content": [{"type": "text"}]}
+    ]
+
+
 def test_speech_is_renamed_and_not_read() -> None:
     odd = b'{"type":"response.output_audio.delta","delta":"AAA=", "odd" : [1.0e0]}'
 
@@ -489,6 +497,8 @@ def test_a_function_that_must_be_called_is_named_as_the_ga_does() -> None:
         for named in ({"function": {"name": "f"}}, {"name": "f"}):
             asked = {"type": kind, holder: {"tool_choice": {"type": "function"} | named}}
             assert in_ga(asked)[holder]["tool_choice"] == {"type": "function", "name": "f"}
+        twice = {"type": kind, holder: {"tool_choice": {"type": "function", "name": "f", "function": {"name": "g"}}}}
+        assert in_ga(twice)[holder]["tool_choice"] == twice[holder]["tool_choice"]  # type: ignore[index]
 
 
 def test_only_an_assistants_content_has_changed_its_kinds() -> None:
