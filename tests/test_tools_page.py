@@ -16,6 +16,7 @@ from realtime_engine.tool_modules import load_tools
 from realtime_engine.tools import LONGEST, THREADS, WAITING
 from tests.cli.fake import engine
 from tests.pages import blocks, commands, page
+from transports.wav.answers import SILENT_FOR
 
 PAGE: Final = page("docs/tools.md")
 LIGHTS, HOUSE = blocks(PAGE, "python")
@@ -86,6 +87,7 @@ def test_options_are_those_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
         lambda: f"{WAITING} more wait",
         lambda: f"have {THREADS} threads",
         lambda: f"at most {LONGEST:,} characters",
+        lambda: f"gives an answer up after {SILENT_FOR:g} s",
     ],
 )
 def test_the_numbers_are_the_real_ones(words: Callable[[], str]) -> None:

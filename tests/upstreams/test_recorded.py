@@ -626,7 +626,7 @@ def test_each_call_has_the_result_that_it_had() -> None:
         return given.output
 
     assert tools.schemas == (ToolSchema(name="add"),)
-    assert tools.run(calls[0]) == result
+    assert tools.anew().run(calls[0]) == result
     assert output(calls[1]) == "not as recorded: add returned nothing in the recording"
     assert output(RunTool("call_3", "add", "{}")) == "not as recorded: add was not called in the recording"
     assert output(RunTool("call_1", "sub", "{}")) == 'not as recorded: sub({}) was add({"a":1}) in the recording'
