@@ -163,6 +163,12 @@ class Client:
         """The next item that is complete: see `wait_for`."""
         return (await self.wait_for(up.ItemCompleted)).item
 
+    async def wait_for_answer(self) -> up.ResponseEnded:
+        """The end of the next answer, with all that its calls have led to: see `wait_for`."""
+        while (end := await self.wait_for(up.ResponseEnded)).goes_on:
+            pass
+        return end
+
     @overload
     async def wait_for_event(self, kind: str) -> RawEvent: ...
     @overload

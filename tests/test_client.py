@@ -296,6 +296,15 @@ async def test_what_follows_from_what_was_said_last_can_be_waited_for(autojump_c
         assert (await client.wait_for(ResponseEnded)).status == "completed"
 
 
+async def test_an_answer_can_be_waited_for_with_all_that_its_calls_lead_to(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_client(Played(asks(call("call_1", arguments='{"on":true}'))), tools=[lamp]) as client:
+        await client.create_response()
+
+        assert (await client.wait_for_answer()).response_id == "resp_2"
+
+
 async def test_what_came_before_is_not_waited_for(autojump_clock: trio.testing.MockClock) -> None:
     async with open_client(Played(typed())) as client:
         await client.send_user_message("How are you?")

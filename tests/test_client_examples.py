@@ -1,12 +1,15 @@
 """The client's examples, and what its page shows, do what they say."""
 
+import inspect
 import re
 import subprocess
 import sys
 import wave
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
+from realtime_engine.client import Client, open_client
+from realtime_engine.updates import Update
 from tests.served import ROOT, served
 
 EXAMPLES: Final = ROOT / "examples"
@@ -39,6 +42,14 @@ def test_the_spoken_example_writes_the_answer_into_a_file(tmp_path: Path) -> Non
     with wave.open(str(tmp_path / "answer.wav")) as answer:
         assert (answer.getframerate(), answer.getnchannels()) == (24_000, 1)
         assert answer.getnframes() > 24_000
+
+
+def test_the_page_leaves_nothing_out() -> None:
+    updates = [kind.__name__ for kind in get_args(Update)]
+    calls = [name for name in vars(Client) if not name.startswith("_")]
+    options = [name for name in inspect.signature(open_client).parameters if name != "upstream"]
+
+    assert [name for name in (*updates, *calls, *options) if not re.search(rf"\b{name}\b", PAGE)] == []
 
 
 def test_the_examples_and_the_page_work_with_a_server_too(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from trio_websocket import ConnectionClosed, WebSocketRequest, serve_websocket
 from realtime_engine import UpstreamError, UsageError, open_client
 from realtime_engine.network import open_network
 from realtime_engine.recording.keep import open_recordings
-from realtime_engine.updates import AudioDelta, ItemCompleted, ResponseEnded, ToolEnded
+from realtime_engine.updates import AudioDelta, ResponseEnded, ToolEnded
 from tests.faults import open_proxy
 from tests.served import served
 from tests.servers import PATIENCE, model, open_server
@@ -42,8 +42,7 @@ async def test_a_typed_conversation_with_a_function_through_an_engine() -> None:
         ):
             await client.send_user_message("Switch the lamp on")
             assert (await client.wait_for(ToolEnded)).output == "the lamp is on"
-            while (await client.wait_for(ResponseEnded)).goes_on:
-                pass
+            await client.wait_for_answer()
 
             assert [item.type for item in client.items] == [
                 *("message", "function_call", "function_call_output", "message"),
@@ -87,7 +86,7 @@ async def test_two_clients_share_the_sockets_of_their_process() -> None:
             for client in (one, other):
                 await client.send_user_message("How is the weather?")
             for client in (one, other):
-                await client.wait_for(ResponseEnded)
+                await client.wait_for_answer()
                 assert client.items[1].transcript.startswith("It is sunny")
 
 
@@ -95,8 +94,7 @@ async def test_a_recording_answers_a_client_that_does_again_what_it_did_then(tmp
     async def talk(upstream: str) -> list[tuple[str, str]]:
         async with open_client(upstream, session={"instructions": "Be brief."}, tools=[lamp]) as client:
             await client.send_user_message("Switch the lamp on")
-            while (await client.wait_for(ResponseEnded)).goes_on:
-                pass
+            await client.wait_for_answer()
             return [(item.type, item.words or item.output) for item in client.items]
 
     with trio.fail_after(PATIENCE):
@@ -116,9 +114,8 @@ def test_a_conversation_with_a_server_in_a_process_of_its_own() -> None:
         with trio.fail_after(PATIENCE):
             async with open_client(url, key=key) as client:
                 await client.send_user_message("Good morning")
-                while (item := (await client.wait_for(ItemCompleted)).item).role != "assistant":
-                    pass
-                return item.transcript
+                await client.wait_for_answer()
+                return client.items[-1].transcript
 
     with served("--upstream", "local", "--speech", "tones", env={"ENGINE_TOKEN": "sesame"}) as server:
         assert trio.run(talk, server.realtime, "sesame") == "You said: Good morning"
