@@ -20,6 +20,7 @@ from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import get_type_hints
 
 from realtime_engine.errors import UsageError
 from realtime_engine.signatures import ToolFunction
@@ -64,7 +65,7 @@ def load_tools(name: str) -> ToolModule:
     there, and whose names do not begin with an underscore.
 
     Raises:
-        UsageError: It is not there, fails, or has no public function that the model could call.
+        UsageError: It is not there, fails, has no public function that the model could call, or Options that are none.
     """
     file = Path(name) if name.endswith(".py") else None
     if file is not None and not file.is_file():
@@ -79,6 +80,10 @@ def load_tools(name: str) -> ToolModule:
     options = getattr(loaded, "Options", NoOptions)
     if not (isinstance(options, type) and is_dataclass(options)):
         raise UsageError(f"--tools {name}: its Options must be a dataclass")
+    try:
+        get_type_hints(options)
+    except (AttributeError, NameError, SyntaxError, TypeError) as error:
+        raise UsageError(f"--tools {name}: a type of its Options cannot be found: {error}") from error
     return ToolModule(name, functions, options)
 
 

@@ -128,6 +128,11 @@ def test_loading_twice_adds_nothing_to_the_path_twice(folder: Path) -> None:
         ("nothing.py", "from json import dumps\n", "no public function"),
         ("empty_list.py", "def f() -> None: ...\n__all__ = []\n", "no public function"),
         ("wrong_list.py", "__all__ = ['f']\n", "AttributeError: module 'engine_tools_wrong_list' has no attribute 'f'"),
+        (
+            "misspelt.py",
+            "from dataclasses import dataclass\n@dataclass\nclass Options:\n    where: 'Fath'\ndef f() -> None: ...\n",
+            "a type of its Options cannot be found: name 'Fath' is not defined",
+        ),
         ("plain.py", "class Options: ...\ndef f() -> None: ...\n", "its Options must be a dataclass"),
     ],
 )
