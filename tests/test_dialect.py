@@ -365,17 +365,24 @@ def test_a_session_that_only_transcribes_has_events_of_its_own(kind: str) -> Non
     assert in_ga(told) == {"type": f"session.{kind}", "session": {"type": "transcription", "id": "sess_1"}}
 
 
-def test_an_item_is_told_of_with_what_every_item_of_the_beta_has() -> None:
+@pytest.mark.parametrize("kind", ["conversation.item.added", "conversation.item.created"])
+def test_an_item_is_told_of_with_what_every_item_of_the_beta_has(kind: str) -> None:
     item = {"id": "item_1", "type": "message", "role": "assistant", "content": [{"type": "output_audio"}]}
 
-    assert in_beta({"type": "conversation.item.added", "previous_item_id": None, "item": item}) == {
+    assert in_beta({"type": kind, "previous_item_id": None, "item": item}) == {
         "type": "conversation.item.created",
         "previous_item_id": None,
         "item": item | {"object": "realtime.item", "content": [{"type": "audio"}]},
     }
 
 
-def test_so_are_the_items_that_a_response_ends_with() -> None:
+def test_a_part_is_text_or_audio_whatever_a_server_of_the_ga_calls_it() -> None:
+    for kind, former in (("output_text", "text"), ("text", "text"), ("output_audio", "audio"), ("audio", "audio")):
+        for event in ("response.content_part.added", "response.content_part.done"):
+            assert in_beta({"type": event, "part": {"type": kind}}) == {"type": event, "part": {"type": former}}
+
+
+def test_the_items_that_a_response_ends_with_are_told_of_so_too() -> None:
     item = {"id": "item_1", "type": "message", "role": "assistant", "content": [{"type": "output_text"}]}
 
     assert in_beta({"type": "response.done", "response": {"id": "resp_1", "output": [item]}})["response"]["output"] == [

@@ -379,6 +379,19 @@ def test_a_managed_front_that_is_spoken_over_is_told_to_fall_silent_and_its_answ
     ]
 
 
+def test_speech_that_was_held_back_is_told_in_the_words_of_the_beta_and_keeps_its_place_too() -> None:
+    session = Session(SessionOptions(dialect="beta", lead=0.2))
+    for side in Side:
+        session.step(0.0, Opened(side))
+    for event in (created(), speech(1.0), speech(0.5)):
+        session.step(0.0, message(Side.UPSTREAM, event))
+
+    ((at, commands),) = session.advance(0.9)
+
+    assert (at, [told["type"] for told in sent(commands, Side.FRONT)]) == (0.8, ["response.audio.delta"])
+    assert [each.audio for each in commands if isinstance(each, Send)] == [Span(48_000, 72_000)]
+
+
 # --- recordings -----------------------------------------------------------------------------------------------
 
 
