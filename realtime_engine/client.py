@@ -33,7 +33,7 @@ from realtime_engine.inputs import ToolResult
 from realtime_engine.item_updates import Keep
 from realtime_engine.items import Item
 from realtime_engine.objects import Json
-from realtime_engine.opening import alone, open_link, sockets
+from realtime_engine.opening import alone, open_link, sockets, upstream_of
 from realtime_engine.plugins import Upstream, Wanted, dialect_of
 from realtime_engine.raw_events import RawEvent
 from realtime_engine.session_settings import AskedSettings, Settings
@@ -41,7 +41,6 @@ from realtime_engine.signatures import ToolFunction
 from realtime_engine.tongues import TONGUES
 from realtime_engine.tools import AT_ONCE, TIMEOUT, Tools
 from realtime_engine.updates import Update
-from realtime_engine.upstreams.named import upstream_named
 
 if TYPE_CHECKING:
     from realtime_engine.content import Sound
@@ -390,8 +389,10 @@ async def open_client(
         UpstreamError: The server refused, or did not answer in time.
         UsageError: What is given cannot be used.
     """
-    found = upstream_named(upstream, key=key, headers=headers) if isinstance(upstream, str) else upstream
+    found = upstream_of(upstream, key=key, headers=headers)
     functions = list(tools)
+    if not (tool_timeout > 0 and tools_at_once > 0 and backlog > 0):
+        raise UsageError("tool_timeout, tools_at_once and backlog are more than 0")
 
     def begin() -> Beginning:
         made = Tools(functions, timeout=tool_timeout, at_once=tools_at_once)

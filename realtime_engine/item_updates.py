@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import UNSET
@@ -9,6 +10,7 @@ from msgspec import UNSET
 from realtime_engine import events as ev
 from realtime_engine.audio import decode_base64
 from realtime_engine.conversation import Conversation, Entry
+from realtime_engine.errors import UsageError
 from realtime_engine.items import Item
 from realtime_engine.kept_audio import KeptAudio
 from realtime_engine.objects import Item as WireItem
@@ -51,12 +53,23 @@ class Keep:
         all_audio: Seconds of sound of all items together, the newest.
         microphone: Seconds of the newest microphone audio, of which a turn's sound is taken once the server has said
             where it stood.
+
+    Raises:
+        UsageError: A number makes no sense.
     """
 
     items: int = 1000
     item_audio: float = 60.0
     all_audio: float = 600.0
     microphone: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.items < 1:
+            raise UsageError(f"at least one item is kept, not {self.items}")
+        for name in ("item_audio", "all_audio", "microphone"):
+            seconds: float = getattr(self, name)
+            if not 0 <= seconds < inf:
+                raise UsageError(f"{name} is a number of seconds to keep, not {seconds}")
 
 
 class _Known(NamedTuple):

@@ -1,16 +1,31 @@
 """How a client gets to its server, whatever that is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, cast
 
+from realtime_engine.errors import UsageError
 from realtime_engine.inputs import Side
 from realtime_engine.link import Link
 from realtime_engine.machine_link import open_machine
 from realtime_engine.plugins import LinkUpstream, Upstream, Wanted, for_conversation, is_machine
+from realtime_engine.upstreams.named import upstream_named
 
 if TYPE_CHECKING:
     from realtime_engine.network import Network
+
+
+def upstream_of(named: str | Upstream, *, key: str | None, headers: Mapping[str, str] | None) -> Upstream:
+    """The upstream that an application means, or has made.
+
+    Raises:
+        UsageError: There is none of that name, or a key or headers are given for one that takes none.
+    """
+    if isinstance(named, str):
+        return upstream_named(named, key=key, headers=headers)
+    if key is not None or headers:
+        raise UsageError(f"a key and headers are for a server's address: the upstream {named.name!r} has its own")
+    return named
 
 
 def sockets(upstream: Upstream, network: "Network | None") -> AbstractAsyncContextManager["Network | None"]:

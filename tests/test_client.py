@@ -814,6 +814,37 @@ async def test_a_connection_that_breaks_is_an_error_for_all_who_wait(link: type[
                 await client.create_response()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"key": "secret"}, "a key and headers are for a server's address: the upstream 'played' has its own"),
+        ({"headers": {"X-Mine": "7"}}, "a key and headers are for a server's address"),
+        ({"tool_timeout": 0}, "tool_timeout, tools_at_once and backlog are more than 0"),
+        ({"tools_at_once": 0}, "are more than 0"),
+        ({"backlog": 0}, "are more than 0"),
+        ({"session": {"instructions": object()}}, "a session's settings cannot be written as JSON"),
+    ],
+)
+async def test_what_makes_no_sense_is_the_applications_mistake(wrong: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        async with open_client(Played(Script()), **wrong):
+            pytest.fail("it was opened")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"items": 0}, "at least one item is kept, not 0"),
+        ({"all_audio": -1}, "all_audio is a number of seconds to keep"),
+        ({"item_audio": float("nan")}, "item_audio is a number"),
+        ({"microphone": float("inf")}, "microphone is a number"),
+    ],
+)
+def test_how_much_is_kept_is_a_number(wrong: dict[str, Any], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        Keep(**wrong)
+
+
 async def test_an_upstream_that_refuses_is_one_error() -> None:
     with pytest.raises(UpstreamError, match=r"^nobody is there$"):
         async with open_client(Wired(there=False)):
