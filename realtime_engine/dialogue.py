@@ -18,6 +18,7 @@ from realtime_engine import events as ev
 from realtime_engine.audio import AudioFormat, decode_base64
 from realtime_engine.commands import RunTool
 from realtime_engine.conversation import Entry, entry_of
+from realtime_engine.dialect import to_ga
 from realtime_engine.errors import UsageError
 from realtime_engine.inputs import Kind, Message, ToolResult
 from realtime_engine.interruption import Interruption
@@ -168,7 +169,8 @@ class Dialogue:
             self.items.audio.put(item_id, b"".join(sounds))
         item = WireItem(id=item_id, type="message", role=role, content=tuple(parts))
         previous = UNSET if after is None else after
-        self._say(ev.ConversationItemCreate(event_id=self._invent(), previous_item_id=previous, item=item))
+        create = ev.ConversationItemCreate(event_id=self._invent(), previous_item_id=previous, item=item)
+        self._frames.append(self._in_ga(ev.encode(create)))
         return item_id
 
     def append(self, now: float, audio: bytes) -> None:
@@ -272,8 +274,9 @@ class Dialogue:
         said = ev.decode(raw)
         if not said.type:
             raise UsageError("an event has a type: give it one")
-        raw = self._with_id(raw)
-        event_id = text(ev.decode(raw).event_id)
+        raw = self._with_id(self._in_ga(raw))
+        said = ev.decode(raw)
+        event_id = text(said.event_id)
         match said:
             case ev.SessionUpdate(session=session):
                 self.update(msgspec.json.decode(session), event_id)
@@ -328,7 +331,7 @@ class Dialogue:
             self._say(replace(truncation, event_id=self._invent()))
 
     def _ask(self, now: float, create: ev.ResponseCreate, raw: bytes = b"") -> None:
-        raw = raw or ev.encode(create)
+        raw = raw or self._in_ga(ev.encode(create))
         if is_out_of_band(create):
             self._frames.append(raw)
         elif self._responses.ask(raw):
@@ -498,6 +501,13 @@ class Dialogue:
     def _invent(self) -> str:
         """The id of an event, so that an error can name it."""
         return f"event_client_{self._count()}"
+
+    def _in_ga(self, raw: bytes) -> bytes:
+        """What the application says, though it be in the words of the beta."""
+        said, lost = to_ga(raw)
+        for name in lost:
+            self.left_out(name)
+        return said
 
     def _with_id(self, raw: bytes) -> bytes:
         if "event_id" in msgspec.json.decode(raw, type=dict[str, Raw]):

@@ -114,6 +114,9 @@ LASTING: Final = (("audio", "output", "voice"), ("tracing",))
 _MOST: Final = 64  # changes that a server may leave without an answer
 
 _Object: TypeAlias = dict[str, Json]
+_REALTIME: Final = "realtime"
+"""The kind of a session of which none is named."""
+
 _FUNCTION: Final[_Object] = {"type": "function"}
 
 
@@ -142,10 +145,10 @@ class AskedSettings:
     @property
     def current(self) -> _Object:
         """All of it."""
-        current: Json = self._granted
+        current = self._granted
         for _, change in self._asked:
-            current = merged(current, change)
-        return cast("_Object", current)
+            current = _changed(current, change)
+        return current
 
     @property
     def by_hand(self) -> frozenset[str]:
@@ -179,7 +182,7 @@ class AskedSettings:
         """The server has done what it was asked for first."""
         if self._asked:
             _, change = self._asked.popleft()
-            self._granted = cast("_Object", merged(self._granted, change))
+            self._granted = _changed(self._granted, change)
 
     def refused(self, event_id: str) -> None:
         """The server has refused the change that this event asked for, if it was one."""
@@ -204,7 +207,7 @@ class AskedSettings:
             UsageError: See `check`.
         """
         self.check(schemas)
-        kind: _Object = {"type": "realtime"}
+        kind: _Object = {"type": _REALTIME}
         session = kind | self.current
         tools: list[Json] = [*_tools(session), *map(_described, schemas)]
         if tools or "tools" in session or self._offered:
@@ -238,6 +241,14 @@ class AskedSettings:
 
 class _Update(Struct):
     session: dict[str, Any]
+
+
+def _changed(settings: _Object, change: _Object) -> _Object:
+    """The settings after a change: only what is named changes, unless it is to be another kind of session."""
+    kind = settings.get("type", _REALTIME)
+    if change.get("type", kind) != kind:
+        return change
+    return cast("_Object", merged(settings, {name: value for name, value in change.items() if name != "type"}))
 
 
 def _detection(given: Json) -> Json:

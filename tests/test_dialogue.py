@@ -811,6 +811,19 @@ def test_any_event_can_be_said_with_an_id_of_its_own_or_one_that_is_added() -> N
     assert (talk.sent[2]["type"], talk.sent[2]["item_id"]) == ("conversation.item.delete", "item_1")
 
 
+def test_the_words_of_the_beta_are_understood() -> None:
+    talk = Talk()
+
+    create(talk, {"modalities": ["text"], "temperature": 1})
+    talk.want(lambda dialogue: dialogue.message("assistant", [ContentPart(type="text", text="Hello")]))
+    send(talk, {"type": "transcription_session.update", "session": {"input_audio_format": "pcm16"}})
+
+    assert talk.sent[0]["response"] == {"output_modalities": ["text"]}
+    assert talk.sent[1]["item"]["content"] == [{"type": "output_text", "text": "Hello"}]
+    assert (talk.sent[2]["type"], talk.sent[2]["session"]["type"]) == ("session.update", "transcription")
+    assert [update.what for update in talk.all(Unexpected)] == ["asked for temperature, which there is not: left out"]
+
+
 def test_events_that_concern_answers_settings_or_the_microphone_are_taken_in() -> None:
     talk = Talk("lamp", session={"instructions": "Be brief.", **MANUAL})
 

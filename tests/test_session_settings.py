@@ -161,6 +161,17 @@ def test_settings_may_have_the_names_that_they_had_in_the_beta() -> None:
     assert asked.lost == {"temperature"}
 
 
+def test_a_change_may_name_the_kind_of_the_session() -> None:
+    asked = AskedSettings({"instructions": "Be brief."})
+    asked.change({"type": "realtime", "max_output_tokens": 9}, "event_1")
+    assert asked.whole([]) == {"type": "realtime", "instructions": "Be brief.", "max_output_tokens": 9}
+
+    asked.change({"type": "transcription", "audio": {}}, "event_2")
+    asked.granted()
+    asked.granted()
+    assert asked.whole([]) == {"type": "transcription", "audio": {}}
+
+
 def test_another_kind_of_session_can_be_asked_for() -> None:
     assert AskedSettings({"type": "transcription"}).whole([]) == {"type": "transcription"}
 
