@@ -39,6 +39,7 @@ class Interruption:
     def __init__(self) -> None:
         self._cut_responses: dict[str, None] = {}
         self._truncated: dict[str, None] = {}
+        self._by_front: dict[str, int] = {}  # items that the front has truncated itself, and to how many ms
         self._waiting: deque[_Cut] = deque()  # rarely more than one: each is an answer cut within the last 250 ms
 
     @property
@@ -54,6 +55,17 @@ class Interruption:
     def cut(self, responses: Sequence[str]) -> None:
         """From now on these responses are not heard. One without an id cannot be told from those that follow."""
         _remember(self._cut_responses, [response_id for response_id in responses if response_id])
+
+    def truncated_by_front(self, item_id: str, heard_ms: int) -> None:
+        """The front tells the model itself what was heard of an item."""
+        _remember(self._truncated, [item_id])
+        self._by_front[item_id] = min(heard_ms, self._by_front.get(item_id, heard_ms))
+        if len(self._by_front) > _REMEMBERED:
+            del self._by_front[next(iter(self._by_front))]
+
+    def untold(self, heard: Sequence[Heard]) -> list[Heard]:
+        """What was heard, but for items that the front has truncated to no more: nothing of them is left to tell."""
+        return [each for each in heard if each.heard_ms < self._by_front.get(each.item_id, inf)]
 
     def truncate(self, heard: Sequence[Heard]) -> list[ConversationItemTruncate]:
         """Truncate to the estimate, now."""
@@ -98,6 +110,7 @@ class Interruption:
         """The connection is gone, and the next one's ids are its own: no audio of what was cut comes any more."""
         self._cut_responses.clear()
         self._truncated.clear()
+        self._by_front.clear()
 
     def drops(self, response_id: str) -> bool:
         """Whether audio of this response comes too late to be heard."""

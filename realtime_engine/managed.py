@@ -234,6 +234,10 @@ class Managed:
     def _front_interrupts(self, now: float, event: ev.Event) -> None:
         self._interrupt(now, cancel=True)
 
+    def _front_truncates(self, now: float, event: ev.ConversationItemTruncate | ev.UnknownEvent) -> None:
+        if isinstance(event, ev.ConversationItemTruncate):  # or else the server says what is wrong with it
+            self._interruption.truncated_by_front(event.item_id, event.audio_end_ms)
+
     def _front_hears_speech(self, now: float, event: ev.Event) -> None:
         self._speaking = self._front_speaks = self._spoken_turn = True
         self._interrupt(now, cancel=True)
@@ -507,7 +511,7 @@ class Managed:
             self._out.to_front(ev.OutputAudioBufferCleared(event_id=event_id, response_id=response_id))
         for response_id in running if cancel else ():
             self._out.to_upstream(ev.ResponseCancel(event_id=self._out.invent_id(), response_id=response_id))
-        heard = [each for each in heard if self._in_conversation(each.response_id)]
+        heard = self._interruption.untold([each for each in heard if self._in_conversation(each.response_id)])
         for each in heard:
             self.conversation.cut(each.item_id, each.heard_ms)
         if heard and self._options.reports:
@@ -552,13 +556,16 @@ _FRONT: Final[dict[str, Callable[[Managed, float, Any], None]]] = {  # each take
     "input_audio_buffer.stopped": Managed._front_stopped,
     "input_audio_buffer.commit": Managed._front_stopped,
     "input_audio_buffer.clear": Managed._front_cleared,
+    "conversation.item.truncate": Managed._front_truncates,
     "output_audio_buffer.clear": Managed._front_interrupts,
     "output_audio_buffer.played": Managed._front_played,
     "engine.speech_started": Managed._front_hears_speech,
     "engine.speech_stopped": Managed._front_hears_silence,
 }
 
-_FRONT_PASSED_ON: Final = frozenset({"input_audio_buffer.commit", "input_audio_buffer.clear"})
+_FRONT_PASSED_ON: Final = frozenset(
+    {"input_audio_buffer.commit", "input_audio_buffer.clear", "conversation.item.truncate"}
+)
 
 _UPSTREAM: Final[dict[type[ev.Event], Callable[[Managed, float, Any], None]]] = {  # each takes its own event
     ev.SessionCreated: Managed._session_created,

@@ -29,6 +29,31 @@ def test_an_item_is_truncated_to_what_was_heard_of_it() -> None:
     ]
 
 
+# --- what the front says itself -----------------------------------------------------------------------------
+
+
+def test_of_an_item_that_the_front_has_truncated_only_what_was_heard_before_is_still_to_be_told() -> None:
+    interruption = Interruption()
+    interruption.truncated_by_front("item_1", 900)
+    interruption.truncated_by_front("item_1", 2000)  # which the server refuses
+
+    for heard_ms, left in ((899, 1), (900, 0), (901, 0)):
+        assert len(interruption.untold([item("item_1", heard_ms)])) == left
+    assert interruption.untold([item("item_2", 1500)]) == [item("item_2", 1500)]
+    assert interruption.late("item_1", 0) == []
+
+
+def test_of_a_fronts_truncations_the_newest_are_remembered_and_none_of_another_connection() -> None:
+    interruption = Interruption()
+    for n in range(1000):
+        interruption.truncated_by_front(f"item_{n}", 100)
+
+    heard = [item(f"item_{n}", 100) for n in range(1000)]
+    assert interruption.untold(heard) == heard[:744]
+    interruption.forget()
+    assert interruption.untold(heard) == heard
+
+
 # --- late audio ---------------------------------------------------------------------------------------------
 
 

@@ -368,6 +368,31 @@ def test_a_front_may_cut_an_answer_that_nobody_has_cut() -> None:
     assert upstream.truncations() == [("item_1", 900), ("item_9", 900)]
 
 
+@pytest.mark.parametrize(("by_the_front", "cuts"), [(900, [900]), (1500, [1500]), (1600, [1600, 1500])])
+@pytest.mark.parametrize("reports", [False, True])
+def test_what_a_front_has_cut_is_not_made_longer_by_an_interruption(
+    by_the_front: int, cuts: list[int], *, reports: bool
+) -> None:
+    truncation = {"type": "conversation.item.truncate", "item_id": "item_1", "content_index": 0}
+    front = Script().at(1, truncation | {"audio_end_ms": by_the_front}).at(1.5, "response.cancel").at(5, Close())
+    upstream = Script().at(0, created(), speech(5.0)).at(1.6, speech(1.0), done(status="cancelled"))
+
+    run(front, upstream, reports=reports)
+
+    assert upstream.truncations() == [("item_1", heard_ms) for heard_ms in cuts]
+
+
+def test_what_is_wrong_with_a_fronts_truncation_is_for_the_server_to_say() -> None:
+    odd = {"type": "conversation.item.truncate", "item_id": "item_1"}
+    front = Script().at(1, odd).at(1.5, "response.cancel").at(5, Close())
+    upstream = Script().at(0, created(), speech(5.0))
+
+    run(front, upstream)
+
+    assert upstream.types() == ["conversation.item.truncate", "response.cancel", "conversation.item.truncate"]
+    assert upstream.heard[0].event == odd
+
+
 def test_held_speech_is_dropped_by_an_interruption() -> None:
     front = Script().at(9, Close())
     upstream = Script().at(0, created(), *[speech(1.0)] * 5).at(1.5, speech_started())
