@@ -28,7 +28,7 @@ from realtime_engine.session import Session
 from realtime_engine.upstreams.local import Local, LocalOptions
 from tests import speech
 from tests.cli.fake import engine
-from tests.pages import page
+from tests.pages import commands, page, section
 from tests.script import Script
 
 ROOT: Final = Path(__file__).parent.parent
@@ -281,6 +281,14 @@ def test_the_page_names_every_example() -> None:
 
     there = [path.name for path in (ROOT / "examples").iterdir() if path.name not in ("README.md", "__pycache__")]
     assert sorted(named) == sorted(there)
+
+
+def test_no_command_of_the_page_is_left_out() -> None:
+    text = page("examples/README.md")
+    tested = ["The weather", "A memory"]  # by test_example_tools
+    tested += ["A client", "An upstream"]  # by test_client_examples and system/test_strangers
+
+    assert commands(text) == [command for heading in tested for command in commands(section(text, heading))]
 
 
 def test_the_question_is_made_as_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
