@@ -63,10 +63,10 @@ class _Placed:
     def __len__(self) -> int:
         return len(self._added)
 
-    def add(self, event: Fields) -> Sequence[Fields]:
-        """An item is there: it has only begun, or it is complete at once."""
+    def add(self, event: Fields, *, begun: bool = False) -> Sequence[Fields]:
+        """An item is there: it has only begun, which may be known of it, or it is complete at once."""
         item = object_at("item", event)
-        if value_at("status", item) != "in_progress":
+        if not begun and value_at("status", item) != "in_progress":
             return (event, _done(event, item, event)) if item else (event,)
         _remember(self._added, _id(item), event)
         return (event,)
@@ -152,7 +152,8 @@ class BetaTongue:
         return Translation(to_beta(raw) or raw)
 
     def _created(self, event: Fields) -> Sequence[Fields]:
-        return self._placed.add(event)
+        """Not all servers say of an answer's item that it is in progress."""
+        return self._placed.add(event, begun=_id(object_at("item", event)) in self._begun)
 
     def _item_added(self, event: Fields) -> Sequence[Fields]:
         item = object_at("item", event)

@@ -20,6 +20,7 @@ from tests.sessions import Frame, frames
 from tests.test_events import SERVER_MODELS
 
 XAI: Final = frames("xai")
+CREATED: Final = "conversation.item.created"
 ADDED: Final = "conversation.item.added"
 DONE: Final = "conversation.item.done"
 
@@ -460,6 +461,18 @@ def test_an_item_of_an_answer_is_done_when_the_answer_has_ended_it_where_it_was_
     assert (done["type"], done["previous_item_id"], done["item"]) == (DONE, "item_0", item("completed"))
     assert again == ended
     assert heard(tongue, ended) == [ended]  # once is enough
+
+
+@pytest.mark.parametrize("status", [None, "incomplete", "completed"])
+def test_an_item_of_an_answer_is_not_done_before_the_answer_ends_it_whatever_its_status(
+    status: str | None,
+) -> None:
+    tongue = BetaTongue()
+    heard(tongue, {"type": "response.output_item.added", "item": item(status)})
+
+    assert [event["type"] for event in heard(tongue, {"type": CREATED, "item": item(status)})] == [ADDED]
+    ended = {"type": "response.output_item.done", "event_id": "event_2", "item": item("completed")}
+    assert [event["type"] for event in heard(tongue, ended)] == [DONE, "response.output_item.done"]
 
 
 def test_an_item_beside_the_conversation_is_not_in_it() -> None:
