@@ -228,7 +228,7 @@ class _Behind:
             self._hurry.wait(GATHER)
             self._hurry.clear()
             self._news.clear()
-            if lines := [self._render(self._lines.popleft()) for _ in range(len(self._lines))]:
+            while lines := [self._render(self._lines.popleft()) for _ in range(len(self._lines))]:
                 self._put("\n".join(lines))
             if self._lost:
                 lost, self._lost = self._lost, 0
