@@ -16,7 +16,7 @@ from realtime_engine.driving import REPLACED, Run
 from realtime_engine.engine import GRACE, MOST_ANSWERS, MOST_QUEUED, PROGRESS, converse
 from realtime_engine.errors import RemoteProtocolError, UpstreamError
 from realtime_engine.inputs import Closed, Kind, Message, Opened, Side, Stop, ToolResult
-from realtime_engine.link import LARGEST, Link
+from realtime_engine.link import LARGEST, Link, Take
 from realtime_engine.machine import Close, Disconnected, Machine
 from realtime_engine.machine_link import open_machine
 from realtime_engine.memory import MemoryLink, memory_pair
@@ -503,6 +503,56 @@ async def test_a_peer_that_reads_but_little_is_not_given_up(autojump_clock: trio
         await far_front.close()
 
     assert [json.loads(each)["type"] for each in received] == ["engine.session", *raw]
+
+
+class Slow(MemoryLink):
+    """A link that calls, and goes on a second after it was told to wait."""
+
+    _scope: trio.CancelScope
+
+    async def listen(self, take: Take) -> bool:
+        with trio.CancelScope() as self._scope:
+            while batch := await self.read():
+                if not take(batch):
+                    await trio.sleep(1)
+                    return True
+        return False
+
+    def stop_listening(self) -> None:
+        self._scope.cancel()
+
+
+async def test_nobody_waits_for_an_upstream_that_is_lost_meanwhile(autojump_clock: trio.testing.MockClock) -> None:
+    front, far_front = memory_pair(Side.FRONT)
+    upstream, far_upstream = memory_pair(Side.UPSTREAM, capacity=1)
+    steps: list[Step] = []
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            partial(
+                converse,
+                Session(SessionOptions(reconnect=Reconnect(delays=(60.0,)))),
+                open_front=link(Slow(front._reads, front._writes)),
+                open_upstream=link(upstream),
+                record=steps.append,
+            )
+        )
+        far_upstream.write(json.dumps(session_created()).encode(), Kind.TEXT)
+        far_upstream.flush()
+        await trio.sleep(1)
+        for n in range(2):  # there is room for one
+            far_front.write(b'{"type":"input_audio_buffer.clear","event_id":"%d"}' % n, Kind.TEXT)
+        far_front.flush()
+        await trio.sleep(0.5)
+        await far_upstream.close(1006)
+        await trio.sleep(1)
+        far_front.write(b'{"type":"input_audio_buffer.clear","event_id":"heard"}', Kind.TEXT)
+        far_front.flush()
+        await trio.sleep(1)
+        await far_front.close()
+
+    heard = [step.input.raw for step in steps if isinstance(step.input, Message) and step.input.side is Side.FRONT]
+    assert [b'"heard"' in raw for raw in heard] == [False, False, True]
 
 
 async def test_two_peers_that_write_before_they_read_are_ended_by_the_deadline_and_nothing_hangs(
