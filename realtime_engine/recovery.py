@@ -21,6 +21,9 @@ from realtime_engine.unanswered import Told, Unanswered, is_like
 
 InventId = Callable[[], str]
 
+_UNSAID: Final = ("realtime", "server_vad")
+"""What a session, and its turn detection, is that does not say its type."""
+
 _ANSWERS: Final = frozenset(
     {
         ev.SessionCreated,
@@ -274,7 +277,8 @@ def merged(settings: Json, change: Json) -> Json:
     """
     if not (isinstance(settings, dict) and isinstance(change, dict)):
         return change
-    if settings.get("type") != change.get("type", settings.get("type")):
+    types = (settings["type"],) if "type" in settings else _UNSAID
+    if "type" in change and change["type"] not in types:
         return change
     return settings | {key: merged(settings.get(key), value) for key, value in change.items()}
 

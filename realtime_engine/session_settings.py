@@ -244,11 +244,7 @@ class _Update(Struct):
 
 
 def _changed(settings: _Object, change: _Object) -> _Object:
-    """The settings after a change: only what is named changes, unless it is to be another kind of session."""
-    kind = settings.get("type", _REALTIME)
-    if change.get("type", kind) != kind:
-        return change
-    return cast("_Object", merged(settings, {name: value for name, value in change.items() if name != "type"}))
+    return cast("_Object", merged(settings, change))
 
 
 def _detection(given: Json) -> Json:

@@ -19,12 +19,17 @@ from realtime_engine.seeding import unwritten
     ("settings", "change", "after"),
     [
         (None, {"type": "realtime"}, {"type": "realtime"}),
+        ({"a": 1}, {"type": "realtime", "b": 2}, {"type": "realtime", "a": 1, "b": 2}),
+        ({"a": 1}, {"type": "transcription", "b": 2}, {"type": "transcription", "b": 2}),
+        ({"type": "transcription", "a": 1}, {"type": "realtime", "b": 2}, {"type": "realtime", "b": 2}),
         ({"a": {"b": 1, "c": 2}}, {"a": {"c": None}}, {"a": {"b": 1, "c": None}}),
         ({"tools": [1, 2]}, {"tools": []}, {"tools": []}),
         ({"vad": {"type": "server_vad", "threshold": 1}}, {"vad": {"threshold": 2}},
          {"vad": {"type": "server_vad", "threshold": 2}}),
         ({"vad": {"type": "server_vad", "threshold": 1}}, {"vad": {"type": "semantic_vad"}},
          {"vad": {"type": "semantic_vad"}}),
+        ({"vad": {"threshold": 1}}, {"vad": {"type": "server_vad"}}, {"vad": {"type": "server_vad", "threshold": 1}}),
+        ({"vad": {"threshold": 1}}, {"vad": {"type": "semantic_vad"}}, {"vad": {"type": "semantic_vad"}}),
         ({"voice": "ash"}, {"voice": {"id": "mine"}}, {"voice": {"id": "mine"}}),
     ],
 )  # fmt: skip
