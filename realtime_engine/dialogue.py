@@ -135,9 +135,10 @@ class Dialogue:
 
     def begin(self) -> None:
         """The connection is there: the server is told what the session is to be, if anything was said of it."""
-        session = self.asked.whole(self._schemas())
-        if session.keys() > {"type"}:
-            self._update(session, self._invent())
+        if self.asked.current.keys() - {"type"} or self._schemas():
+            event_id = self._invent()
+            self.asked.begin(event_id)
+            self._update(self.asked.whole(self._schemas()), event_id)
 
     def update(self, settings: Settings, event_id: str = "") -> None:
         """Ask for a change of the session; the server is told all of it anew.

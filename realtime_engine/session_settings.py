@@ -5,6 +5,7 @@ Source: protocol.md, section 5.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 import msgspec
@@ -114,10 +115,20 @@ LASTING: Final = (("audio", "output", "voice"), ("tracing",))
 _MOST: Final = 64  # changes that a server may leave without an answer
 
 _Object: TypeAlias = dict[str, Json]
+_Path: TypeAlias = tuple[str, ...]
 _REALTIME: Final = "realtime"
 """The kind of a session of which none is named."""
 
 _FUNCTION: Final[_Object] = {"type": "function"}
+
+
+@dataclass(slots=True)
+class _Change:
+    """What was asked for with an event of this id, and what the server was told with it of `LASTING`."""
+
+    event_id: str
+    settings: _Object
+    lasting: dict[_Path, Json] = field(default_factory=dict)
 
 
 class AskedSettings:
@@ -136,8 +147,8 @@ class AskedSettings:
     def __init__(self, settings: Settings | None = None) -> None:
         self.lost: set[str] = set()
         self._granted: _Object = {}
-        self._asked: deque[tuple[str, _Object]] = deque()
-        self._told: _Object = {}  # as the server was told last, unless it has refused something since
+        self._lasting: dict[_Path, Json] = {}  # of that, what the server was told of `LASTING`
+        self._asked: deque[_Change] = deque()
         self._offered = False  # whether the server was told of functions
         if settings is not None:
             self._granted = self._read(settings)
@@ -146,8 +157,8 @@ class AskedSettings:
     def current(self) -> _Object:
         """All of it."""
         current = self._granted
-        for _, change in self._asked:
-            current = _changed(current, change)
+        for change in self._asked:
+            current = _changed(current, change.settings)
         return current
 
     @property
@@ -168,27 +179,31 @@ class AskedSettings:
         """Whether the server has yet to answer."""
         return bool(self._asked)
 
+    def begin(self, event_id: str) -> None:
+        """What there is so far is asked for with an event of this id."""
+        self._asked.appendleft(_Change(event_id, self._granted))
+        self._granted = {}
+
     def change(self, settings: Settings, event_id: str) -> None:
         """Ask for something more, with an event of this id.
 
         Raises:
             UsageError: It cannot be written as JSON.
         """
-        self._asked.append((event_id, self._read(settings)))
+        self._asked.append(_Change(event_id, self._read(settings)))
         if len(self._asked) > _MOST:
             self.granted()
 
     def granted(self) -> None:
         """The server has done what it was asked for first."""
         if self._asked:
-            _, change = self._asked.popleft()
-            self._granted = _changed(self._granted, change)
+            change = self._asked.popleft()
+            self._granted = _changed(self._granted, change.settings)
+            self._lasting |= change.lasting
 
     def refused(self, event_id: str) -> None:
         """The server has refused the change that this event asked for, if it was one."""
-        kept = deque(each for each in self._asked if each[0] != event_id)
-        if len(kept) < len(self._asked):
-            self._asked, self._told = kept, {}
+        self._asked = deque(each for each in self._asked if each.event_id != event_id)
 
     def check(self, schemas: Sequence[ToolSchema]) -> None:
         """See that no two functions have one name.
@@ -213,10 +228,22 @@ class AskedSettings:
         if tools or "tools" in session or self._offered:
             session["tools"] = tools
             self._offered = True
-        told, self._told = self._told, session
+        return self._without_what_lasts(session)
+
+    def _without_what_lasts(self, session: _Object) -> _Object:
+        """As much of it as the server may hear: what lasts is told once."""
+        known = dict(self._lasting)
+        for change in self._asked:
+            known |= change.lasting
+        told = self._asked[-1].lasting if self._asked else self._lasting
         for path in LASTING:
-            if _at(told, path) is not UNSET and _at(told, path) == _at(session, path):
+            value = _at(session, path)
+            if value is UNSET:
+                continue
+            if path in known and known[path] == value:
                 session = _without(session, path)
+            else:
+                told[path] = value
         return session
 
     def _read(self, settings: Settings) -> _Object:
@@ -264,14 +291,14 @@ def _described(schema: ToolSchema) -> Json:
     return {"type": "function", "name": schema.name, "description": schema.description, "parameters": parameters}
 
 
-def _at(session: Json, path: tuple[str, ...]) -> "Json | UnsetType":
+def _at(session: Json, path: _Path) -> "Json | UnsetType":
     found: Json | UnsetType = session
     for name in path:
         found = found.get(name, UNSET) if isinstance(found, dict) else UNSET
     return found
 
 
-def _without(session: _Object, path: tuple[str, ...]) -> _Object:
+def _without(session: _Object, path: _Path) -> _Object:
     """The same without one field; objects that are empty then are left out too."""
     name, rest = path[0], path[1:]
     within = session[name]

@@ -135,6 +135,29 @@ def test_a_change_that_the_server_refuses_is_reported_and_forgotten() -> None:
     assert talk.sent[1]["session"] == {"type": "realtime", "instructions": "Be brief."}
 
 
+def test_what_a_conversation_begins_with_is_forgotten_like_a_change_if_the_server_refuses_it() -> None:
+    talk = Talk("lamp", session={"nonsense": 1})
+    talk.want(lambda dialogue: dialogue.begin())
+    talk.want(lambda dialogue: dialogue.update({"instructions": "Be brief."}))
+
+    talk.hear(error(talk.sent[0]["event_id"], "unknown_parameter"), error(talk.sent[1]["event_id"]))
+    talk.want(lambda dialogue: dialogue.update({"max_output_tokens": 9}))
+
+    assert talk.dialogue.asked.current == {"max_output_tokens": 9}
+    assert talk.sent[2]["session"].keys() == {"type", "max_output_tokens", "tools"}
+
+
+def test_each_answer_of_the_server_is_that_to_the_change_it_was_asked_for_first() -> None:
+    talk = Talk(session={"instructions": "Be brief."})
+    talk.want(lambda dialogue: dialogue.begin())
+    talk.want(lambda dialogue: dialogue.update({"nonsense": 1}))
+
+    talk.hear({"type": "session.updated", "session": {"type": "realtime"}})
+    talk.hear(error(talk.sent[1]["event_id"], "unknown_parameter"))
+
+    assert talk.dialogue.asked.current == {"instructions": "Be brief."}
+
+
 def test_a_change_that_cannot_be_asked_for_changes_nothing() -> None:
     talk = Talk("lamp")
 
@@ -167,14 +190,17 @@ def test_turn_detection_is_what_was_asked_for_until_the_server_says_what_it_is()
     talk = Talk(session=MANUAL)
     said = [Talk().dialogue.turn_detection, talk.dialogue.turn_detection]
 
+    talk.want(lambda dialogue: dialogue.begin())
     talk.hear(session(turn_detection={"type": "server_vad"}))
+    said.append(talk.dialogue.turn_detection)
+    talk.hear(session("session.updated", turn_detection={"type": "server_vad"}))
     said.append(talk.dialogue.turn_detection)
     talk.want(lambda dialogue: dialogue.update({"audio": {"input": {"turn_detection": "semantic_vad"}}}))
     said.append(talk.dialogue.turn_detection)
     talk.hear(session("session.updated", turn_detection=None))
     said.append(talk.dialogue.turn_detection)
 
-    assert said == ["server_vad", None, "server_vad", "semantic_vad", None]
+    assert said == ["server_vad", None, None, "server_vad", "semantic_vad", None]
 
 
 def test_formats_are_those_of_the_session() -> None:

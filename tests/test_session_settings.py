@@ -124,15 +124,24 @@ def test_objects_that_hold_nothing_else_are_left_out_with_it() -> None:
     assert asked.whole([]) == {"type": "realtime"}
 
 
-def test_a_voice_is_told_again_when_the_server_has_refused_what_it_came_with() -> None:
-    asked = AskedSettings()
-    asked.change({"audio": {"output": {"voice": "marin"}}}, "event_1")
+def test_a_voice_is_told_again_when_the_server_has_refused_what_it_came_with_and_only_then() -> None:
+    asked = AskedSettings({"audio": {"output": {"voice": "marin"}}})
+    asked.begin("event_1")
     asked.whole([])
-    asked.change({"nonsense": True}, "event_2")
+    asked.change({"audio": {"output": {"voice": "cedar"}}}, "event_2")
     asked.whole([])
-    asked.refused("event_2")
+    asked.change({"nonsense": True}, "event_3")
+    assert "audio" not in asked.whole([])
 
-    assert asked.whole([])["audio"] == {"output": {"voice": "marin"}}
+    asked.granted()
+    asked.refused("event_3")
+    asked.change({"instructions": "Be brief."}, "event_4")
+    assert "audio" not in asked.whole([])
+
+    asked.refused("event_2")
+    assert "audio" not in asked.whole([])
+    asked.change({"audio": {"output": {"voice": "cedar"}}}, "event_5")
+    assert asked.whole([])["audio"] == {"output": {"voice": "cedar"}}
 
 
 def test_settings_may_have_the_names_that_they_had_in_the_beta() -> None:
