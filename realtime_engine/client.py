@@ -73,6 +73,8 @@ class Client:
         self._hold = hold
         self._nursery = nursery
         self._held = hold()
+        self._beginning = trio.Lock()  # two that began at once would leave one of the connections behind
+        self._left = False
 
     # --- what there is --------------------------------------------------------------------------------------
 
@@ -332,12 +334,24 @@ class Client:
 
         Raises:
             UpstreamError: The server cannot be reached again.
+            UsageError: A function that the model calls wants it, and would end with the conversation.
+            trio.ClosedResourceError: The block is over.
         """
-        await self._held.close()
-        self._held = self._hold()
-        await self._nursery.start(self._held.run)
+        if self._held.calls_this_task():
+            raise UsageError("a function that the model calls ends with the conversation: reset it from another task")
+        async with self._beginning:
+            await self._held.close()
+            if self._left:
+                raise trio.ClosedResourceError("the block of open_client is over")
+            self._held = self._hold()
+            await self._nursery.start(self._held.run)
 
     # --- small things ---------------------------------------------------------------------------------------
+
+    async def _leave(self) -> None:
+        """The block is over."""
+        self._left = True
+        await self.close()
 
     @property
     def _dialogue(self) -> Dialogue:
@@ -401,6 +415,7 @@ async def open_client(
         return Beginning(made, Dialogue(asked, lambda: made.schemas, keep))
 
     tongue = TONGUES[dialect_of(found)]
+    own: Exception | None = None
     with alone():
         async with sockets(found, network) as opened:
             reach = partial(open_link, found, opened, Wanted(model=model))
@@ -410,8 +425,12 @@ async def open_client(
                     await nursery.start(client._held.run)
                     try:
                         yield client
+                    except Exception as error:  # noqa: BLE001 - it goes past the nurseries, which raise groups
+                        own = error
                     finally:
-                        await client.close()
+                        await client._leave()
+    if own is not None:
+        raise own
 
 
 def _json_text(output: object) -> str:

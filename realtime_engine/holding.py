@@ -158,6 +158,13 @@ class Holding:
         """All that has been told so far."""
         return Seen(self.updates.end, self.events.end)
 
+    def calls_this_task(self) -> bool:
+        """Whether this task is a call of a function, or was started by one."""
+        task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
+        while self.connected and task is not None and task.parent_nursery is not self._calls:
+            task = task.parent_nursery.parent_task if task.parent_nursery is not None else None
+        return self.connected and task is not None
+
     async def close(self) -> None:
         """Say goodbye, and wait until the connection is gone."""
         self._listening.cancel()

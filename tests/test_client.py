@@ -872,6 +872,15 @@ async def test_several_things_that_go_wrong_are_a_group(autojump_clock: trio.tes
     assert raised.value.message == "two"
 
 
+async def test_a_group_of_the_applications_own_stays_one(autojump_clock: trio.testing.MockClock) -> None:
+    for upstream in (Played(greeting()), Wired()):
+        with pytest.raises(ExceptionGroup) as raised:
+            async with open_client(upstream):
+                raise ExceptionGroup("one", [ValueError("of its own")])
+
+        assert raised.value.message == "one"
+
+
 async def test_cancellation_ends_the_block_and_the_server_is_told_goodbye(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -1017,3 +1026,38 @@ async def test_a_conversation_can_be_begun_again_after_the_server_has_ended_it(
         await client.reset()
         await client.send_user_message("And now?")
         assert isinstance(await client.wait_for_next_completed_item(), Item)
+
+
+async def test_two_tasks_that_begin_again_do_so_one_after_the_other(autojump_clock: trio.testing.MockClock) -> None:
+    scripts = [greeting() for _ in range(3)]
+
+    with trio.fail_after(PATIENCE):
+        async with open_client(Played(*scripts)) as client, trio.open_nursery() as nursery:
+            nursery.start_soon(client.reset)
+            nursery.start_soon(client.reset)
+
+    assert [script.ended is not None for script in scripts] == [True, True, True]
+
+
+async def test_a_function_that_the_model_calls_cannot_end_what_it_belongs_to_and_begin_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def start_over() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.reset)
+
+    async with open_client(Played(asks(call("call_1", "start_over"))), tools=[start_over]) as client:
+        await client.create_response()
+        failed = await client.wait_for(ToolFailed)
+        assert failed.output.startswith("start_over failed: UsageError: a function that the model calls ends with the")
+        assert (await client.wait_for(ResponseEnded)).response_id == "resp_2"
+
+
+async def test_after_the_block_nothing_can_be_begun_again(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_client(Played(typed(), typed())) as client:
+        await client.send_user_message("How are you?")
+        await client.wait_for(ResponseEnded)
+
+    with pytest.raises(trio.ClosedResourceError, match="the block of open_client is over"):
+        await client.reset()
+    assert len(client.items) == 2
