@@ -1,6 +1,7 @@
 """The ``engine`` command: what it is called with, and how it ends."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,9 +14,12 @@ import realtime_engine
 from cli.__main__ import main
 from cli.app import LOADED_LATER, PLUGGED
 from realtime_engine.errors import UpstreamError, UsageError
+from realtime_engine.finding import TRANSPORTS, UPSTREAMS, installed
 from tests.cli.fake import engine, fake_plugins
 
 ROOT = Path(__file__).parent.parent.parent
+KNOWN_TRANSPORTS, KNOWN_UPSTREAMS = (", ".join(sorted(installed(group))) for group in (TRANSPORTS, UPSTREAMS))
+"""Ours, and those of strangers that whoever runs the tests has installed."""
 
 
 def process(*tokens: str | Path, cwd: Path = ROOT, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
@@ -104,9 +108,9 @@ def test_without_a_command_it_helps(capsys: pytest.CaptureFixture[str]) -> None:
             f"{__file__}: this is no folder; name one",
         ),
         (["run", "--speed", "slow", "--text", "x"], "slow"),
-        (["run", "--transport", "tin-can"], "unknown transport 'tin-can'; known: wav"),
-        (["run", "--upstream", "oracle"], "unknown upstream 'oracle'; known: azure, local, openai, recorded, xai"),
-        (["run", "--upstream=oracle"], "unknown upstream 'oracle'"),
+        (["run", "--transport", "tin-can"], f"unknown transport 'tin-can'; known: {KNOWN_TRANSPORTS}"),
+        (["run", "--upstream", "nobody"], f"unknown upstream 'nobody'; known: {KNOWN_UPSTREAMS}"),
+        (["run", "--upstream=nobody"], "unknown upstream 'nobody'"),
         (["run", "--upstream"], "--upstream"),
         (["run", "--upstream", "fake"], "there is nothing to say: give --input FILE or --text TEXT"),
         (["run", "--upstream", "fake:x", "--text", "Hello?"], "--upstream fake takes no path: leave :x out"),
@@ -187,7 +191,8 @@ def test_any_error_ends_in_one_line_and_its_status(
 def test_in_a_process_an_error_is_one_line_without_traceback() -> None:
     run = process("run", "--transport", "tin-can")
 
-    assert (run.returncode, run.stdout, run.stderr) == (2, "", "engine: unknown transport 'tin-can'; known: wav, ws\n")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert re.fullmatch(r"engine: unknown transport 'tin-can'; known: .*\n", run.stderr)
 
 
 def test_the_help_of_run_loads_nothing_heavy() -> None:

@@ -93,7 +93,7 @@ def test_a_wrong_file_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[
     ("text", "problem"),
     [
         ("[serve]\ntransport = 'wav'", "the transport 'wav' holds one conversation"),
-        ("[serve]\nupstream = 'oracle'", "unknown upstream 'oracle'"),
+        ("[serve]\nupstream = 'nobody'", "unknown upstream 'nobody'"),
         ("[serve]\nclient_may_set = 'vioce'", "--client-may-set: a session has no field 'vioce'"),
         ("[serve]\nreconnect_attempts = -1", "--reconnect-attempts must be 0 to 1000, not -1"),
         ("[serve]\nrecord_keep = 0", "--record-keep must be more than 0"),

@@ -108,7 +108,7 @@ def test_a_value_that_does_not_fit_is_named_and_not_repeated(key: str, value: ob
         ("session = 'x'", r"session: it belongs in \[serve\]"),
         ("prices = 'x'", r"prices must be a table: \[prices\]"),
         ("[upstream.local]\nsede = 1", r"\[upstream.local\] sede: unknown key; did you mean seed\? "),
-        ("[upstream.oracle]\nx = 1", r"\[upstream.oracle\]: unknown upstream 'oracle'; known: "),
+        ("[upstream.nobody]\nx = 1", r"\[upstream.nobody\]: unknown upstream 'nobody'; known: "),
         ("upstream = 'local'", r"upstream: it belongs in \[serve\]"),
         ("transport = 1", r"transport: it belongs in \[serve\]"),
         ("[upstream]\nlocal = 1", r"upstream.local must be a table: \[upstream.local\]"),

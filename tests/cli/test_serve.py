@@ -392,7 +392,7 @@ def test_its_help_has_the_flags_of_what_is_chosen_and_what_is_said_elsewhere(
     [
         (("--transport", "wav"), "the transport 'wav' holds one conversation: engine run --transport wav"),
         (("--transport", "tin-can"), "unknown transport 'tin-can'; known: "),
-        (("--upstream", "oracle"), "unknown upstream 'oracle'; known: "),
+        (("--upstream", "nobody"), "unknown upstream 'nobody'; known: "),
         (("--upstream", "https://host"), "begins with wss:// or ws://"),
         (("--upstream", "reading"), "--upstream reading needs a path: --upstream reading:PATH"),
         (("--config", "gone.toml"), "gone.toml: cannot be read: No such file"),
