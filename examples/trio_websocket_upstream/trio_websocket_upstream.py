@@ -104,6 +104,7 @@ class TrioWebsocketLink:
         self._queue: deque[str | bytes] = deque()
         self._more = trio.Event()
         self._less = trio.Event()
+        self._parting = trio.Lock()
         self.largest = largest
         self.queued = 0
         self.sent = 0
@@ -113,7 +114,8 @@ class TrioWebsocketLink:
         try:
             said = await self._connection.get_message()
         except ConnectionClosed:
-            return ()
+            async with self._parting:  # what closes it is still at work, and needs the tasks that end with the block
+                return ()
         if isinstance(said, str):
             return (Message(Side.UPSTREAM, Kind.TEXT, said.encode()),)
         return (Message(Side.UPSTREAM, Kind.BINARY, said),)
@@ -167,9 +169,10 @@ class TrioWebsocketLink:
 
     async def close(self, code: int, reason: str) -> None:
         """Write what is queued, then close."""
-        while self.queued:
-            await self._less.wait()
-        await self._connection.aclose(code, reason)
+        async with self._parting:
+            while self.queued:
+                await self._less.wait()
+            await self._connection.aclose(code, reason)
 
 
 def _read(address: str) -> SplitResult:

@@ -1,6 +1,7 @@
 """Plug-ins of strangers, each an installed package: the one in `examples/`, and those that the documentation shows.
 
-They are installed where only these tests find them, and used by the command as their users would.
+They are installed where only these tests find them, and used by the command as their users would: by a process of its
+own where something is served, or all of it is to be seen at work together, by this one otherwise.
 """
 
 import re
@@ -8,17 +9,21 @@ import shlex
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 import pytest
+import trio
 
+from cli.app import main
+from realtime_engine.link import Link
 from tests.pages import ROOT, blocks, commands, page, section
 from tests.served import Served, serving_http
-from tests.strangers import install, with_packages
+from tests.strangers import install, installed, with_packages
 
 EXAMPLE: Final = section(page("examples/README.md"), "An upstream")
 UPSTREAM: Final = page("docs/writing-an-upstream.md")
@@ -26,13 +31,25 @@ FRONT: Final = page("docs/writing-a-front.md")
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
-    """That of somebody who has installed all of them."""
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which all of them are installed."""
     into = tmp_path_factory.mktemp("site-packages")
-    install(ROOT / "examples" / "trio_websocket_upstream", into)
-    for text in (UPSTREAM, FRONT):
-        install(written(text, tmp_path_factory.mktemp("package")), into)
-    return with_packages(into)
+    shown = [written(text, tmp_path_factory.mktemp("package")) for text in (UPSTREAM, FRONT)]
+    install(ROOT / "examples" / "trio_websocket_upstream", *shown, into=into)
+    return into
+
+
+@pytest.fixture
+def at_hand(packages: Path) -> Iterator[None]:
+    """They are installed for this process too."""
+    with installed(packages):
+        yield
+
+
+@pytest.fixture(scope="module")
+def environment(packages: Path) -> Mapping[str, str]:
+    """That of a process of somebody who has installed them."""
+    return with_packages(packages)
 
 
 def written(text: str, folder: Path) -> Path:
@@ -45,20 +62,44 @@ def written(text: str, folder: Path) -> Path:
     return folder
 
 
-def run(command: str, environment: Mapping[str, str]) -> str:
-    """What a command prints, on one line."""
-    done = subprocess.run(
-        shlex.split(command), env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return re.sub(r"[│\s]+", " ", done.stdout)
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[[str], str]:
+    """Runs a command in this process; what it prints, on one line."""
+
+    def run(command: str) -> str:
+        status = main(shlex.split(command)[1:])
+        out, err = capsys.readouterr()
+        assert status == 0, f"{command}\n{out}{err}"
+        return on_one_line(out)
+
+    return run
+
+
+@pytest.fixture
+def failing(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command that fails in this process; the one line of it, on standard error."""
+
+    def failing(command: str, *, status: int = 2) -> str:
+        assert main(shlex.split(command)[1:]) == status
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return failing
+
+
+def on_one_line(out: str) -> str:
+    """What a command has printed, without the frames of its help."""
+    return re.sub(r"[│\s]+", " ", out)
 
 
 @contextmanager
-def serving(command: str, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+def serving(command: str, environment: Mapping[str, str]) -> Iterator[Served]:
+    """A server in a process of its own, which must end in good order when the block does."""
     with subprocess.Popen(shlex.split(command), env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
-            yield process
+            server = Served(process)
+            yield server
+            assert server.ended() == 0, "".join(server.said)
         finally:
             process.kill()
 
@@ -66,64 +107,94 @@ def serving(command: str, environment: Mapping[str, str]) -> Iterator[subprocess
 # --- the example ----------------------------------------------------------------------------------------------
 
 
-def test_the_example_is_installed_and_used_as_its_readme_has_it(environment: Mapping[str, str]) -> None:
-    installation, serve, ask = commands(EXAMPLE)
+@pytest.fixture(scope="module")
+def model(environment: Mapping[str, str]) -> Iterator[Served]:
+    """The server that is to be asked, as the examples' page has it."""
+    _, serve, _ = commands(EXAMPLE)
+    with serving(serve, environment) as server:
+        yield server
+
+
+def test_the_example_is_installed_and_used_as_its_readme_has_it(model: Served, environment: Mapping[str, str]) -> None:
+    installation, _, ask = commands(EXAMPLE)
+    command = shlex.split(ask.replace("127.0.0.1:8000", model.address))
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
     assert installation == "uv pip install ./examples/trio_websocket_upstream"
-    with serving(serve, environment) as process:
-        server = Served(process)
-        said = run(ask.replace("127.0.0.1:8000", server.address), environment)
-        assert "you Good morning" in said
-        assert "model You said: Good morning" in said
-        assert server.ended() == 0
+    assert done.returncode == 0, done.stderr
+    said = on_one_line(done.stdout)
+    assert "you Good morning" in said
+    assert "model You said: Good morning" in said
 
 
-def test_its_options_are_flags_keys_and_variables(environment: Mapping[str, str], tmp_path: Path) -> None:
-    shown = run("engine serve --upstream trio-websocket --help", {**environment, "ENGINE_CONNECT_WITHIN": "7"})
-    example = run("engine config --example", environment)
+def test_a_server_of_ours_can_have_it_behind_it(
+    model: Served, environment: Mapping[str, str], run: Callable[[str], str]
+) -> None:
+    with serving(f"engine serve --upstream trio-websocket:{model.realtime}", environment) as front:
+        assert "model You said: Hello" in run(f"engine run --text Hello --upstream {front.realtime}")
+
+
+@pytest.mark.usefixtures("at_hand")
+async def test_it_says_good_bye_though_the_task_that_reads_leaves_meanwhile(model: Served) -> None:
+    example = import_module("trio_websocket_upstream")
+    upstream = example.TrioWebsocket(example.TrioWebsocketOptions(url=model.realtime))
+
+    async def listen(task_status: trio.TaskStatus[Link]) -> None:
+        async with upstream.open(trio.current_time, None) as link:
+            task_status.started(link)
+            while await link.read():
+                pass
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            link = await nursery.start(listen)
+            await link.close(1000, "enough")
+
+
+@pytest.mark.usefixtures("at_hand")
+def test_its_options_are_flags_keys_and_variables(
+    run: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = run("engine config --example")
     (tmp_path / "engine.toml").write_text(
         "[upstream.trio-websocket]\nconnect_within = 3\nmax_message_upstream = '1M'\n"
     )
+    checked = run(f"engine config --check {tmp_path / 'engine.toml'}")
+    monkeypatch.setenv("ENGINE_CONNECT_WITHIN", "7")
+    shown = run("engine serve --upstream trio-websocket --help")
 
     assert "Upstream trio-websocket" in shown
     assert "--connect-within FLOAT Seconds within which the server must be reached" in shown
     assert "[default: 7.0]" in shown
     assert "[upstream.trio-websocket]" in example
-    assert "all of it is known" in run(f"engine config --check {tmp_path / 'engine.toml'}", environment)
-
-
-def test_a_server_of_ours_can_have_it_behind_it(environment: Mapping[str, str]) -> None:
-    with serving("engine serve --upstream local", environment) as behind:
-        model = Served(behind)
-        with serving(f"engine serve --upstream trio-websocket:{model.realtime}", environment) as process:
-            front = Served(process)
-            said = run(f"engine run --text Hello --upstream {front.realtime}", environment)
-            assert "model You said: Hello" in said
-            assert front.ended() == 0
-        assert model.ended() == 0
+    assert "all of it is known" in checked
 
 
 # --- what the documentation shows -----------------------------------------------------------------------------
 
 
-def test_the_upstream_of_the_documentation_answers(environment: Mapping[str, str]) -> None:
+@pytest.mark.usefixtures("at_hand")
+def test_the_upstream_of_the_documentation_answers(run: Callable[[str], str]) -> None:
     installation, ask, _ = commands(UPSTREAM)
 
     assert installation == "uv pip install ."
-    assert run(ask, environment) == " 0.00 s you Will it rain? 0.50 s model Who knows? "
-    assert "--ponders FLOAT Seconds before it does." in run("engine run --upstream oracle --help", environment)
+    assert run(ask) == " 0.00 s you Will it rain? 0.50 s model Who knows? "
+    assert "--ponders FLOAT Seconds before it does." in run("engine run --upstream oracle --help")
 
 
-def test_it_answers_in_real_time_too_and_is_recorded_and_replayed(
-    environment: Mapping[str, str], tmp_path: Path
-) -> None:
-    run(f"engine run --text Hm? --text Well? --upstream oracle --ponders 0.05 --record {tmp_path}", environment)
+@pytest.mark.usefixtures("at_hand")
+def test_it_answers_in_real_time_too_and_is_recorded_and_replayed(run: Callable[[str], str], tmp_path: Path) -> None:
+    run(f"engine run --text Hm? --text Well? --upstream oracle --ponders 0.05 --record {tmp_path}")
     (recording,) = tmp_path.iterdir()
 
-    assert "identical" in run(f"engine replay {recording}", environment)
+    assert "identical" in run(f"engine replay {recording}")
 
 
-def test_the_second_upstream_of_the_documentation_asks_a_service(environment: Mapping[str, str]) -> None:
+@pytest.mark.usefixtures("at_hand")
+def test_the_second_upstream_of_the_documentation_asks_a_service(
+    run: Callable[[str], str], failing: Callable[..., str]
+) -> None:
     _, _, ask = commands(UPSTREAM)
     asked: list[str] = []
 
@@ -138,34 +209,34 @@ def test_the_second_upstream_of_the_documentation_asks_a_service(environment: Ma
 
     with serving_http(Service) as address:
         command = ask.replace("127.0.0.1:8002", address)
-        assert "model So it is written." in run(command, environment)
-        assert failing(command, environment, status=3).endswith("failed to answer: no_answer: HTTPStatusError")
+        assert "model So it is written." in run(command)
+        assert failing(command, status=3).endswith("failed to answer: no_answer: HTTPStatusError")
 
     assert asked == ["Will it rain?"] * 2
     problem = "engine: --upstream scribe: the address must begin with http:// or https://"
-    assert failing("engine run --text x --upstream scribe:nowhere", environment) == problem
+    assert failing("engine run --text x --upstream scribe:nowhere") == problem
 
 
 @pytest.fixture
 def lines(environment: Mapping[str, str]) -> Iterator[tuple[Served, tuple[str, int]]]:
     """The server of the documentation, and where it is."""
     _, _, serve = commands(FRONT)
-    with serving(serve.replace("7000", "0"), environment) as process:
-        server = Served(process)
+    with serving(serve.replace("7000", "0"), environment) as server:
         host, _, port = server.address.partition(":")
         yield server, (host, int(port))
 
 
-def test_the_front_of_the_documentation_types_on_either_clock(environment: Mapping[str, str]) -> None:
+@pytest.mark.usefixtures("at_hand")
+def test_the_front_of_the_documentation_types_on_either_clock(run: Callable[[str], str]) -> None:
     installation, ask, _ = commands(FRONT)
 
     assert installation == "uv pip install ."
     for command in (ask, ask.replace("--fast ", "")):
-        said = run(f"{command} --ask Bye --speech tones", environment)
+        said = run(f"{command} --ask Bye --speech tones")
         assert [
             word for word in ("you Good morning", "You said: Good morning", "You said: Bye") if word not in said
         ] == []
-    assert "--ask STR... A question; may be repeated." in run("engine run --transport typist --help", environment)
+    assert "--ask STR... A question; may be repeated." in run("engine run --transport typist --help")
 
 
 def test_the_server_of_the_documentation_talks_with_whoever_connects(lines: tuple[Served, tuple[str, int]]) -> None:
@@ -179,11 +250,10 @@ def test_the_server_of_the_documentation_talks_with_whoever_connects(lines: tupl
         assert anna.recv(1) == b""
         server.tell(signal.SIGTERM)
         assert bert.recv(1) == b""
-    assert server.ended() == 0
 
 
 def test_it_bears_lines_that_are_too_long_and_people_who_vanish(lines: tuple[Served, tuple[str, int]]) -> None:
-    server, address = lines
+    _, address = lines
     # not all that is sent is read before the end
     with socket.create_connection(address, timeout=30) as rude, suppress(ConnectionError):
         rude.sendall(b"x" * 20_000)
@@ -194,35 +264,24 @@ def test_it_bears_lines_that_are_too_long_and_people_who_vanish(lines: tuple[Ser
     with socket.create_connection(address, timeout=30) as polite:
         polite.sendall(b"Hello\n")
         assert polite.makefile().readline() == "You said: Hello\n"
-    assert server.ended() == 0
 
 
 # --- what goes wrong ------------------------------------------------------------------------------------------
 
 
-def test_a_port_that_is_taken_is_one_line(
-    environment: Mapping[str, str], lines: tuple[Served, tuple[str, int]]
-) -> None:
-    _, (_, port) = lines
+@pytest.mark.usefixtures("at_hand")
+def test_a_port_that_is_taken_is_one_line(failing: Callable[..., str]) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
 
-    assert failing(f"engine serve --transport lines --lines-port {port}", environment).startswith(
-        f"engine: --lines-port {port}: "
-    )
+        told = failing(f"engine serve --transport lines --lines-port {port}")
 
-
-def failing(command: str, environment: Mapping[str, str], *, status: int = 2) -> str:
-    """The one line of a command that fails, on standard error."""
-    done = subprocess.run(
-        shlex.split(command), env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == status, done.stderr
-    (line,) = done.stderr.splitlines()
-    return line
+    assert told.startswith(f"engine: --lines-port {port}: ")
 
 
 @pytest.fixture
-def broken(tmp_path: Path) -> Mapping[str, str]:
-    """The environment of somebody who has installed a package with whatever can be wrong."""
+def _broken(tmp_path: Path) -> Iterator[None]:
+    """A package is installed with whatever can be wrong."""
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "broken-birds"\nversion = "2.1"\n'
         '[project.entry-points."realtime_engine.upstreams"]\n'
@@ -241,11 +300,13 @@ def broken(tmp_path: Path) -> Mapping[str, str]:
         "    def __init__(self, options): ...\n    def connect(self, wanted=None):\n        import feathers\n"
         "class Mute:\n    Options = Options\n    name = 'mute'\n"
     )
-    install(tmp_path, tmp_path / "installed")
-    return with_packages(tmp_path / "installed")
+    install(tmp_path, into=tmp_path / "installed")
+    with installed(tmp_path / "installed"):
+        yield
 
 
-def test_whatever_is_wrong_with_a_package_is_one_line_that_names_it_and_what_to_do(broken: Mapping[str, str]) -> None:
+@pytest.mark.usefixtures("_broken")
+def test_whatever_is_wrong_with_a_package_is_one_line_that_names_it_and_what_to_do(failing: Callable[..., str]) -> None:
     ours = "the package broken-birds 2.1"
     cases: Sequence[tuple[str, str]] = (
         (
@@ -265,4 +326,4 @@ def test_whatever_is_wrong_with_a_package_is_one_line_that_names_it_and_what_to_
         ("--transport mute", f"the transport 'mute' of {ours} is no plug-in: it lacks "),
     )
     for flags, words in cases:
-        assert failing(f"engine run --text Hello {flags}", broken).startswith(f"engine: {words}")
+        assert failing(f"engine run --text Hello {flags}").startswith(f"engine: {words}")
