@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 
 from realtime_engine.sound import from_pcm16
 from realtime_engine.upstreams.local.voice import espeak
-from tests.system.browser import RATE, Server, Visit, chromium, serving, visiting
+from tests.system.browser import RATE, Scripted, Server, Visit, chromium, serving, visiting
 
 _LOOK = """
 () => {
@@ -106,6 +106,24 @@ def test_the_microphone_can_be_switched_off_while_the_browser_still_asks_for_it(
     visit.until(lambda: tracks(visit) == ["ended"], "it is on")
     assert visit.page.get_attribute("body", "data-state") == "muted"
     assert not visit.spoken
+
+
+def test_who_holds_the_button_is_not_heard_without_also_before_the_server_knows(visit: Visit) -> None:
+    def says(kind: str, turns: object, voice: str) -> None:
+        audio = {"input": {"turn_detection": turns}, "output": {"voice": voice}}
+        model.say(kind, session={"type": "realtime", "audio": audio})
+        visit.page.wait_for_function(f"() => document.getElementById('voice').value === '{voice}'")
+
+    model = Scripted(visit)
+    push_to_talk(visit)
+    for kind, voice in (("session.created", "ash"), ("session.updated", "ballad")):
+        says(kind, {"type": "server_vad"}, voice)
+        assert visit.page.is_checked("input[name=turns][value=none]")
+    visit.shows("#state", "Hold to talk")
+    says("session.updated", None, "coral")
+    says("session.updated", {"type": "server_vad"}, "echo")
+
+    assert visit.page.is_checked("input[name=turns][value=server_vad]")
 
 
 @pytest.mark.parametrize("wanted", [True, False])

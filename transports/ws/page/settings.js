@@ -21,6 +21,7 @@ export class Settings {
   /** @type {Map<Field, object>} */ #wishes = new Map();
   /** @type {any} */ #session = {};
   #locked = new Set();
+  /** @type {string | null} */ #awaited = null; // whose turn it shall be, as long as the server has not said so
 
   /**
    * @param {object} on
@@ -100,6 +101,7 @@ export class Settings {
     if (!(field in PATHS)) return false;
     const isSpoken = code === SPOKEN;
     if (!isSpoken) this.#wishes.delete(field);
+    if (field === "turns") this.#awaited = null;
     if (!isSpoken && field !== "instructions") this.show(this.#session);
     this.#problem(field, isSpoken ? "From the next conversation on: the model has already spoken." : message);
     return true;
@@ -148,7 +150,9 @@ export class Settings {
 
   /** @param {Field} field @param {object} session */
   #ask(field, session) {
-    if (!this.#locked.has(field)) this.on.update(`page_${field}_${Date.now()}`, { type: "realtime", ...session });
+    if (this.#locked.has(field)) return;
+    if (field === "turns") this.#awaited = /** @type {any} */ (session).audio.input.turn_detection?.type ?? "none";
+    this.on.update(`page_${field}_${Date.now()}`, { type: "realtime", ...session });
   }
 
   #turnDetection() {
@@ -168,7 +172,10 @@ export class Settings {
   /** @param {any} detection */
   #showTurns(detection) {
     if (detection === undefined) return;
-    this.form.elements.turns.value = detection?.type ?? "none";
+    const type = detection?.type ?? "none";
+    if (this.#awaited !== null && this.#awaited !== type) return; // said before the wish was heard: who holds a button is not to be heard without
+    this.#awaited = null;
+    this.form.elements.turns.value = type;
     if (detection?.silence_duration_ms !== undefined) get("silence").value = detection.silence_duration_ms;
     if (detection?.threshold !== undefined) get("threshold").value = detection.threshold;
     if (detection?.eagerness) get("eagerness").value = detection.eagerness;
