@@ -146,6 +146,20 @@ class EngineSpeechStopped(Event, frozen=True, kw_only=True, tag="engine.speech_s
     """The front's own detector hears that the person has finished."""
 
 
+class EngineSoundCard(Event, frozen=True, kw_only=True, tag="engine.sound_card"):
+    """The front's sound card was not served in time, or is lost, or is there again; so far in this conversation.
+
+    Attributes:
+        state: ``lost`` until it, or another, is ``there``.
+        overruns: How often microphone audio was lost.
+        underruns: How often the speaker was silent though there was speech.
+    """
+
+    state: Literal["there", "lost"] = "there"
+    overruns: int = 0
+    underruns: int = 0
+
+
 # --- what a server says -------------------------------------------------------------------------------------
 
 
@@ -549,6 +563,7 @@ MANAGED_FRONT_EVENTS: Final[tuple[type[Event], ...]] = (
     InputAudioBufferStopped,
     EngineSpeechStarted,
     EngineSpeechStopped,
+    EngineSoundCard,
 )
 
 SERVER_EVENTS: Final[tuple[type[Event], ...]] = (

@@ -250,6 +250,15 @@ class Managed:
             self._tell(ev.InputAudioBufferCommit(event_id=self._out.invent_id()))
             self._answer_turn(now)
 
+    def _sound_card(self, now: float, event: ev.EngineSoundCard | ev.UnknownEvent) -> None:
+        if isinstance(event, ev.UnknownEvent):
+            self._out.to_front(self._out.error("invalid_value", f"Invalid '{event.type}': {event.problem}"))
+            return
+        self._out.note(
+            f"the sound card is {event.state}: {event.overruns} times microphone audio was lost, "
+            f"{event.underruns} times the speaker had to wait"
+        )
+
     def _answer_turn(self, now: float) -> None:
         """Ask for an answer to what the front's detector heard."""
         self._spoken_turn = False
@@ -561,6 +570,7 @@ _FRONT: Final[dict[str, Callable[[Managed, float, Any], None]]] = {  # each take
     "output_audio_buffer.played": Managed._front_played,
     "engine.speech_started": Managed._front_hears_speech,
     "engine.speech_stopped": Managed._front_hears_silence,
+    "engine.sound_card": Managed._sound_card,
 }
 
 _FRONT_PASSED_ON: Final = frozenset(

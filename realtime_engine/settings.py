@@ -63,6 +63,25 @@ def with_tools(settings: Raw, tools: Sequence[ToolSchema]) -> Raw:
     return _write(read)
 
 
+def with_turns(settings: Raw, **turns: bool) -> Raw:
+    """The settings with something about who interrupts and who answers; where turns are manual it is not theirs.
+
+    Args:
+        settings: The settings.
+        turns: ``interrupt_response``, ``create_response`` (protocol.md, section 5).
+    """
+    read = _read(settings)
+    audio = read.setdefault("audio", {})
+    heard = audio.setdefault("input", {}) if isinstance(audio, dict) else None
+    if not isinstance(heard, dict):
+        return settings
+    detection = heard.setdefault("turn_detection", {"type": "server_vad"})
+    if not isinstance(detection, dict):
+        return settings
+    detection.update(turns)
+    return _write(read)
+
+
 def for_transcription(settings: Raw) -> Raw:
     """As much of the settings as a session has that only transcribes (protocol.md, section 5)."""
     read = _read(settings)

@@ -3,7 +3,7 @@
 Samples are float32 arrays of shape ``(n,)``, full scale ±1.0, unless a name says PCM16.
 """
 
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import soxr
@@ -60,11 +60,14 @@ class Resampler:
     """A stream of samples brought to another rate.
 
     It computes in float32, which gives the same samples on every run and however the input is cut; soxr's
-    int16 stream does not (±2).
+    int16 stream does not (±2). ``HQ`` holds back up to 40 ms, and gives them in bursts; ``LQ`` up to 20 ms, from
+    24 to 44.1 kHz 1 ms (measured with chunks of 10 ms).
     """
 
-    def __init__(self, from_rate: int, to_rate: int) -> None:
-        self._stream = None if from_rate == to_rate else soxr.ResampleStream(from_rate, to_rate, 1, "float32")
+    def __init__(self, from_rate: int, to_rate: int, *, quality: Literal["LQ", "HQ"] = "HQ") -> None:
+        self._stream = (
+            None if from_rate == to_rate else soxr.ResampleStream(from_rate, to_rate, 1, "float32", quality=quality)
+        )
 
     def feed(self, samples: Samples, *, last: bool = False) -> Samples:
         """Take samples, give those that are ready; with ``last`` all that remain."""

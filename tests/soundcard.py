@@ -47,7 +47,7 @@ class VirtualCard:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        own = {"PULSE_SERVER": f"unix:{folder}/native", "PULSE_COOKIE": "/dev/null", "HOME": str(folder)}
+        own = {"PULSE_SERVER": f"unix:{folder}/native", "PULSE_COOKIE": f"{folder}/cookie", "HOME": str(folder)}
         self.env: Mapping[str, str] = {
             **os.environ, **own, "ALSA_CONFIG_PATH": f"{folder}/asound.conf", "PULSE_RUNTIME_PATH": str(folder)
         }  # fmt: skip

@@ -149,6 +149,7 @@ def test_the_additions_for_managed_fronts_are_typed_and_named_apart() -> None:
         "engine.tool_failed",
         "engine.speech_started",
         "engine.speech_stopped",
+        "engine.sound_card",
     }
     assert not additions & (CLIENT_MODELS.keys() | SERVER_MODELS.keys())
     assert decode(b'{"type":"output_audio_buffer.played","item_id":"i","audio_ms":20.5}') == (

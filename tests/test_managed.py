@@ -981,3 +981,20 @@ def test_everything_sent_is_one_event_of_valid_json() -> None:
     run(front, upstream)
 
     assert all(json.loads(heard.raw)["type"] for heard in [*front.heard, *upstream.heard])
+
+
+# --- the sound card -------------------------------------------------------------------------------------------
+
+
+def test_what_a_sound_card_suffers_is_noted_and_goes_no_further() -> None:
+    card = {"type": "engine.sound_card", "overruns": 2, "underruns": 1}
+    front = Script().at(0.5, card).at(0.6, card | {"state": "lost"}).at(0.7, card | {"overruns": "many"}).at(1, Close())
+    upstream = Script()
+
+    steps = run(front, upstream)
+
+    told = "2 times microphone audio was lost, 1 times the speaker had to wait"
+    assert notes(steps) == [f"the sound card is there: {told}", f"the sound card is lost: {told}"]
+    (error,) = front.all("error")
+    assert error["error"]["message"].startswith("Invalid 'engine.sound_card': ")
+    assert not upstream.all("engine.sound_card")

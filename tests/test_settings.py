@@ -14,7 +14,16 @@ from pydantic import BaseModel
 from realtime_engine.errors import UsageError
 from realtime_engine.options import NO_SETTINGS, Policy, ToolSchema
 from realtime_engine.policy import Changed, Pass, judge
-from realtime_engine.settings import BY_OPERATOR, ELSEWHERE, FIELDS, for_transcription, may_set, pins, with_tools
+from realtime_engine.settings import (
+    BY_OPERATOR,
+    ELSEWHERE,
+    FIELDS,
+    for_transcription,
+    may_set,
+    pins,
+    with_tools,
+    with_turns,
+)
 
 WEATHER = ToolSchema(name="weather", description="The weather.", parameters=Raw(b'{"type":"object"}'))
 TOLD = {"type": "function", "name": "weather", "description": "The weather.", "parameters": {"type": "object"}}
@@ -81,6 +90,25 @@ def test_tools_of_the_engine_come_behind_those_of_the_settings() -> None:
     assert read(with_tools(raw(tools=None), [WEATHER])) == {"type": "realtime", "tools": [TOLD]}
     assert read(with_tools(NO_SETTINGS, [WEATHER])) == {"type": "realtime", "tools": [TOLD]}
     assert with_tools(NO_SETTINGS, []) is NO_SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        (NO_SETTINGS, {"type": "server_vad"}),
+        (raw(voice="cedar", audio={"input": {"turn_detection": {"type": "semantic_vad"}}}), {"type": "semantic_vad"}),
+    ],
+)
+def test_who_answers_and_interrupts_is_said_beside_what_else_is_set(given: Raw, made: dict[str, str]) -> None:
+    settings = json.loads(bytes(with_turns(given, interrupt_response=False)))
+
+    assert settings["audio"]["input"]["turn_detection"] == made | {"interrupt_response": False}
+    assert settings.get("voice") == (json.loads(bytes(given)) or {}).get("voice")
+
+
+@pytest.mark.parametrize("audio", [{"input": {"turn_detection": None}}, {"input": 1}, 1])
+def test_where_turns_are_manual_or_the_settings_are_none_nothing_is_said(audio: Any) -> None:
+    assert bytes(with_turns(raw(audio=audio), interrupt_response=False)) == bytes(raw(audio=audio))
 
 
 def test_a_session_that_only_transcribes_gets_only_what_it_has() -> None:

@@ -7,6 +7,9 @@ from realtime_engine.events import Error, Event, SessionCreated, SessionUpdated
 from realtime_engine.objects import ErrorDetail, SessionConfig, TurnDetection, text
 from realtime_engine.options import NO_SETTINGS, SessionOptions
 
+OPEN_WITHIN: Final = 10.0
+"""Seconds within which the session must be there."""
+
 _REFUSED: Final = "invalid_request_error"  # the type of an error that the one who asked must mend (protocol.md, 10)
 
 

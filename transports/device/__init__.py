@@ -2,3 +2,107 @@
 
 This module is light; PortAudio and numpy are loaded when a conversation begins.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from realtime_engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from realtime_engine.options import SessionOptions
+    from realtime_engine.plugins import OpenLink
+    from realtime_engine.show import Show
+
+
+def latency_of(text: str) -> float | Literal["low", "high"]:
+    """What ``--latency`` says.
+
+    Raises:
+        ValueError: Nothing that is known.
+    """
+    match text:
+        case "low" | "high":
+            return text
+        case _:
+            try:
+                seconds = float(text)
+            except ValueError:
+                seconds = -1.0
+            if not 0 < seconds <= 1:
+                raise ValueError("low, high, or seconds up to 1")
+            return seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceOptions:
+    """What the sound card is opened with.
+
+    Attributes:
+        input_device: The microphone: a number of `engine devices`, or a part of its name. Without it, the default.
+        output_device: The speaker, likewise.
+        device_rate: Samples a second of the card. Without it the session's own 24000 where the card takes that, else
+            the card's own rate.
+        block_ms: Milliseconds that are recorded and played at once. Less is quicker, and needs a computer that is.
+        latency: How long sound may wait in the card: low, high, or seconds.
+        card_wait: Seconds to wait for another card when the one in use is lost.
+        barge_in: Who hears that you speak over the answer: server, the model's; off, nobody.
+    """
+
+    input_device: str | None = None
+    output_device: str | None = None
+    device_rate: int | None = None
+    block_ms: float = 10.0
+    latency: float | Literal["low", "high"] = field(default="low", metadata={"parse": latency_of, "metavar": "LATENCY"})
+    card_wait: float = 10.0
+    barge_in: Literal["server", "off"] = "server"
+
+
+class Device:
+    """The sound card (`realtime_engine.plugins.LinkFront`).
+
+    Attributes:
+        lead: How far ahead of the ear the front wants audio, in seconds: enough for what comes in bursts; what waits in
+            the session need not be taken back.
+        reports: It says what was really heard.
+    """
+
+    Options: ClassVar[type[DeviceOptions]] = DeviceOptions
+    name: ClassVar[str] = "device"
+    lead: ClassVar[float | None] = 0.2
+    reports: ClassVar[bool] = True
+    uses_stdout: ClassVar[bool] = False
+    example: ClassVar[str] = '--input-device "USB" --output-device 3'
+
+    def __init__(self, options: DeviceOptions) -> None:
+        if not 1 <= options.block_ms <= 200:
+            raise UsageError(f"--block-ms must be 1 to 200, not {options.block_ms:g}")
+        self.options = options
+
+    def needs(self, session: "SessionOptions") -> "SessionOptions":
+        """Nobody is to be interrupted, where that is asked for."""
+        from msgspec.structs import replace
+
+        from realtime_engine.settings import with_turns
+
+        if self.options.barge_in != "off":
+            return session
+        return replace(session, settings=with_turns(session.settings, interrupt_response=False))
+
+    @contextmanager
+    def connect(self, session: "SessionOptions", show: "Show") -> Iterator["OpenLink"]:
+        """See that there is a card, then say how it is opened for a conversation.
+
+        Raises:
+            UsageError: There is no such device, PortAudio is missing, or, at the end, the card was lost, or the model
+                has refused the settings.
+            UpstreamError: At the end: the conversation was ended by the model's side.
+        """
+        from transports.device import portaudio
+        from transports.device.conversation import DeviceConversation
+
+        portaudio.choose_both(self.options.input_device, self.options.output_device)
+        conversation = DeviceConversation(self.options, session, show)
+        yield conversation.open
+        conversation.raise_problems()

@@ -4,6 +4,7 @@ It is loaded when somebody wants to hear something: `load`. What it says of fail
 """
 
 import atexit
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from realtime_engine.errors import UsageError
 Kind: TypeAlias = Literal["input", "output"]
 
 _WORDS: Final[dict[Kind, str]] = {"input": "microphone", "output": "speaker"}
+_STDERR: Final = 2
 _LIST: Final = "`engine devices` lists what there is"
 
 
@@ -120,6 +122,16 @@ def choose(found: Sequence[SoundDevice], wanted: str | None, kind: Kind) -> Soun
     return matches[0]
 
 
+def choose_both(microphone: str | None, speaker: str | None) -> tuple[SoundDevice, SoundDevice]:
+    """The microphone and the speaker of a conversation.
+
+    Raises:
+        UsageError: PortAudio, or one of the two, is not there.
+    """
+    found = devices()
+    return choose(found, microphone, "input"), choose(found, speaker, "output")
+
+
 class Setup(NamedTuple):
     """How a device is opened: samples a second, and channels, of which the first is heard, or all play the same."""
 
@@ -163,22 +175,46 @@ def plain_words(sounddevice: ModuleType) -> Iterator[None]:
         UsageError: What PortAudio said, in one line.
     """
     try:
-        yield
+        with _hushed():
+            yield
     except sounddevice.PortAudioError as error:
         said = str(error.args[0]) if error.args else "an error without a name"
         raise UsageError(f"the sound card: {said}; {_LIST}") from error
 
 
-def look_again(sounddevice: ModuleType) -> None:
-    """Have PortAudio find what has been plugged in since; no stream may be open."""
+def look_again() -> None:
+    """Have PortAudio find what has been plugged in since; no stream may be open.
+
+    Raises:
+        UsageError: It fails.
+    """
+    sounddevice = load()
     with plain_words(sounddevice):
         sounddevice._terminate()
         sounddevice._initialize()
 
 
-def leave_open(sounddevice: ModuleType) -> None:
+def leave_open() -> None:
     """A stream cannot be closed any more: PortAudio would wait for it for ever when the process ends."""
-    atexit.unregister(sounddevice._exit_handler)
+    atexit.unregister(load()._exit_handler)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Libraries below PortAudio write to standard error what is told here in one line."""
+    try:
+        before = os.dup(_STDERR)
+    except OSError:  # there is none
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDERR)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(before, _STDERR)
+        os.close(before)
 
 
 def _named(able: Sequence[SoundDevice], wanted: str) -> Sequence[SoundDevice]:

@@ -7,7 +7,6 @@ It runs on the real clock and on a virtual one alike, always at the pace of a pe
 from collections.abc import Sequence
 from enum import Enum
 from math import inf
-from typing import Final
 
 import msgspec
 
@@ -21,7 +20,7 @@ from realtime_engine.options import SessionOptions
 from realtime_engine.show import Show, Who
 from transports.aloud.ear import Ear, played
 from transports.aloud.narrator import Narrator
-from transports.aloud.terms import Terms
+from transports.aloud.terms import OPEN_WITHIN, Terms
 from transports.wav import Spoken, Turn
 from transports.wav.answers import ANSWER_WITHIN, SILENT_FOR, Answers, Reply
 from transports.wav.files import Files
@@ -29,9 +28,6 @@ from transports.wav.microphone import FRAME, Microphone
 from transports.wav.sources import Opener
 from transports.wav.tape import Tape
 from transports.wav.timeline import Timeline
-
-OPEN_WITHIN: Final = 10.0
-"""Seconds within which the session must be there."""
 
 _STOPPED = 1001  # the close code when the operator ends a conversation
 

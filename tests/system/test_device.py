@@ -1,0 +1,222 @@
+"""A conversation at a sound card that is not there: what the microphone hears, and what the speaker plays."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from realtime_engine.sound import Samples, resample
+from tests.cli.fake import engine
+from tests.soundcard import RATE, VirtualCard, open_card, wait_for
+
+ROOT = Path(__file__).parents[2]
+JFK = ROOT / "tests" / "audio" / "jfk.flac"
+
+
+@pytest.fixture
+def card() -> Iterator[VirtualCard]:
+    with open_card() as card:
+        yield card
+
+
+@pytest.fixture(scope="module")
+def question() -> Samples:
+    """Two seconds of speech, and the silence in which it ends."""
+    sound, rate = soundfile.read(JFK, dtype="float32", always_2d=True)
+    speech = resample(sound[: int(2.3 * rate), 0], rate, RATE)
+    return np.concatenate([speech, np.zeros(RATE, np.float32)])
+
+
+class Talk:
+    """``engine run`` at the card, as it goes on."""
+
+    def __init__(self, process: subprocess.Popen[bytes], said: Path, folder: Path) -> None:
+        self.process = process
+        self._said = said
+        self._folder = folder
+
+    @property
+    def said(self) -> str:
+        """All that was printed so far."""
+        return self._said.read_text()
+
+    def wait_for(self, words: str, times: int = 1) -> None:
+        """Wait until something was printed so often."""
+        wait_for(lambda: self.said.count(words) >= times or self.process.poll() is not None, words)
+        assert self.said.count(words) >= times, self.said
+
+    def end(self) -> int:
+        """Ctrl-C, if it has not ended; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+    def recording(self) -> Path:
+        (recording,) = self._folder.iterdir()
+        return recording
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """The recorded events of a type, each with its time."""
+        lines = map(json.loads, (self.recording() / "events.jsonl").read_text().splitlines())
+        return [line["event"] | {"at": line["at"]} for line in lines if line.get("event", {}).get("type") == kind]
+
+
+@contextmanager
+def talk(card: VirtualCard, tmp_path: Path, *flags: str | Path) -> Iterator[Talk]:
+    said, folder = tmp_path / "said", tmp_path / "recordings"
+    command = [sys.executable, "-m", "cli", "run", "--transport", "device", "--upstream", "local", "--speech", "tones"]
+    with said.open("wb") as file:
+        process = subprocess.Popen(
+            [*command, "--record", folder, *flags],
+            cwd=ROOT,
+            env={**card.env, "PYTHONUNBUFFERED": "1"},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Talk(process, said, folder)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(60)
+
+
+def correlation(heard: Samples, spoken: Samples) -> float:
+    """How alike the spoken sound is to the part of the heard one that is most like it."""
+    size = len(heard) + len(spoken)
+    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(spoken, size)), size)[: len(heard)]
+    at = int(np.argmax(product))
+    part = heard[at : at + len(spoken)]
+    return float(np.corrcoef(part, spoken[: len(part)])[0, 1])
+
+
+def loud(sound: Samples) -> tuple[int, int]:
+    """The first and the last sample that is no silence."""
+    (where,) = np.nonzero(np.abs(sound) > 0.003)
+    return int(where[0]), int(where[-1]) + 1
+
+
+@pytest.mark.parametrize("flags", [(), ("--device-rate", "44100", "--block-ms", "20")])
+def test_speech_into_the_microphone_is_answered_through_the_speaker(
+    card: VirtualCard, tmp_path: Path, question: Samples, flags: tuple[str, ...]
+) -> None:
+    with talk(card, tmp_path, *flags) as talking, card.hear() as heard:
+        talking.wait_for("speak; Ctrl-C ends the conversation")
+        card.speak(question)
+        talking.wait_for("model  [")
+        sound = heard()
+        assert talking.end() == 130
+
+    spoken = question[slice(*loud(question))]
+    assert correlation(sound, spoken[RATE // 2 : RATE * 3 // 2]) > 0.95, "it is parroted, all of it, without a gap"
+    assert json.loads((talking.recording() / "recording.json").read_text())["ended"]["complete"]
+    assert engine("replay", talking.recording()) == 0
+
+
+@pytest.fixture
+def monologue(tmp_path: Path) -> Path:
+    """A script by which the first thing said is answered for 30 s: by a tone, so that a gap would be seen."""
+    tone = 0.3 * np.sin(2 * np.pi * 440 * np.arange(30 * RATE) / RATE)
+    soundfile.write(tmp_path / "tone.wav", tone, RATE, subtype="PCM_16")
+    script = tmp_path / "monologue.toml"
+    script.write_text('[[reply]]\nturn = 1\nplay = "tone.wav"\ntranscript = "Well"\n[[reply]]\nsay = "Yes"\n')
+    return script
+
+
+def cuts(talking: Talk) -> list[int]:
+    """To how many milliseconds the answers were truncated."""
+    return [event["audio_end_ms"] for event in talking.events("conversation.item.truncate")]
+
+
+def test_who_speaks_over_the_answer_silences_it_and_the_model_is_told_what_was_heard(
+    card: VirtualCard, tmp_path: Path, question: Samples, monologue: Path
+) -> None:
+    with talk(card, tmp_path, "--script", monologue) as talking, card.hear() as heard:
+        talking.wait_for("speak; Ctrl-C ends the conversation")
+        card.speak(question)
+        wait_for(lambda: np.abs(heard()[-RATE:]).max() > 0.1, "the answer")
+        card.speak(question)
+        talking.wait_for("[interrupted after")
+        wait_for(lambda: answered_ms(heard()) is not None, "silence")
+        sound = heard()
+        assert talking.end() == 130
+
+    (cut_ms,) = cuts(talking)
+    assert cut_ms == pytest.approx(answered_ms(sound), abs=40), "a block of it is a fade"
+    assert engine("replay", talking.recording()) == 0
+
+
+def answered_ms(sound: Samples) -> float | None:
+    """How much of the first answer is in what was heard, to 5 ms; None: no half a second of silence has ended it."""
+    windows = sound[loud(sound)[0] :]
+    windows = np.abs(windows[: len(windows) // 120 * 120]).reshape(-1, 120).max(axis=1) > 0.003
+    for at in range(len(windows) - 100):
+        if not windows[at : at + 100].any():
+            return 5.0 * np.count_nonzero(windows[:at])
+    return None
+
+
+def test_with_barge_in_off_nobody_interrupts(
+    card: VirtualCard, tmp_path: Path, question: Samples, monologue: Path
+) -> None:
+    with talk(card, tmp_path, "--script", monologue, "--barge-in", "off") as talking, card.hear() as heard:
+        talking.wait_for("speak; Ctrl-C ends the conversation")
+        card.speak(question)
+        wait_for(lambda: np.abs(heard()[-RATE:]).max() > 0.1, "the answer")
+        card.speak(question)
+        talking.wait_for("you ", 2)
+        assert talking.end() == 130
+
+    assert cuts(talking) == []
+    assert not talking.events("output_audio_buffer.cleared")
+
+
+def test_a_card_that_is_unplugged_and_comes_back_is_taken_up_again(
+    card: VirtualCard, tmp_path: Path, question: Samples
+) -> None:
+    with talk(card, tmp_path) as talking:
+        talking.wait_for("speak; Ctrl-C ends the conversation")
+        card.unplug()
+        talking.wait_for("is gone: the conversation waits for another")
+        card.plug_in()
+        talking.wait_for("ms to the speaker", 2)
+        with card.hear() as heard:
+            card.speak(question)
+            talking.wait_for("model  [")
+            sound = heard()
+        assert talking.end() == 130
+
+    spoken = question[slice(*loud(question))]
+    assert correlation(sound, spoken[RATE // 2 : RATE * 3 // 2]) > 0.95
+    assert [event["state"] for event in talking.events("engine.sound_card")][:2] == ["lost", "there"]
+    assert engine("replay", talking.recording()) == 0
+
+
+def test_a_card_that_does_not_come_back_ends_the_conversation_with_its_recording(
+    card: VirtualCard, tmp_path: Path
+) -> None:
+    with talk(card, tmp_path, "--card-wait", "0.5") as talking:
+        talking.wait_for("speak; Ctrl-C ends the conversation")
+        card.unplug()
+        assert talking.process.wait(60) == 2
+
+    assert "engine: the sound card is gone, and no other is there: " in talking.said.splitlines()[-1]
+    assert json.loads((talking.recording() / "recording.json").read_text())["ended"]["complete"]
+    assert engine("replay", talking.recording()) == 0
+
+
+def test_a_device_that_is_not_there_is_one_line_and_no_recording(card: VirtualCard, tmp_path: Path) -> None:
+    with talk(card, tmp_path, "--input-device", "Theremin") as talking:
+        assert talking.process.wait(60) == 2
+
+    (line,) = talking.said.splitlines()
+    assert line.startswith("engine: --input-device Theremin: there is no such microphone; there ")
+    assert not (tmp_path / "recordings").exists()
