@@ -8,9 +8,10 @@ No function is called here.
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, TypeAlias, get_type_hints
+from types import UnionType
+from typing import Any, Final, NamedTuple, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Raw, Struct
@@ -35,27 +36,27 @@ class Documented(NamedTuple):
     parameters: Mapping[str, str]
 
 
-def arguments_of(function: ToolFunction, *, filled: type | None = None) -> tuple[type[Struct], str | None]:
-    """A struct with a field for each parameter that the model fills, and the name of the one that the engine fills.
+def arguments_of(function: ToolFunction, *, filled: type | None = None) -> tuple[type[Struct], Sequence[str]]:
+    """A struct with a field for each parameter that the model fills, and the names of those that the engine fills.
 
     Args:
         function: The function.
-        filled: What the engine fills: a parameter of this type, or of one that it is made from.
+        filled: What the engine fills: each parameter of this type, or of one that it is made from, or of none instead.
 
     Raises:
         TypeError: A parameter cannot be given by name, has no type, or one that cannot be found.
     """
     hints = _hints(function)
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
-    by_engine = None
+    by_engine: list[str] = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in _BY_NAME:
             raise TypeError(f"{parameter} cannot be given by name")
         if parameter.name not in hints:
             raise TypeError(f"the parameter {parameter.name!r} has no type")
         hint, default = hints[parameter.name], parameter.default
-        if filled is not None and hint in filled.__mro__[:-1]:
-            by_engine = parameter.name
+        if filled is not None and any(each in filled.__mro__[:-1] for each in _alternatives(hint)):
+            by_engine.append(parameter.name)
         elif default is parameter.empty:
             fields.append((parameter.name, hint))
         else:
@@ -67,9 +68,11 @@ def schema_of(function: ToolFunction, arguments: type[Struct]) -> ToolSchema:
     """What the model is told.
 
     Raises:
-        TypeError: JSON cannot carry what the function takes.
+        TypeError: JSON cannot carry what the function takes, or it gives one thing after the other.
         ValueError: Its name is none that a model can call.
     """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError("it yields, and a call has one result")
     if not _NAME.fullmatch(function.__name__):
         raise ValueError("a function of the Realtime API has a name of 1 to 64 letters a to z, digits and _")
     documented = read_docstring(inspect.getdoc(function) or "")
@@ -113,6 +116,11 @@ class _Always:
         """Tell the model the default, if JSON can carry it."""
         with suppress(TypeError, ValueError, RecursionError):
             told["default"] = Raw(msgspec.json.encode(self._default))
+
+
+def _alternatives(hint: object) -> Sequence[object]:
+    """A type, or those of which there is to be one."""
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 
 def _hints(function: ToolFunction) -> dict[str, Any]:

@@ -79,20 +79,20 @@ class Tool:
 
         Args:
             function: The function.
-            options: Given to the parameter of this type, or of one that it is made from; the model sees nothing of it.
+            options: Given to each parameter of this type, or of one that it is made from; the model sees nothing of it.
 
         Raises:
             UsageError: A parameter has no type, or one that JSON cannot carry, or cannot be given by name; or the
-                function's name is none that a model can call.
+                function's name is none that a model can call; or it yields.
         """
         try:
-            arguments, by_engine = arguments_of(function, filled=type(options))
+            arguments, by_engine = arguments_of(function, filled=None if options is None else type(options))
             decoder = Decoder(arguments)
             schema = schema_of(function, arguments)
         except (TypeError, ValueError, RuntimeError) as error:
             why = str(error).rpartition("\n")[2]  # msgspec says first what its own callers could do
             raise UsageError(f"the tool {function.__name__!r} cannot be offered to the model: {why}") from error
-        return cls(function, decoder, schema, {} if by_engine is None else {by_engine: options})
+        return cls(function, decoder, schema, dict.fromkeys(by_engine, options))
 
     @property
     def is_async(self) -> bool:

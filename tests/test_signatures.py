@@ -1,7 +1,7 @@
 """What the model is told of a function comes from its name, its docstring and its annotations."""
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -244,6 +244,14 @@ def größe(city: str) -> str:
     return city
 
 
+def counts(city: str) -> Iterator[str]:
+    yield city
+
+
+async def counts_later(city: str) -> AsyncIterator[str]:
+    yield city
+
+
 def mangled(__city: str) -> str:  # noqa: PYI063 - not what is meant here
     return __city
 
@@ -261,6 +269,8 @@ def mangled(__city: str) -> str:  # noqa: PYI063 - not what is meant here
         (not_there, "has no attribute 'Citty'"),
         (größe, "a name of 1 to 64 letters a to z, digits and _"),
         (mangled, "__city"),
+        (counts, "it yields, and a call has one result"),
+        (counts_later, "it yields, and a call has one result"),
     ],
 )
 def test_a_function_that_cannot_be_offered_is_named(function: Callable[..., object], what: str) -> None:
@@ -358,3 +368,21 @@ def test_options_are_given_by_the_engine_and_the_model_sees_nothing_of_them() ->
     assert tools.run(RunTool("call_1", "ask", '{"city":"Ulm"}')).output == "https://here.example/Ulm"
     assert tools.run(RunTool("call_2", "ask", '{"city":"Ulm","wired":{}}')).failed
     assert tools.run(RunTool("call_3", "weather", '{"place":{"city":"Ulm"}}')).output == "[20.5]"
+
+
+def test_each_parameter_of_that_type_is_filled_also_one_that_may_be_none() -> None:
+    def compare(one: Options, other: Wired, third: Options | None = None, fourth: Optional[Wired] = None) -> list[str]:  # noqa: UP045 - as many write it
+        return [each.url if each else "none" for each in (one, other, third, fourth)]
+
+    tools = Tools([compare], options=Options("https://here.example"))
+
+    assert json.loads(bytes(tools.schemas[0].parameters))["properties"] == {}
+    assert json.loads(tools.run(RunTool("call_1", "compare", "")).output) == ["https://here.example"] * 4
+
+
+def test_without_options_nothing_is_filled() -> None:
+    def ask(nothing: None, city: str | None) -> str:
+        return f"{nothing} {city}"
+
+    assert list(told(ask)["properties"]) == ["nothing", "city"]
+    assert Tools([ask]).run(RunTool("call_1", "ask", '{"nothing":null,"city":null}')).output == "None None"
