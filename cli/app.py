@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Annotated, Final
 
 from cyclopts import App, Parameter
-from cyclopts.exceptions import CycloptsError, UnusedCliTokensError
+from cyclopts.exceptions import CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from cli.out import Out, abandon, escape, flush
 from realtime_engine.errors import EngineError, UsageError, first, place
@@ -93,6 +93,8 @@ def _plain(error: CycloptsError) -> str:
             words = "a word" if len(left) == 1 else f"{len(left)} words"
             return f"nothing asks for {words}: see engine serve --help; what has spaces needs quotes"
         return f"nothing asks for {' '.join(left)!r}: see {' '.join(['engine', *chain])} --help"
+    if isinstance(error, MissingArgumentError) and error.argument is not None and error.keyword is None:
+        return f"{error.argument.name} must be given: see {' '.join(['engine', *(error.command_chain or ())])} --help"
     return str(error)
 
 

@@ -21,7 +21,8 @@ def config(*, example: Flag = False, check: Path | None = None) -> int:
     Args:
         example: Print a complete engine.toml, with all defaults and what they mean.
         check: Read a file and say whether every table, key and value in it is known. What stands in [session] is for
-            the model's server to judge.
+            the model's server to judge; and what stands in [tools], if the file does not name their module, for
+            that.
     """
     if example == (check is not None):
         raise UsageError("say what is wanted: engine config --example, or engine config --check FILE")
@@ -35,6 +36,9 @@ def config(*, example: Flag = False, check: Path | None = None) -> int:
 
     config = ConfigFile.read(check)
     check_config(config)
-    but = ", but for what stands in [session], which only the model's server can judge"
-    lines().print(f"{check}: all of it is known{but if config.table('session') else ''}")
+    left = {"session": "the model's server"}
+    if not config.table("serve").get("tools"):
+        left["tools"] = "the module of --tools"
+    but = [f"in [{name}], which only {who} can judge" for name, who in left.items() if config.table(name)]
+    lines().print(f"{check}: all of it is known{', but for what stands ' if but else ''}{' and '.join(but)}")
     return 0

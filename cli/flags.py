@@ -39,7 +39,7 @@ def arguments_of(
     return [
         _argument(field, hints[field.name], helps.get(field.name, ""), group, given.get(field.name, default_of(field)))
         for field in fields(options)
-        if field.name not in leave_out
+        if field.init and field.name not in leave_out
     ]
 
 

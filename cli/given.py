@@ -33,7 +33,7 @@ PLUGINS: Final[Mapping[str, str]] = {"transport": TRANSPORTS, "upstream": UPSTRE
 
 def settable(options: type) -> Mapping[str, Field[object]]:
     """The fields that a file may set, by name; what several flags fill in their order is a matter of flags."""
-    return {field.name: field for field in fields(options) if "flags" not in field.metadata}
+    return {field.name: field for field in fields(options) if field.init and "flags" not in field.metadata}
 
 
 def plugins() -> Iterator[tuple[str, str, type]]:

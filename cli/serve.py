@@ -129,8 +129,6 @@ def check_config(config: ConfigFile) -> None:
         choose_transport(common.transport, server=True)
         choose_upstream(common.upstream, key=None)
         tools = choose_tools(common.tools)
-        if tools is not None:
-            config.values(tools.Options, "tools")
         check_tools(common)
         may_set(common.client_may_set, local=True)
         reconnect_of(common)
@@ -138,6 +136,8 @@ def check_config(config: ConfigFile) -> None:
         _limits(make(LimitOptions, config.values(LimitOptions, "limits")), config)
     except UsageError as error:
         raise UsageError(f"{config.name}: {error}") from error
+    if tools is not None:
+        config.values(tools.Options, "tools")
 
 
 def _of_tools(module: "ToolModule | None", config: ConfigFile) -> dict[str, object]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cli.flags import arguments_of, make
 from cli.options import ConversationOptions
-from realtime_engine.errors import UsageError
+from realtime_engine.errors import EngineError, UsageError
 
 if TYPE_CHECKING:  # where nobody names a module, the help need not wait for it
     from realtime_engine.tool_modules import ToolModule
@@ -44,8 +44,13 @@ def make_tools(
         return None
     try:
         options: object = make(module.Options, values)
+    except EngineError:
+        raise
     except ValueError as error:
         raise UsageError(f"--tools {module.name}: {error}") from error
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise UsageError(f"--tools {module.name}: its Options cannot be made: {problem}") from error
     return module.tools(options, timeout=common.tool_timeout, at_once=common.tools_at_once)
 
 

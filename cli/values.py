@@ -16,6 +16,8 @@ class Makes(Protocol):
         """Make it."""
 
 
+_LISTS: Final = (tuple, list)
+
 _WORDS: Final[Mapping[object, str]] = {
     str: "a text",
     int: "a whole number",
@@ -41,7 +43,7 @@ def read_text(text: str, field: Field[object], hint: object, where: str) -> obje
     Raises:
         UsageError: See `read_value`.
     """
-    is_list = any(get_origin(each) is tuple for each in alternatives(hint))
+    is_list = any(get_origin(each) in _LISTS for each in alternatives(hint))
     value = [entry.strip() for entry in text.split(",")] if is_list else text
     return _read(value, maker_of(field, hint), hint, where, strict=False)
 
@@ -105,7 +107,7 @@ def accepted(hint: object) -> str:
 def _accepted(hint: object) -> str:
     if get_origin(hint) is Literal:
         return " or ".join(f'"{choice}"' for choice in get_args(hint))
-    if get_origin(hint) is tuple:
+    if get_origin(hint) in _LISTS:
         return f"a list, each entry {accepted(get_args(hint)[0])}"
     return _WORDS.get(hint, str(hint))
 

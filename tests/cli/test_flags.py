@@ -108,6 +108,19 @@ def test_a_flag_of_another_plug_in_is_not_taken() -> None:
     assert make(Options, {"host_name": "x", "other": 1}) == Options(host_name="x")
 
 
+def test_a_field_that_makes_itself_has_no_flag() -> None:
+    @dataclass(frozen=True)
+    class Circle:
+        radius: float
+        area: float = field(init=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "area", 3 * self.radius**2)
+
+    assert make(Circle, parsed("--radius", "2", options=Circle)).area == 12
+    assert [argument.name for argument in arguments_of(Circle, group="")] == ["radius"]
+
+
 def test_several_flags_can_fill_a_field_in_their_order() -> None:
     values = parsed("--host-name", "-", "--upper", "a", "--file=B", "--upper", "-c")
 

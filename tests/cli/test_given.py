@@ -27,9 +27,11 @@ class Options:
     key: Path | None = None
     origins: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    names: list[str] = field(default_factory=list)
     log: Literal["console", "json"] | None = None
     largest: int = field(default=1, metadata={"parse": size})
     turns: tuple[object, ...] = field(default=(), metadata={"flags": {"--input": Path}})
+    address: str = field(init=False, default="")
 
 
 def config(text: str, tmp_path: Path) -> ConfigFile:
@@ -158,9 +160,11 @@ def test_the_environment_says_the_same_in_text(monkeypatch: pytest.MonkeyPatch) 
         "KEY": "key.txt",
         "ORIGINS": "https://a, https://b",
         "PORTS": "1,2",
+        "NAMES": "a, b",
         "LOG": "json",
         "LARGEST": "2K",
         "TURNS": "x",
+        "ADDRESS": "x",
     }
     for name, text in said.items():
         monkeypatch.setenv(f"ENGINE_{name}", text)
@@ -172,6 +176,7 @@ def test_the_environment_says_the_same_in_text(monkeypatch: pytest.MonkeyPatch) 
         "key": Path("key.txt"),
         "origins": ("https://a", "https://b"),
         "ports": (1, 2),
+        "names": ["a", "b"],
         "log": "json",
         "largest": 2000,
     }

@@ -283,7 +283,9 @@ def test_functions_are_told_their_options_by_flags(
     assert engine("run", "--upstream", "fake", "--text", "Ulm?", "--tools", "sky.py", "--sky", "hail") == 0
     assert "tool   → hail in Ulm" in capsys.readouterr().out
     assert engine("run", "--upstream", "fake", "--text", "Ulm?", "--tools", "sky.py") == 2
-    assert "requires an argument" in capsys.readouterr().err
+    assert capsys.readouterr().err == "engine: --sky must be given: see engine run --help\n"
+    assert engine("run", "--upstream", "fake", "--text", "Ulm?", "--tools", "sky.py", "--sky") == 2
+    assert capsys.readouterr().err == 'engine: Command "run" parameter --sky requires an argument.\n'
 
 
 def test_a_flag_that_two_plug_ins_claim_is_named(

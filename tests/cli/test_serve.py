@@ -284,6 +284,8 @@ class Options:
     def __post_init__(self):
         if self.lamps < 0:
             raise ValueError(f"--lamps must not be negative, not {self.lamps}")
+        if self.lamps > 9:
+            raise KeyError("too many")
 
 def describe(options: Options) -> str:
     \"\"\"Say what there is.\"\"\"
@@ -331,6 +333,11 @@ def test_the_help_has_what_functions_are_told(capsys: pytest.CaptureFixture[str]
         ("[serve]\ntool_timeout = 0", (), "--tool-timeout must be more than 0 seconds, not 0.0"),
         ("[serve]\ntools_at_once = 0", (), "--tools-at-once must be at least 1, not 0"),
         ("", ("--tools", "told.py", "--lamps", "-1"), "--tools told.py: --lamps must not be negative, not -1"),
+        (
+            "",
+            ("--tools", "told.py", "--lamps", "10"),
+            "--tools told.py: its Options cannot be made: KeyError: 'too many'",
+        ),
         ('tools = "told.py"', (), "tools: it belongs in [serve]"),
     ],
 )
@@ -345,11 +352,26 @@ def test_what_is_wrong_about_functions_is_one_line_and_status_2(
     assert problem in line
 
 
-@pytest.mark.parametrize("text", ['[serve]\ntools = "told.py"\n[tools]\nlapms = 2', "[serve]\ntool_timeout = 0"])
-def test_what_a_file_says_of_functions_is_checked_before_it_is_used(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[serve]\ntools = "told.py"\n[tools]\nlapms = 2', "[tools] lapms: unknown key; did you mean lamps?"),
+        ("[serve]\ntool_timeout = 0", "--tool-timeout must be more than 0 seconds"),
+    ],
+)
+def test_what_a_file_says_of_functions_is_checked_before_it_is_used(
+    text: str, problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("told.py").write_text(TOOLS)
+    file = write(text)
 
-    assert engine("config", "--check", write(text)) == 2
+    assert engine("config", "--check", file) == 2
+    assert capsys.readouterr().err.startswith(f"engine: {file}: {problem}")
+
+
+def test_what_it_says_to_functions_that_it_does_not_name_cannot_be_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert engine("config", "--check", write("[tools]\nlamps = 2")) == 0
+    assert " but for what stands in [tools], which only the module of --tools can judge" in capsys.readouterr().out
 
 
 def test_how_functions_run_is_said_by_flags() -> None:
