@@ -39,6 +39,7 @@ help; loaded when they are called."""
 
 LOADED_LATER: Final[dict[str, str]] = {
     "devices": "List the microphones and speakers of this computer, or test them; * marks the defaults.",
+    "doctor": "See what is there on this computer, what is missing, and how that is mended.",
     "config": "Print an example of a server's configuration, or check one.",
     "replay": "Feed recordings to the engine of today; exit 1 if it does anything else.",
     "inspect": "Show what happened in recorded conversations.",

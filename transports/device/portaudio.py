@@ -17,7 +17,9 @@ from realtime_engine.errors import UsageError
 
 Kind: TypeAlias = Literal["input", "output"]
 
-_WORDS: Final[dict[Kind, str]] = {"input": "microphone", "output": "speaker"}
+WORDS: Final[dict[Kind, str]] = {"input": "microphone", "output": "speaker"}
+"""What a device is, as what it is used for."""
+
 _STDERR: Final = 2
 _LIST: Final = "`engine devices` lists what there is"
 
@@ -103,7 +105,7 @@ def choose(found: Sequence[SoundDevice], wanted: str | None, kind: Kind) -> Soun
     Raises:
         UsageError: There is none, or several; the message names those there are.
     """
-    word, able = _WORDS[kind], [device for device in found if device.channels(kind)]
+    word, able = WORDS[kind], [device for device in found if device.channels(kind)]
     if not able:
         raise UsageError(f"this computer has no {word}: plug one in; {_LIST}")
     matches: Sequence[SoundDevice]
@@ -164,7 +166,7 @@ def accepted(sounddevice: ModuleType, device: SoundDevice, kind: Kind, *, rate: 
             problem = error
         else:
             return Setup(*setup)
-    raise UsageError(f"{device.name} cannot be used as a {_WORDS[kind]}: {problem}; {_LIST}")
+    raise UsageError(f"{device.name} cannot be used as a {WORDS[kind]}: {problem}; {_LIST}")
 
 
 @contextmanager

@@ -1,0 +1,130 @@
+"""``engine doctor``: each thing that is there, and each that is missing, with its mend."""
+
+import importlib
+import socket
+from collections.abc import Sequence
+from types import ModuleType
+
+import pytest
+
+from realtime_engine.errors import UsageError
+from tests.cli.fake import engine
+from transports.device.portaudio import SoundDevice
+
+CARD = SoundDevice(3, "Headset", "ALSA", 1, 2, 48_000, frozenset({"input", "output"}))
+
+
+@pytest.fixture(autouse=True)
+def _card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transports.device.portaudio.devices", lambda: [CARD])
+
+
+def without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """Let a module be none that is installed."""
+    load = importlib.import_module
+
+    def import_module(name: str) -> ModuleType:
+        if name == missing:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        return load(name)
+
+    monkeypatch.setattr("cli.doctor.importlib.import_module", import_module)
+
+
+def told(capsys: pytest.CaptureFixture[str], *flags: str, status: int = 0) -> Sequence[str]:
+    """The lines that it prints."""
+    assert engine("doctor", *flags, "--port", "0") == status
+    return capsys.readouterr().out.splitlines()
+
+
+def test_all_that_is_there_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+
+    lines = told(capsys)
+
+    assert [line.partition(":")[0] for line in lines] == [
+        *("ok  libraries", "ok  key", "ok  extra speech", "ok  extra device", "ok  microphone", "ok  speaker"),
+        *("ok  certificates", "ok  port 0"),
+    ]
+    assert "ok  microphone: Headset, 48000 Hz, ALSA" in lines
+    assert "secret" not in "".join(lines)
+
+
+def test_without_a_key_the_embedded_model_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = told(capsys)
+
+    at = lines.index("--  key: there is none: the embedded model answers, which needs none")
+    assert lines[at + 1] == "      mend: export OPENAI_API_KEY=..., or --key-file FILE"
+
+
+def test_an_extra_that_is_missing_is_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without(monkeypatch, "espeakng_loader")
+
+    lines = told(capsys)
+
+    at = lines.index("--  extra speech: missing: the embedded model answers in tones")
+    assert lines[at + 1] == "      mend: pip install 'realtime-engine[speech]'"
+
+
+def test_a_library_that_is_missing_is_status_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without(monkeypatch, "soxr")
+
+    lines = told(capsys, status=2)
+
+    assert lines[0] == "--  libraries: missing or broken: soxr (No module named 'soxr')"
+    assert lines[1] == "      mend: pip install realtime-engine"
+
+
+def test_portaudio_that_is_missing_is_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing() -> Sequence[SoundDevice]:
+        raise UsageError("the sound card needs PortAudio: sudo apt-get install libportaudio2")
+
+    monkeypatch.setattr("transports.device.portaudio.devices", missing)
+
+    lines = told(capsys)
+
+    at = lines.index("--  extra device: the sound card needs PortAudio")
+    assert lines[at + 1] == "      mend: sudo apt-get install libportaudio2"
+
+
+def test_a_computer_without_a_microphone_is_told_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("transports.device.portaudio.devices", list)
+
+    lines = told(capsys)
+
+    assert "--  microphone: missing" in lines
+    assert "      mend: this computer has no microphone: plug one in; `engine devices` lists what there is" in lines
+
+
+def test_certificates_that_are_missing_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Nowhere:
+        cafile, capath = None, "/nowhere"
+
+    monkeypatch.setattr("cli.doctor.ssl.get_default_verify_paths", Nowhere)
+
+    assert "--  certificates: missing: no hosted model can be trusted" in told(capsys)
+
+
+def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert engine("doctor", "--port", str(port)) == 0
+
+    assert f"--  port {port}: 127.0.0.1 cannot be listened at: Address already in use" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("host", "port"), [("192.0.2.1", "0"), ("127.0.0.1", "70000")])
+def test_an_address_that_is_none_is_told(host: str, port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert engine("doctor", "--host", host, "--port", port) == 0
+
+    assert f"--  port {port}: {host} cannot be listened at: " in capsys.readouterr().out
