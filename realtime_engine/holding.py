@@ -23,7 +23,7 @@ from realtime_engine.link import Link, listen
 from realtime_engine.raw_events import RawEvent
 from realtime_engine.tongues import Tongue
 from realtime_engine.tools import Tools
-from realtime_engine.updates import AudioDelta, Missed, Update
+from realtime_engine.updates import Missed, Update
 
 GRACE: Final = 2.0
 """Seconds for the server's last words after the application has closed the conversation."""
@@ -232,7 +232,7 @@ class Holding:
             self.dialogue.advance(now)
             for meant in self._meant(message):
                 self.dialogue.heard(now, meant)
-                self._carry_out()
+                self._carry_out(len(meant.raw))
         self._flush()
         return not (self.updates.full or self.events.full)
 
@@ -255,7 +255,7 @@ class Holding:
     async def _call(self, call: RunTool) -> None:
         result = await self.tools.run_in_time(call)
         self.dialogue.answer(self.now(), result)
-        self._carry_out()
+        self._carry_out(len(result.output))
         self._flush()
 
     # --- small things ---------------------------------------------------------------------------------------
@@ -267,7 +267,8 @@ class Holding:
         if self.closed is not None and self.closed[0] != NORMAL:
             raise _ended(*self.closed)
 
-    def _carry_out(self) -> None:
+    def _carry_out(self, size: int = 0) -> None:
+        """Do what is to be done. ``size``: bytes that it has come of; what is told of it weighs as much."""
         todo = self.dialogue.take()
         for frame in todo.frames:
             raw, lost = self._tongue.say(frame)
@@ -276,7 +277,8 @@ class Holding:
             self._link.write(raw, Kind.TEXT)
             self.events.tell(RawEvent(self.now(), "client", Message(Side.FRONT, Kind.TEXT, raw)), len(raw))
         for update in (*todo.updates, *self.dialogue.take().updates):
-            self.updates.tell(update, len(update.audio) if isinstance(update, AudioDelta) else 0)
+            self.updates.tell(update, size)
+            size = 0
         for call in todo.calls:
             self._calls.start_soon(self._call, call)
 

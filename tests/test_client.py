@@ -437,6 +437,28 @@ async def test_a_long_session_that_nobody_follows_does_not_grow(autojump_clock: 
         assert first.count > 100
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        piece("output_text.delta", delta="x" * 10_000),
+        piece("output_audio_transcript.delta", delta="x" * 10_000),
+        piece("function_call_arguments.delta", delta="x" * 10_000, call_id="call_1"),
+        {"type": "session.updated", "session": {"type": "realtime", "instructions": "x" * 10_000}},
+        error(message="x" * 10_000),
+    ],
+    ids=lambda said: str(said["type"]),
+)
+async def test_all_that_nobody_asks_for_weighs_what_it_carries(
+    autojump_clock: trio.testing.MockClock, said: dict[str, Any]
+) -> None:
+    async with open_client(Played(greeting().at(1, *[said] * 20)), backlog=100_000) as client:
+        await trio.sleep(2)
+
+        first = await anext(client.updates())
+        assert isinstance(first, Missed)
+        assert first.count > 10
+
+
 async def test_raw_events_are_told_both_ways(autojump_clock: trio.testing.MockClock) -> None:
     script = typed().at(3, {"type": "vendors.own", "data": 7}, b"\0\1")
     heard: list[tuple[float, str, str]] = []
