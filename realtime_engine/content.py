@@ -11,9 +11,11 @@ from realtime_engine.errors import UsageError
 from realtime_engine.objects import ContentPart
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from typing_extensions import Buffer
 
-    Sound: TypeAlias = Buffer
+    Sound: TypeAlias = Buffer | NDArray[np.int16] | NDArray[np.float32] | NDArray[np.float64]
     """``bytes`` in the session's format, or an array of 16-bit or of floating-point samples (-1 to 1), mono."""
 
 _PICTURES: Final = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
@@ -78,10 +80,7 @@ def pcm(sound: "Sound") -> bytes:
     Raises:
         UsageError: It is no sound.
     """
-    try:
-        view = memoryview(sound)
-    except TypeError as error:
-        raise UsageError(f"sound is bytes, or an array of samples, not {type(sound).__name__}") from error
+    view = _view(sound)
     if view.ndim != 1:
         raise UsageError(f"sound is mono: an array of one dimension, not {view.ndim}")
     if view.format in _BYTES or view.format in _WHOLE:
@@ -93,6 +92,13 @@ def pcm(sound: "Sound") -> bytes:
 
         return to_pcm16(np.frombuffer(view.tobytes(), _FLOATING[view.format]).astype(np.float32))
     raise UsageError(f"sound is bytes, 16-bit samples or floating-point samples, not of the format {view.format!r}")
+
+
+def _view(sound: object) -> memoryview:
+    try:
+        return memoryview(sound)  # type: ignore[arg-type]  # it says itself what is none
+    except TypeError as error:
+        raise UsageError(f"sound is bytes, or an array of samples, not {type(sound).__name__}") from error
 
 
 def _part(content: Content, written: str, format: AudioFormat) -> ContentPart:  # noqa: A002

@@ -1,7 +1,9 @@
 """What an editor knows of the client: mypy holds these when the code is checked, and they hold when it runs."""
 
+from array import array
 from typing import assert_type
 
+import numpy as np
 import pytest
 import trio.testing
 
@@ -27,6 +29,18 @@ SETTINGS: SessionSettings = {
 def double(number: int) -> int:
     """Twice as much."""
     return 2 * number
+
+
+@pytest.mark.usefixtures("autojump_clock")
+async def test_sound_is_bytes_or_an_array_of_samples() -> None:
+    script = Script().on("connected", session())
+
+    async with open_client(Played(script)) as client:
+        for sound in (b"\1\0", array("h", [1]), np.ones(1, np.int16), np.full(1, 1 / 32767)):
+            await client.append_audio(sound)
+        await client.send_user_message("Listen:", np.ones(1, np.float32))
+
+    assert [event["audio"] for event in script.all("input_audio_buffer.append")] == ["AQA="] * 4
 
 
 @pytest.mark.usefixtures("autojump_clock")
