@@ -21,14 +21,15 @@ PUBLIC: Final = {
         *("isConnected", "reset", "connect", "waitForSessionCreated", "disconnect", "getTurnDetectionType", "addTool"),
         *("removeTool", "deleteItem", "updateSession", "sendUserMessageContent", "appendInputAudio", "createResponse"),
         *("cancelResponse", "waitForNextItem", "waitForNextCompletedItem", "defaultSessionConfig", "sessionConfig"),
-        *("defaultServerVadConfig", "dangerouslyAllowAPIKeyInBrowser", "debug"),
+        *("defaultServerVadConfig", "dangerouslyAllowAPIKeyInBrowser", "debug", "transcriptionModels", "client.tools"),
+        *("sessionCreated", ".realtime`", ".conversation`", "inputAudioBuffer"),
     ),
     "Its events": (
         *("realtime.event", "conversation.updated", "conversation.item.appended", "conversation.item.completed"),
         *("conversation.interrupted", "error", "close", "server.", "client."),
     ),
     "RealtimeEventHandler": ("on", "onNext", "off", "offNext", "clearEventHandlers", "waitForNext", "dispatch"),
-    "RealtimeAPI": ("connect", "isConnected", "disconnect", "send", "receive"),
+    "RealtimeAPI": ("connect", "isConnected", "disconnect", "send", "receive", "log", "defaultUrl", "url", "apiKey"),
     "RealtimeConversation": (
         *("clear", "queueInputAudio", "processEvent", "getItem", "getItems", "defaultFrequency", "responses"),
         *("formatted.text", "formatted.transcript", "formatted.audio", "formatted.tool", "formatted.output"),

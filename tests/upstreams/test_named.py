@@ -51,6 +51,7 @@ def test_a_key_of_the_environment_is_used_where_none_is_given(monkeypatch: pytes
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
 
     assert dict(server(upstream_named("ws://127.0.0.1:8000")).headers) == {"Authorization": "Bearer secret"}
+    assert server(upstream_named("openai")).host == "api.openai.com"
 
 
 @pytest.mark.parametrize(
