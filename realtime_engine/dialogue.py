@@ -15,7 +15,7 @@ from msgspec import UNSET, Raw, Struct
 from msgspec.structs import replace
 
 from realtime_engine import events as ev
-from realtime_engine.audio import AudioFormat, decode_base64
+from realtime_engine.audio import PCM16, AudioFormat, decode_base64
 from realtime_engine.commands import RunTool
 from realtime_engine.conversation import Entry, entry_of
 from realtime_engine.dialect import to_ga
@@ -90,6 +90,7 @@ class Dialogue:
         self._interruption = Interruption()
         self._responses = Responses()
         self._turn_detection: TurnDetection | None = TurnDetection()
+        self._input_format = PCM16
         self._ending: str | None = None  # the answer that the server stops by itself, or was told to stop
         self._calls: dict[str, Item] = {}  # those that are open
         self._oddities: set[str] = set()
@@ -106,8 +107,9 @@ class Dialogue:
 
     @property
     def input_format(self) -> AudioFormat:
-        """The format of the user's speech."""
-        return self._turns.format
+        """The format of the user's speech that is asked for, or that the server has."""
+        asked = self.asked.input_format if self._unconfirmed else None
+        return asked or self._input_format
 
     @property
     def output_format(self) -> AudioFormat:
@@ -118,9 +120,14 @@ class Dialogue:
     def turn_detection(self) -> str | None:
         """The kind that is asked for, or that the server has; None: the application says when a turn is over."""
         asked = self.asked.turn_detection
-        if asked is not UNSET and (self.asked.awaited or self.session is None):
+        if asked is not UNSET and self._unconfirmed:
             return str(asked.get("type", TurnDetection().type)) if isinstance(asked, dict) else None
         return None if self._turn_detection is None else self._turn_detection.type
+
+    @property
+    def _unconfirmed(self) -> bool:
+        """Whether the server has yet to say what has become of all that was asked of the session."""
+        return self.asked.awaited or self.session is None
 
     @property
     def deadline(self) -> float:
@@ -176,6 +183,7 @@ class Dialogue:
 
     def append(self, now: float, audio: bytes) -> None:
         """The user speaks."""
+        self._turns.use(self.input_format)
         self._frames += [ev.append_frame(chunk.audio) for chunk in self._turns.append(now, audio)]
 
     def commit(self, event_id: str = "") -> None:
@@ -406,7 +414,7 @@ class Dialogue:
         if session.turn_detection is not UNSET:
             self._turn_detection = session.turn_detection
         if session.input_format is not UNSET:
-            self._turns.use(session.input_format)
+            self._input_format = session.input_format
         if session.output_format is not UNSET:
             self._playback.format = self.items.audio.format = session.output_format
         self.session = msgspec.json.decode(msgspec.json.decode(raw, type=_WithSession).session)

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from realtime_engine.audio import AudioFormat as WireFormat
 from realtime_engine.dialect import to_ga
 from realtime_engine.errors import UsageError
 from realtime_engine.objects import Json
@@ -169,10 +170,15 @@ class AskedSettings:
     @property
     def turn_detection(self) -> "Json | UnsetType":
         """``audio.input.turn_detection``; UNSET: nobody has said anything about it."""
-        found: Json | UnsetType = self.current
-        for name in ("audio", "input", "turn_detection"):
-            found = found.get(name, UNSET) if isinstance(found, dict) else UNSET
-        return found
+        return _at(self.current, ("audio", "input", "turn_detection"))
+
+    @property
+    def input_format(self) -> WireFormat | None:
+        """``audio.input.format``; None: nobody has said anything about it that can be understood."""
+        try:
+            return msgspec.convert(_at(self.current, ("audio", "input", "format")), WireFormat)
+        except msgspec.ValidationError:
+            return None
 
     @property
     def awaited(self) -> bool:

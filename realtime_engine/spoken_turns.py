@@ -64,7 +64,7 @@ class SpokenTurns:
 
     def use(self, format: AudioFormat) -> None:  # noqa: A002
         """Audio comes in this format from now on."""
-        if format != self._microphone.format:
+        if format.type != self._microphone.format.type:  # some servers leave the rate out
             self._microphone.stop()
             self._microphone.format = format
             self._recent.use(format)

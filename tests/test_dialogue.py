@@ -221,6 +221,28 @@ def test_formats_are_those_of_the_session() -> None:
     assert talk.all(AudioDelta)[0].audio == b"\1\2\3"
 
 
+def test_the_format_of_what_is_said_is_the_one_that_was_asked_for_until_the_server_says_what_it_is() -> None:
+    talk = Talk(session={"audio": {"input": {"format": {"type": "audio/pcmu"}}}})
+    talk.want(lambda dialogue: dialogue.begin())
+    talk.hear(session(format={"type": "audio/pcm", "rate": 24_000}))
+    append(talk, b"\1\2\3")
+    append(talk, b"\4")
+    talk.want(lambda dialogue: dialogue.commit())
+    talk.hear(session("session.updated", format={"type": "audio/pcmu"}))
+    talk.hear({"type": "input_audio_buffer.committed", "item_id": "item_1"}, added(message("item_1")))
+
+    assert [event.get("audio") for event in talk.sent[1:3]] == ["AQID", "BA=="]
+    assert [each.audio for each in talk.dialogue.items] == [b"\1\2\3\4"]
+
+
+def test_a_format_that_the_server_refuses_is_not_used() -> None:
+    talk = Talk(session={"audio": {"input": {"format": {"type": "audio/pcmu"}}}})
+    talk.want(lambda dialogue: dialogue.begin())
+    talk.hear(session(), error(talk.sent[0]["event_id"]))
+
+    assert talk.dialogue.input_format.type == "audio/pcm"
+
+
 # --- the user -------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime_engine.audio import PCMU
+from realtime_engine.audio import PCMU, AudioFormat
 from realtime_engine.spoken_turns import SpokenTurns
 
 MS = 48  # bytes
@@ -112,12 +112,20 @@ def test_what_was_taken_back_belongs_to_no_turn() -> None:
 def test_another_format_begins_anew() -> None:
     said = turns()
     said.append(0.0, b"\1\0\2")
-    said.use(said.format)
     said.use(PCMU)
     said.use(PCMU)
 
     assert [chunk.audio for chunk in said.append(0.1, b"\3")] == [b"\3"]
     assert said.committed(None, None) == b"\3"
+
+
+def test_a_server_that_leaves_the_rate_out_means_the_same_format() -> None:
+    said = turns()
+    said.append(0.0, b"\1\0\2")
+    said.use(AudioFormat("audio/pcm"))
+
+    assert [chunk.audio for chunk in said.append(0.1, b"\3")] == [b"\2\3"]
+    assert said.committed(None, None) == b"\1\0\2\3"
 
 
 def test_no_more_than_the_newest_is_kept() -> None:
