@@ -1,7 +1,7 @@
 """Hold one conversation: on the virtual clock, or on the real one; recorded if that is wanted.
 
-Ctrl-C and SIGTERM end it in good order: the recording is complete, and the exit status says which it was. On the
-virtual clock the second one ends it wherever it hangs.
+Ctrl-C and SIGTERM end it in good order: the recording is complete, and the exit status says which it was. Where nobody
+comes to hear of it, because a function holds up the loop or on the virtual clock, the second one ends it.
 """
 
 import shlex
@@ -21,7 +21,7 @@ from cli.screen import Screen
 from realtime_engine.commands import RunTool
 from realtime_engine.driving import Record, ignore
 from realtime_engine.engine import OpenLink, converse
-from realtime_engine.errors import EngineError, UsageError
+from realtime_engine.errors import EngineError, UsageError, first
 from realtime_engine.inputs import Side, Stop, ToolResult
 from realtime_engine.machine import Machine
 from realtime_engine.machine_link import open_machine
@@ -67,8 +67,9 @@ class Talk:
                     trio.run(self._converse, open_front)
             else:
                 self._hold_with(cast("MachineFront", self.front))
-        except (EngineError, KeyboardInterrupt):
-            if not self.signal:  # who interrupts a conversation knows that it is not whole
+        except BaseException as error:
+            # who interrupts a conversation knows that it is not whole
+            if not self.signal or not isinstance(first(error), EngineError | KeyboardInterrupt):
                 raise
         return 128 + self.signal if self.signal else 0
 
@@ -142,9 +143,11 @@ class Talk:
 
     async def _stop(self) -> Stop:
         """Wait for a signal."""
-        with trio.open_signal_receiver(*_SIGNALS) as signals:
+        heard = trio.Event()
+        token = trio.lowlevel.current_trio_token()
+        with self._heeding_signals(lambda: token.run_sync_soon(heard.set), spared=trio.lowlevel.currently_ki_protected):
             if not self.signal:
-                self.signal = await anext(signals)
+                await heard.wait()
         return Stop(_WHY)
 
     def _run_tool(self, tools: Runner, call: RunTool) -> ToolResult:
@@ -166,13 +169,22 @@ class Talk:
         return result
 
     @contextmanager
-    def _heeding_signals(self) -> Iterator[None]:
-        """Note the first signal, for nobody waits for one on a virtual clock; the second is not to be held up."""
+    def _heeding_signals(
+        self, heard: Callable[[], object] = lambda: None, *, spared: Callable[[], bool] = lambda: False
+    ) -> Iterator[None]:
+        """Note the first signal; the second is not to be held up.
+
+        Args:
+            heard: Called at the first one.
+            spared: Whether what runs just then must not be torn; it is not what holds up the loop.
+        """
 
         def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a signal handler is given
-            if self.signal:
+            if not self.signal:
+                self.signal = number
+                heard()
+            elif not spared():
                 raise KeyboardInterrupt
-            self.signal = number
 
         before = [(number, signal.signal(number, note)) for number in _SIGNALS]
         try:

@@ -441,6 +441,35 @@ def test_the_second_signal_ends_what_hangs_elsewhere(number: int, status: int, m
 
 
 @pytest.mark.parametrize("speed", ["max", "realtime"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_second_signal_ends_a_function_that_holds_up_the_loop(
+    number: int, status: int, speed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "blocks.py").write_text(
+        f"""import signal
+from pathlib import Path
+
+async def wait() -> None:
+    signal.raise_signal({number:d})
+    Path("first").touch()
+    signal.raise_signal({number:d})
+    Path("second").touch()
+"""
+    )
+    call = {"type": "function_call", "id": "f", "call_id": "c", "name": "wait", "arguments": "{}"}
+    scripted(monkeypatch, polite()).on("response.create", created(), *called(call))
+    before = signal.getsignal(number)
+
+    told = ("--text", "Wait!", "--tools", "blocks.py", "--record", "recordings", "--speed", speed)
+    assert engine("run", "--upstream", "fake", *told) == status
+
+    assert signal.getsignal(number) is before
+    assert [Path(name).exists() for name in ("first", "second")] == [True, False]
+    (recording,) = (tmp_path / "recordings").iterdir()
+    assert engine("replay", recording) == 0
+
+
+@pytest.mark.parametrize("speed", ["max", "realtime"])
 @pytest.mark.parametrize(
     ("flags", "field"),
     [
