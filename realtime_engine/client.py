@@ -252,7 +252,7 @@ class Client:
 
     async def append_audio(self, audio: "Sound") -> None:
         """The user speaks: bytes in the session's format, or an array of samples; cut anywhere."""
-        sound = pcm(audio)
+        sound = pcm(audio, self._dialogue.input_format)
         await self._say(lambda: self._dialogue.append(self._held.now(), sound), new=False)
 
     async def commit_audio(self) -> None:

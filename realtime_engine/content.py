@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
 
-from realtime_engine.audio import AudioFormat, decode_base64, encode_base64
+from realtime_engine.audio import PCM16, AudioFormat, decode_base64, encode_base64
 from realtime_engine.errors import UsageError
 from realtime_engine.objects import ContentPart
 
@@ -74,8 +74,8 @@ def parts_of(content: Iterable[Content], *, role: str, format: AudioFormat) -> l
     return parts
 
 
-def pcm(sound: "Sound") -> bytes:
-    """Sound as the protocol has it: bytes as they are, samples as PCM16.
+def pcm(sound: "Sound", format: AudioFormat = PCM16) -> bytes:  # noqa: A002
+    """Sound as the protocol has it: bytes as they are, samples in a format, at whose rate they are.
 
     Raises:
         UsageError: It is no sound.
@@ -83,14 +83,10 @@ def pcm(sound: "Sound") -> bytes:
     view = _view(sound)
     if view.ndim != 1:
         raise UsageError(f"sound is mono: an array of one dimension, not {view.ndim}")
-    if view.format in _BYTES or view.format in _WHOLE:
+    if view.format in _BYTES or (view.format in _WHOLE and format.type == PCM16.type):
         return view.tobytes()
-    if view.format in _FLOATING:
-        import numpy as np
-
-        from realtime_engine.sound import to_pcm16
-
-        return to_pcm16(np.frombuffer(view.tobytes(), _FLOATING[view.format]).astype(np.float32))
+    if view.format in _WHOLE or view.format in _FLOATING:
+        return _samples_in(format, view)
     raise UsageError(f"sound is bytes, 16-bit samples or floating-point samples, not of the format {view.format!r}")
 
 
@@ -99,6 +95,15 @@ def _view(sound: object) -> memoryview:
         return memoryview(sound)  # type: ignore[arg-type]  # it says itself what is none
     except TypeError as error:
         raise UsageError(f"sound is bytes, or an array of samples, not {type(sound).__name__}") from error
+
+
+def _samples_in(format: AudioFormat, view: memoryview) -> bytes:  # noqa: A002
+    import numpy as np
+
+    from realtime_engine.sound import encode, from_pcm16
+
+    raw, kind = view.tobytes(), _FLOATING.get(view.format)
+    return encode(from_pcm16(raw) if kind is None else np.frombuffer(raw, kind).astype(np.float32), format)
 
 
 def _part(content: Content, written: str, format: AudioFormat) -> ContentPart:  # noqa: A002
@@ -110,14 +115,14 @@ def _part(content: Content, written: str, format: AudioFormat) -> ContentPart:  
         case Mapping():
             return _given(content, format)
         case _:
-            return ContentPart(type="input_audio", audio=_encoded(pcm(content), format))
+            return ContentPart(type="input_audio", audio=_encoded(pcm(content, format), format))
 
 
 def _given(part: Mapping[str, object], format: AudioFormat) -> ContentPart:  # noqa: A002
     """A part as the protocol has it."""
     audio = part.get("audio")
     if audio is not None:
-        sound = _decoded(audio) if isinstance(audio, str) else pcm(audio)  # type: ignore[arg-type]  # it says what is none
+        sound = _decoded(audio) if isinstance(audio, str) else pcm(audio, format)  # type: ignore[arg-type]  # it says what is none
         part = {**part, "audio": _encoded(sound, format)}
     try:
         return msgspec.convert(dict(part), ContentPart)

@@ -47,6 +47,12 @@ def test_floating_point_samples_are_scaled_and_clipped(sound: Any) -> None:
     assert pcm(sound) == struct.pack("<4h", 0, 16384, -32768, 32767)
 
 
+@pytest.mark.parametrize("sound", [np.array([0, 8031], np.int16), array("f", [0.0, 8031 / 32767])])
+def test_samples_are_written_as_the_session_has_them_and_bytes_are_as_they_are(sound: Any) -> None:
+    assert pcm(sound, PCMU) == sound_of(parts(sound, audio=PCMU)[0]) == b"\xff\xa0"
+    assert pcm(b"\1\2\3", PCMU) == b"\1\2\3"
+
+
 def test_half_a_sample_at_the_end_is_no_sound() -> None:
     assert sound_of(parts(b"\1\0\2")[0]) == b"\1\0"
     assert sound_of(parts({"type": "input_audio", "audio": encode_base64(b"\1\0\2").decode()})[0]) == b"\1\0"
