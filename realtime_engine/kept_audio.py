@@ -63,9 +63,10 @@ class KeptAudio:
         return audio
 
     def put(self, item_id: str, audio: bytes) -> None:
-        """All of an item's sound; what was kept of it before is let go of."""
+        """All of an item's sound, in a format of its own; what was kept of it before is let go of."""
         self.drop(item_id)
-        self.grow(item_id, 0, audio)
+        self._sounds[item_id] = sound = _Sound(0)
+        self._keep(sound, audio)
 
     def cut(self, item_id: str, ms: float) -> None:
         """What comes after so many milliseconds of an item was not heard."""

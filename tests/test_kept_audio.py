@@ -107,6 +107,13 @@ def test_all_of_it_can_be_put_in_its_place_and_let_go_of() -> None:
     assert (audio.get("item_1"), audio.size) == (b"", 0)
 
 
+def test_what_is_put_is_whole_whatever_the_format_of_the_rest() -> None:
+    audio = kept()
+
+    audio.put("item_1", b"\1\2\3")
+    assert audio.get("item_1") == b"\1\2\3"
+
+
 def test_it_knows_which_part_of_the_item_the_sound_is() -> None:
     audio = kept()
     audio.grow("item_1", 2, bytes(2))
