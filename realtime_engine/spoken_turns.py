@@ -24,11 +24,6 @@ class SpokenTurns:
         self._commits: deque[tuple[str, float]] = deque(maxlen=_COMMITS)  # and how many milliseconds there were then
         self._dealt_with = 0.0  # milliseconds of which the server has made turns, or nothing
 
-    @property
-    def format(self) -> AudioFormat:
-        """The format of what comes from now on."""
-        return self._microphone.format
-
     def append(self, now: float, audio: bytes) -> list[Chunk]:
         """The user speaks: all whole samples go out at once; half a sample waits for its other half."""
         chunks = [*self._microphone.append(now, audio), *self._microphone.flush()]
