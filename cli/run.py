@@ -66,7 +66,7 @@ def _run(
     from cli.settings import check_folder, model_of, reconnect_of, session_settings
     from cli.talk import Talk
     from realtime_engine.options import SessionOptions
-    from realtime_engine.settings import with_tools
+    from realtime_engine.settings import functions_of, with_tools
 
     check_folder(common.record)
     settings = session_settings(common)
@@ -80,6 +80,7 @@ def _run(
         lead=front.lead,
         reports=front.reports,
         tools=schemas,
+        front_tools=functions_of(settings) if schemas else None,
         tool_failures=True,
         reconnect=reconnect_of(common),
     )

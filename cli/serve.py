@@ -38,7 +38,7 @@ from realtime_engine.servers import Server, is_supervisor
 if TYPE_CHECKING:
     from realtime_engine.options import Limits
     from realtime_engine.tool_modules import ToolModule
-    from realtime_engine.tools import Tools
+    from realtime_engine.tools import Runner
 
 _HELP: Final = """Serve conversations: a page in the browser, and any Realtime client.
 
@@ -171,7 +171,7 @@ def _serve(
     server: Server,
     chosen: ChosenUpstream,
     values: Mapping[str, object],
-    tools: "Tools | None",
+    tools: "Runner | None",
     config: ConfigFile,
     *,
     verbose: bool,
@@ -184,11 +184,14 @@ def _serve(
     from realtime_engine.options import Policy
     from realtime_engine.recording.keep import open_recordings
     from realtime_engine.service import Service
-    from realtime_engine.settings import may_set, pins
+    from realtime_engine.settings import may_set, pins, with_tools
 
     _check_recording(common)
     settings = session_settings(common, session=config.table("session"))
     upstream = chosen.make(values, model=model_of(settings))
+    tools = tools or tools_of(upstream)
+    if tools is not None:
+        with_tools(settings, tools.schemas)  # no conversation could begin if this failed
     configure(verbose=verbose, level=INFO, form=common.log, secrets=_secrets(server, upstream), behind=True)
     policy = Policy(pinned=pins(settings), may_set=may_set(common.client_may_set, local=server.local))
 
@@ -208,7 +211,7 @@ def _serve(
                 settings=settings,
                 policy=policy,
                 limits=bounds,
-                tools=tools or tools_of(upstream),
+                tools=tools,
                 reconnect=reconnect,
                 recordings=recordings,
             )

@@ -417,11 +417,11 @@ class Managed:
         self._go_on(now, record)
 
     def _output_item_added(self, now: float, event: ev.ResponseOutputItemAdded) -> None:
-        if event.item.type == "function_call" and text(event.item.name) in self._tools:
+        if event.item.type == "function_call" and self._is_ours(text(event.item.name)):
             self._responses.claim(text(event.item.call_id))
 
     def _arguments_done(self, now: float, event: ev.FunctionCallArgumentsDone) -> None:
-        if text(event.name) in self._tools:
+        if self._is_ours(text(event.name)):
             self._responses.claim(text(event.call_id))
 
     def _output_item_done(self, now: float, event: ev.ResponseOutputItemDone) -> None:
@@ -432,10 +432,15 @@ class Managed:
     def _call(self, response_id: str, entry: Entry) -> None:
         """A response has handed out a call; what its last event leaves out was said before."""
         entry.called = True
-        ours = entry.name in self._tools and self._in_conversation(response_id)
+        ours = self._is_ours(entry.name) and self._in_conversation(response_id)
         if self._responses.call(response_id, entry.call_id, ours=ours):
             self._called[entry.call_id] = entry.name
             self._out.do(RunTool(entry.call_id, entry.name, entry.arguments))
+
+    def _is_ours(self, function: str) -> bool:
+        """Whether a call is the engine's to answer; a function that nobody has is, for else the model would wait."""
+        others = self._options.front_tools
+        return function in self._tools or (others is not None and function != "" and function not in others)
 
     def _failed(self, now: float, event: ev.Error) -> None:
         self.complaint = (now, event)

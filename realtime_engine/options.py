@@ -101,6 +101,8 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
         keep_items: How many of the newest items of the conversation are kept.
         keep_audio: Seconds of the newest microphone audio that are kept.
         tools: The functions that the engine runs for the model.
+        front_tools: The functions that the front answers by itself; a call of any that neither has is the engine's to
+            answer, with a failure. None: all that the engine does not run.
         tool_failures: The front is told when one of them fails (``engine.tool_failed``), and so is the log.
         reconnect: How a managed session comes back to a lost model; None: the conversation then ends.
     """
@@ -118,6 +120,7 @@ class SessionOptions(Struct, frozen=True, kw_only=True):
     keep_items: int = 1000
     keep_audio: float = 30.0
     tools: tuple[ToolSchema, ...] = ()
+    front_tools: tuple[str, ...] | None = None
     tool_failures: bool = False
     policy: Policy = Policy()
     limits: Limits = Limits()

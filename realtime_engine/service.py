@@ -31,7 +31,7 @@ from realtime_engine.policy import may_set
 from realtime_engine.recording.keep import Recordings
 from realtime_engine.recording.live import LiveRecorder
 from realtime_engine.session import FAILED, Session
-from realtime_engine.settings import BY_TOOLS, for_transcription, with_tools
+from realtime_engine.settings import BY_TOOLS, for_transcription, functions_of, with_tools
 from realtime_engine.stopping import Stopping
 from realtime_engine.tools import Runner
 from realtime_engine.watch import Watch
@@ -94,6 +94,7 @@ class Service:
             settings=with_tools(settings, tools),
             reports=mode == "managed" and dialect == "ga",
             tools=tools,
+            front_tools=functions_of(settings) if tools else None,
             tool_failures=bool(tools),
             policy=self.policy_of(mode),
             limits=self.limits,

@@ -54,9 +54,19 @@ _Object: TypeAlias = dict[str, Json]
 
 
 def with_tools(settings: Raw, tools: Sequence[ToolSchema]) -> Raw:
-    """The settings of a session whose tools the engine runs, besides those that the settings name."""
+    """The settings of a session whose tools the engine runs, besides those that the settings name.
+
+    Raises:
+        UsageError: They name one of these.
+    """
     if not tools:
         return settings
+    taken = functions_of(settings)
+    for tool in tools:
+        if tool.name in taken:
+            raise UsageError(
+                f"the session has a function {tool.name!r} of its own: take it out, or rename that of --tools"
+            )
     read = _read(settings)
     given = read.get("tools")
     read["tools"] = [*(given if isinstance(given, list) else []), *map(_tool, tools)]
@@ -80,6 +90,13 @@ def with_turns(settings: Raw, **turns: bool) -> Raw:
         return settings
     detection.update(turns)
     return _write(read)
+
+
+def functions_of(settings: Raw) -> tuple[str, ...]:
+    """The names of the functions that the settings tell the model of."""
+    tools = _read(settings).get("tools")
+    named = [tool.get("name") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    return tuple(name for name in named if isinstance(name, str))
 
 
 def for_transcription(settings: Raw) -> Raw:

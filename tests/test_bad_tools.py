@@ -1,5 +1,6 @@
 """Functions that do the worst: the model is told of each, the front and the log too, and the conversation goes on."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -55,6 +56,11 @@ WORST: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ),
         ("leaves", "{}", "leaves failed: SystemExit: 3"),
         ("raises", "{}", "raises failed: LookupError: no such lamp"),
+        (
+            "unheard_of",
+            "{}",
+            f"there is no function 'unheard_of'; there are: {', '.join(re.findall(r'def (.*)[(]', TOOLS))}",
+        ),
     ],
     "0.2": [
         ("never_ends", "{}", "never_ends took longer than 0.2 s, and was given up"),

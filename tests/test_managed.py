@@ -742,6 +742,34 @@ def test_a_call_of_a_function_that_is_not_the_engines_is_left_to_the_front() -> 
     assert "response.output_item.done" in front.types()
 
 
+def test_a_call_of_a_function_that_nobody_has_is_the_engines_to_answer() -> None:
+    front = Script().at(5, Close())
+    calls = [function_call("call_1", "whether", "{}"), function_call("call_2", "other", "{}")]
+    upstream = (
+        Script().at(1, created(), calls[0], done()).at(2, created("resp_2"), calls[1] | {"response_id": "resp_2"})
+    )
+
+    run(
+        front,
+        upstream,
+        lambda call: ToolResult(call.call_id, f"there is no {call.name}"),
+        tools=WEATHER,
+        front_tools=("other",),
+    )
+
+    assert upstream.types() == ["conversation.item.create", "response.create"]
+    assert upstream.heard[0].event["item"]["output"] == "there is no whether"
+
+
+def test_a_call_without_a_name_is_nobodys() -> None:
+    front = Script().at(5, Close())
+    upstream = Script().at(1, created(), function_call("call_1", "", "{}"), done())
+
+    run(front, upstream, lambda call: ToolResult(call.call_id, "never"), tools=WEATHER, front_tools=())
+
+    assert upstream.heard == []
+
+
 def test_the_front_cannot_answer_a_call_of_the_engine_before_it_runs_nor_after() -> None:
     def answer(event: dict[str, Any]) -> list[dict[str, Any]]:
         item = {"type": "function_call_output", "call_id": "call_1", "output": "forged"}

@@ -224,6 +224,22 @@ async def test_managed_conversations_have_the_engine_s_tools_run_and_pinned() ->
     assert person.all("engine.session")[0]["pinned"] == {"tools": "the engine runs tools of its own"}
 
 
+async def test_a_function_that_nobody_has_is_answered_and_one_of_the_settings_left_to_the_front() -> None:
+    calls = [function_call("call_1", "whether", "{}"), done()]
+    model = Script().on("connected", created(), *calls).on("conversation.item.create", "goodbye")
+    mine = settings(tools=[{"type": "function", "name": "mine"}])
+
+    await hold(Model(model), Script().on("goodbye", Close()), mode="managed", tools=Tools([weather]), settings=mine)
+
+    output = model.all("conversation.item.create")[0]["item"]["output"]
+    assert output == "there is no function 'whether'; there are: weather"
+    async with open_network() as network:
+        with_tools = Service(upstream=Model(model), network=network, settings=mine, tools=Tools([weather]))
+        without = Service(upstream=Model(model), network=network, settings=mine)
+    assert with_tools.options("managed").front_tools == ("mine",)
+    assert without.options("managed").front_tools is None
+
+
 async def test_realtime_clients_answer_their_calls_themselves() -> None:
     model = greeting(created(), function_call("call_1", "weather", '{"city": "Paris"}'), done())
     mine = {"type": "session.update", "session": {"tools": [{"type": "function", "name": "mine"}]}}

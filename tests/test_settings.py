@@ -19,6 +19,7 @@ from realtime_engine.settings import (
     ELSEWHERE,
     FIELDS,
     for_transcription,
+    functions_of,
     may_set,
     pins,
     with_tools,
@@ -90,6 +91,17 @@ def test_tools_of_the_engine_come_behind_those_of_the_settings() -> None:
     assert read(with_tools(raw(tools=None), [WEATHER])) == {"type": "realtime", "tools": [TOLD]}
     assert read(with_tools(NO_SETTINGS, [WEATHER])) == {"type": "realtime", "tools": [TOLD]}
     assert with_tools(NO_SETTINGS, []) is NO_SETTINGS
+    with pytest.raises(UsageError, match=r"^the session has a function 'weather' of its own: take it out, or rename"):
+        with_tools(raw(tools=[mine, {"type": "function", "name": "weather"}]), [WEATHER])
+
+
+@pytest.mark.parametrize(
+    ("tools", "names"),
+    [([{"type": "function", "name": "mine"}, {"type": "mcp"}, {"name": 5}, 5], ("mine",)), (None, ()), ("mine", ())],
+)
+def test_the_functions_that_settings_name_are_known(tools: Any, names: tuple[str, ...]) -> None:
+    assert functions_of(raw(tools=tools)) == names
+    assert functions_of(NO_SETTINGS) == ()
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,10 @@ def test_the_functions_do_what_they_say() -> None:
 def test_the_texts_for_the_model_are_the_real_ones() -> None:
     tools = load_tools("my_tools.py").tools()
 
+    unknown = tools.run(RunTool("call_0", "lihgt", "{}")).output
     wrong = tools.run(RunTool("call_1", "light", '{"room":"hall","scene":{"brightness":"much"}}')).output
 
+    assert unknown in " ".join(PAGE.split())
     assert wrong == "wrong arguments for light: Expected `float`, got `str` - at `$.scene.brightness`"
     assert wrong.replace("`", "") in " ".join(PAGE.split())
 

@@ -339,6 +339,11 @@ def test_the_help_has_what_functions_are_told(capsys: pytest.CaptureFixture[str]
             "--tools told.py: its Options cannot be made: KeyError: 'too many'",
         ),
         ('tools = "told.py"', (), "tools: it belongs in [serve]"),
+        (
+            '[[session.tools]]\ntype = "function"\nname = "describe"',
+            ("--tools", "told.py"),
+            "the session has a function 'describe' of its own: take it out, or rename that of --tools",
+        ),
     ],
 )
 def test_what_is_wrong_about_functions_is_one_line_and_status_2(
