@@ -142,6 +142,14 @@ class EngineSpeechStarted(Event, frozen=True, kw_only=True, tag="engine.speech_s
     """The front's own detector hears the person speak."""
 
 
+class EngineSpeechSuspected(Event, frozen=True, kw_only=True, tag="engine.speech_suspected"):
+    """The front's own detector hears what may be speech: the front pauses what it plays until it knows."""
+
+
+class EngineSpeechDismissed(Event, frozen=True, kw_only=True, tag="engine.speech_dismissed"):
+    """It was none: the front goes on where it paused."""
+
+
 class EngineSpeechStopped(Event, frozen=True, kw_only=True, tag="engine.speech_stopped"):
     """The front's own detector hears that the person has finished."""
 
@@ -562,6 +570,8 @@ MANAGED_FRONT_EVENTS: Final[tuple[type[Event], ...]] = (
     OutputAudioBufferPlayed,
     InputAudioBufferStopped,
     EngineSpeechStarted,
+    EngineSpeechSuspected,
+    EngineSpeechDismissed,
     EngineSpeechStopped,
     EngineSoundCard,
 )

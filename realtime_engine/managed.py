@@ -242,6 +242,9 @@ class Managed:
         self._speaking = self._front_speaks = self._spoken_turn = True
         self._interrupt(now, cancel=True)
 
+    def _front_is_unsure(self, now: float, event: ev.Event) -> None:
+        """What may be speech is no reason to do anything: what the front does meanwhile its reports tell."""
+
     def _front_hears_silence(self, now: float, event: ev.Event) -> None:
         """The turn is over: the server commits it when it hears so too; where turns are manual it is told."""
         self._speaking = self._front_speaks = False
@@ -574,6 +577,8 @@ _FRONT: Final[dict[str, Callable[[Managed, float, Any], None]]] = {  # each take
     "output_audio_buffer.clear": Managed._front_interrupts,
     "output_audio_buffer.played": Managed._front_played,
     "engine.speech_started": Managed._front_hears_speech,
+    "engine.speech_suspected": Managed._front_is_unsure,
+    "engine.speech_dismissed": Managed._front_is_unsure,
     "engine.speech_stopped": Managed._front_hears_silence,
     "engine.sound_card": Managed._sound_card,
 }

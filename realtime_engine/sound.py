@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from realtime_engine.audio import AudioFormat
 
 Samples: TypeAlias = NDArray[np.float32]
+Quality: TypeAlias = Literal["QQ", "LQ", "HQ"]
+"""soxr's own names: quick, low, high."""
+
 _PCM16_LE: Final = np.dtype("<i2")
 _INDEX_LE: Final = np.dtype("<u2")
 _FULL_SCALE: Final = 32768.0
@@ -61,10 +64,10 @@ class Resampler:
 
     It computes in float32, which gives the same samples on every run and however the input is cut; soxr's
     int16 stream does not (±2). ``HQ`` holds back up to 40 ms, and gives them in bursts; ``LQ`` up to 20 ms, from
-    24 to 44.1 kHz 1 ms (measured with chunks of 10 ms).
+    24 to 44.1 kHz 1 ms; ``QQ`` nothing, and does not filter (measured with chunks of 10 ms).
     """
 
-    def __init__(self, from_rate: int, to_rate: int, *, quality: Literal["LQ", "HQ"] = "HQ") -> None:
+    def __init__(self, from_rate: int, to_rate: int, *, quality: Quality = "HQ") -> None:
         self._stream = (
             None if from_rate == to_rate else soxr.ResampleStream(from_rate, to_rate, 1, "float32", quality=quality)
         )

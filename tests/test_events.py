@@ -149,6 +149,8 @@ def test_the_additions_for_managed_fronts_are_typed_and_named_apart() -> None:
         "engine.tool_failed",
         "engine.speech_started",
         "engine.speech_stopped",
+        "engine.speech_suspected",
+        "engine.speech_dismissed",
         "engine.sound_card",
     }
     assert not additions & (CLIENT_MODELS.keys() | SERVER_MODELS.keys())

@@ -1011,6 +1011,19 @@ def test_everything_sent_is_one_event_of_valid_json() -> None:
     assert all(json.loads(heard.raw)["type"] for heard in [*front.heard, *upstream.heard])
 
 
+# --- what the front suspects ----------------------------------------------------------------------------------
+
+
+def test_what_the_front_only_suspects_changes_nothing_and_goes_no_further() -> None:
+    front = Script().at(0.5, "engine.speech_suspected").at(1.0, "engine.speech_dismissed").at(2, Close())
+    upstream = Script().on("connected", session_created(), created(), speech(5.0))
+
+    run(front, upstream, detects_speech=True)
+
+    assert not front.all("output_audio_buffer.cleared")
+    assert upstream.types() == []
+
+
 # --- the sound card -------------------------------------------------------------------------------------------
 
 

@@ -136,10 +136,12 @@ def cuts(talking: Talk) -> list[int]:
     return [event["audio_end_ms"] for event in talking.events("conversation.item.truncate")]
 
 
+@pytest.mark.parametrize("barge_in", ["local", "server"])
 def test_who_speaks_over_the_answer_silences_it_and_the_model_is_told_what_was_heard(
-    card: VirtualCard, tmp_path: Path, question: Samples, monologue: Path
+    card: VirtualCard, tmp_path: Path, question: Samples, monologue: Path, barge_in: str
 ) -> None:
-    with talk(card, tmp_path, "--script", monologue) as talking, card.hear() as heard:
+    flags = ("--script", monologue, "--barge-in", barge_in)
+    with talk(card, tmp_path, *flags) as talking, card.hear() as heard:
         talking.wait_for("speak; Ctrl-C ends the conversation")
         card.speak(question)
         wait_for(lambda: np.abs(heard()[-RATE:]).max() > 0.1, "the answer")
@@ -150,7 +152,33 @@ def test_who_speaks_over_the_answer_silences_it_and_the_model_is_told_what_was_h
         assert talking.end() == 130
 
     (cut_ms,) = cuts(talking)
-    assert cut_ms == pytest.approx(answered_ms(sound), abs=40), "a block of it is a fade"
+    assert cut_ms == pytest.approx(answered_ms(sound), abs=40), "the fade is heard, and does not count"
+    detected = "engine.speech_started" if barge_in == "local" else "input_audio_buffer.speech_started"
+    assert len(talking.events(detected)) == 2
+    assert engine("replay", talking.recording()) == 0
+
+
+def test_a_cough_pauses_the_answer_which_goes_on_where_it_was(
+    card: VirtualCard, tmp_path: Path, question: Samples, monologue: Path
+) -> None:
+    cough = np.concatenate([question[round(0.37 * RATE) : round(0.53 * RATE)], np.zeros(RATE, np.float32)])
+    with talk(card, tmp_path, "--script", monologue) as talking, card.hear() as heard:
+        talking.wait_for("speak; Ctrl-C ends the conversation")
+        card.speak(question)
+        wait_for(lambda: np.abs(heard()[-RATE:]).max() > 0.1, "the answer")
+        card.speak(cough)
+        talking.wait_for("that was no speech: the answer goes on")
+        before = len(heard())
+        wait_for(lambda: len(heard()) > before + RATE, "a second more")
+        sound = heard()
+        assert talking.end() == 130
+
+    assert cuts(talking) == []
+    assert [len(talking.events(f"engine.speech_{kind}")) for kind in ("started", "suspected", "dismissed")] == [1, 1, 1]
+    quiet = np.abs(sound[loud(sound)[0] : -RATE]) < 0.003
+    pauses = np.flatnonzero(np.convolve(quiet, np.ones(RATE // 4), "valid") == RATE // 4)
+    assert pauses.size, "it was silent for a while"
+    assert np.abs(sound[-RATE // 2 :]).max() > 0.1, "and is no more"
     assert engine("replay", talking.recording()) == 0
 
 

@@ -47,7 +47,8 @@ class DeviceOptions:
         block_ms: Milliseconds that are recorded and played at once. Less is quicker, and needs a computer that is.
         latency: How long sound may wait in the card: low, high, or seconds.
         card_wait: Seconds to wait for another card when the one in use is lost.
-        barge_in: Who hears that you speak over the answer: server, the model's; off, nobody.
+        barge_in: Who hears that you speak over the answer: local, the engine itself, which is quickest; server, the
+            model's; off, nobody.
     """
 
     input_device: str | None = None
@@ -56,7 +57,7 @@ class DeviceOptions:
     block_ms: float = 10.0
     latency: float | Literal["low", "high"] = field(default="low", metadata={"parse": latency_of, "metavar": "LATENCY"})
     card_wait: float = 10.0
-    barge_in: Literal["server", "off"] = "server"
+    barge_in: Literal["local", "server", "off"] = "local"
 
 
 class Device:
@@ -81,14 +82,19 @@ class Device:
         self.options = options
 
     def needs(self, session: "SessionOptions") -> "SessionOptions":
-        """Nobody is to be interrupted, where that is asked for."""
+        """Where the engine hears who speaks, the server does nothing by itself; where nobody does, it only answers."""
         from msgspec.structs import replace
 
         from realtime_engine.settings import with_turns
 
-        if self.options.barge_in != "off":
-            return session
-        return replace(session, settings=with_turns(session.settings, interrupt_response=False))
+        match self.options.barge_in:
+            case "local":
+                settings = with_turns(session.settings, interrupt_response=False, create_response=False)
+                return replace(session, settings=settings, detects_speech=True)
+            case "server":
+                return session
+            case "off":
+                return replace(session, settings=with_turns(session.settings, interrupt_response=False))
 
     @contextmanager
     def connect(self, session: "SessionOptions", show: "Show") -> Iterator["OpenLink"]:

@@ -14,6 +14,7 @@ from realtime_engine.link import Link
 from realtime_engine.machine_link import MachineLink, open_machine
 from realtime_engine.options import SessionOptions
 from realtime_engine.show import Show, Who
+from realtime_engine.upstreams.local.frames import Silero
 from transports.device import DeviceOptions, portaudio
 from transports.device.card import Card, open_card
 from transports.device.front import DeviceFront
@@ -60,7 +61,9 @@ class DeviceConversation:
         card = await self._open(self._options)
         try:
             self._show.line(clock(), Who.ENGINE, _described(card))
-            front = self._front = DeviceFront(self._session, card.duplex, self._show, clock() - perf_counter())
+            offset = clock() - perf_counter()
+            detector = Silero() if self._session.detects_speech else None
+            front = self._front = DeviceFront(self._session, card.duplex, self._show, offset, detector)
             async with open_machine(Side.FRONT, front, clock) as link, trio.open_nursery() as nursery:
                 self._link = link
                 nursery.start_soon(self._keep, card, front, link, clock)

@@ -78,6 +78,7 @@ class Duplex:
         self._faded = 0  # samples
         self._down = np.linspace(1.0, 0.0, max(int(FADE_SECONDS * rate), 1), dtype=np.float32)
         self._up = self._down[::-1].copy()
+        self._risen = self._up.size  # samples
 
     # --- the card's thread ----------------------------------------------------------------------------------
 
@@ -105,7 +106,8 @@ class Duplex:
         if self._cuts != self._cuts_made:
             made = self._cuts
             self._fade_out(out, min(self._cut_to - start, frames))
-            self._cut_at, self.played, self._faded = start, max(self._cut_to, start), 0
+            self._cut_at, self.played = start, max(self._cut_to, start)
+            self._faded, self._risen = 0, self._up.size
             self._cuts_made = made
             return 0
         if self._held:
@@ -115,13 +117,21 @@ class Duplex:
         _copy_out(self._speech, start, out[:count])
         out[count:] = 0
         if self._faded:
-            self._faded = 0
-            rising = min(count, self._up.size)
-            np.multiply(out[:rising], self._up[:rising], out=out[:rising], casting="unsafe")
+            self._faded = self._risen = 0
+        self._rise(out[:count])
         if count < frames and self.more:
             self.underruns += 1
         self.played = start + count
         return count
+
+    def _rise(self, speech: Block) -> None:
+        """Speech that was held comes back ever louder, if it is not all there."""
+        risen = self._risen
+        count = min(speech.size, self._up.size - risen)
+        if count:
+            up = self._up[risen : risen + count]
+            np.multiply(speech[:count], up, out=speech[:count], casting="unsafe")
+            self._risen = risen + count
 
     def _fade_out(self, out: Block, count: int) -> None:
         """What would come next, ever more softly, then silence; none of it counts as heard."""

@@ -14,10 +14,12 @@ from realtime_engine.machine import Close, Connected, Disconnected, Frame, Machi
 from realtime_engine.options import SessionOptions
 from realtime_engine.show import Show, Who
 from realtime_engine.sound import Resampler, encode, from_pcm16
+from realtime_engine.upstreams.local.frames import Detector
 from transports.aloud.ear import Ear, Place, played
 from transports.aloud.narrator import Narrator
 from transports.aloud.terms import OPEN_WITHIN, Terms
 from transports.device.duplex import Duplex
+from transports.device.listener import Decision, Listener
 from transports.device.speaker import Speaker
 
 TELL_EVERY: Final = 1.0
@@ -36,14 +38,27 @@ class DeviceFront:
         problems: What went wrong.
     """
 
-    def __init__(self, session: SessionOptions, duplex: Duplex, show: Show, offset: float) -> None:
+    def __init__(
+        self,
+        session: SessionOptions,
+        duplex: Duplex,
+        show: Show,
+        offset: float,
+        detector: Detector | None = None,
+    ) -> None:
         self._duplex = duplex
+        self._detector = detector
         self._show = show
         self._offset = offset
         self._terms = Terms(session)
         self._narrator = Narrator(show)
         self._ear: Ear[Speaker] | None = None  # until the session is there
         self._microphone: Resampler | None = None
+        self._listener: Listener | None = None  # where speech is detected here
+        self._speaks = False  # the person, as far as the session was told
+        self._awaits = False  # the answer to what was said
+        self._responses: set[str] = set()  # that are under way
+        self._held = False  # the speech that is played, until it is known whether the person speaks
         self._since = 0.0
         self._now = 0.0
         self._gone = False
@@ -96,6 +111,8 @@ class DeviceFront:
         speaker.hear(now)
         while (silenced := speaker.silenced()) is not None:
             self._fell_silent(*silenced)
+        if self._held and speaker.unheard:
+            self._ear.deadline = now  # that heard time stands still is said with each block
         self._say(self._ear.report(now))
         self._tell_of_card(now)
         return self._take()
@@ -118,6 +135,7 @@ class DeviceFront:
             self._microphone = Resampler(duplex.rate, self._terms.input_format.sample_rate, quality="LQ")
             for silenced in self._ear.sounding.use(duplex):
                 self._fell_silent(*silenced)
+            self._hold(self._held)
         self._say_of_card("there")
 
     def leave(self, problem: EngineError | None = None) -> None:
@@ -159,8 +177,48 @@ class DeviceFront:
             return
         samples = self._microphone.feed(from_pcm16(recorded.astype(np.dtype("<i2"), copy=False).tobytes()))
         if samples.size:
-            self._out.append(Frame(encode(samples, self._terms.input_format), Kind.BINARY))
+            audio = encode(samples, self._terms.input_format)
+            self._out.append(Frame(audio, Kind.BINARY))
             self._narrator.sent(samples.size / self._terms.input_format.sample_rate)
+            for decision in () if self._listener is None else self._listener.hear(samples):
+                self._decided(decision)
+
+    def _decided(self, decision: Decision) -> None:
+        """Whether the person speaks. Where no answer is to be protected the first suspicion is enough for that.
+
+        Where one is it pauses, and heard time stands still, until it is known; then the session cuts it, or it goes on.
+        """
+        match decision:
+            case Decision.SUSPECTED if self._answered:
+                self._say(ev.EngineSpeechSuspected())
+                self._hold(self._ear is not None and self._ear.sounding.unheard)
+            case Decision.SUSPECTED:
+                self._speaks = True
+                self._say(ev.EngineSpeechStarted())
+            case Decision.CONFIRMED if not self._speaks:
+                self._speaks = True
+                self._say(ev.EngineSpeechStarted())
+            case Decision.DISMISSED if not self._speaks:
+                self._say(ev.EngineSpeechDismissed())
+                if self._held:
+                    self._show.line(self._now, Who.ENGINE, "that was no speech: the answer goes on")
+                self._hold(held=False)
+            case Decision.STOPPED | Decision.DISMISSED:
+                self._speaks, self._awaits = False, True
+                self._say(ev.EngineSpeechStopped())
+                self._hold(held=False)
+            case Decision.CONFIRMED:
+                pass  # as it was taken for
+
+    @property
+    def _answered(self) -> bool:
+        """Whether the model answers, is to answer, or is still heard."""
+        return self._awaits or bool(self._responses) or (self._ear is not None and self._ear.sounding.unheard)
+
+    def _hold(self, held: bool) -> None:  # noqa: FBT001 - held, or not
+        self._held = held
+        if self._ear is not None:
+            self._ear.sounding.hold(held)
 
     # --- the model ------------------------------------------------------------------------------------------
 
@@ -169,6 +227,12 @@ class DeviceFront:
         if self._ear is None:
             self._begin()
         ear = self._ear
+        match event:
+            case ev.ResponseCreated(response=response):
+                self._awaits = False
+                self._responses.add(response.id)
+            case ev.ResponseDone(response=response):
+                self._responses.discard(response.id)
         place = None
         if ear is not None:
             self._hear(now, ear, event)
@@ -184,6 +248,9 @@ class DeviceFront:
             self._duplex.take()
             self._microphone = Resampler(self._duplex.rate, terms.input_format.sample_rate, quality="LQ")
             self._ear = Ear(Speaker(self._duplex, terms.output_format, self._offset))
+            self._listener = (
+                None if self._detector is None else Listener(self._detector, terms.input_format.sample_rate)
+            )
             self._show.line(self._now, Who.ENGINE, "speak; Ctrl-C ends the conversation")
 
     def _hear(self, now: float, ear: Ear[Speaker], event: ev.Event) -> None:
@@ -196,6 +263,7 @@ class DeviceFront:
             case ev.OutputAudioBufferCleared(event_id=str(cleared)):
                 ear.sounding.fall_silent(now, cleared)
                 ear.rest()
+                self._held = False
             case _:
                 pass
 

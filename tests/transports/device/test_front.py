@@ -14,8 +14,10 @@ from realtime_engine.inputs import Kind
 from realtime_engine.machine import Close, Connected, Disconnected, Frame, MachineOutput
 from realtime_engine.options import SessionOptions
 from realtime_engine.show import Who
-from tests.script import session_created
+from realtime_engine.upstreams.local.frames import Detector
+from tests.script import created, done, session_created
 from tests.transports.device.blocks import FakeCard, Fine, steady
+from tests.transports.device.test_listener import Scripted
 from tests.transports.wav_script import Shown
 from transports.device.front import DeviceFront
 
@@ -25,12 +27,13 @@ class Person:
     """A front at a fake card, whose clock is the test's."""
 
     card: FakeCard = field(default_factory=FakeCard)
+    detector: Detector | None = None
     shown: Shown = field(default_factory=Shown)
     now: float = 0.0
     out: list[MachineOutput] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.front = DeviceFront(SessionOptions(), self.card.duplex, self.shown, offset=0.0)
+        self.front = DeviceFront(SessionOptions(), self.card.duplex, self.shown, 0.0, self.detector)
         self.out += self.front.step(0.0, Connected())
 
     def hears(self, *events: dict[str, Any]) -> None:
@@ -168,3 +171,98 @@ def test_who_hangs_up_is_told_and_is_a_failure_only_if_the_model_fails(person: P
     assert person.shown.of(Who.ENGINE)[-1] == "the conversation ends: that is all"
     assert bool(person.front.problems) == failed
     assert person.front.advance(2.0) == []
+
+
+def in_the_middle_of_an_answer(monkeypatch: pytest.MonkeyPatch, frames: str) -> Person:
+    """Somebody who hears a long answer, and whose microphone gives these frames, # for speech, from 0.32 s on."""
+    person = Person(detector=Scripted("." * 10 + frames))
+    monkeypatch.setattr("transports.device.duplex.perf_counter", lambda: person.now)
+    person.hears(session_created(), delta(5.0))
+    return person
+
+
+def goes_on(person: Person, until: float) -> None:
+    """The card runs, in blocks of 10 ms."""
+    for number in range(round(person.now * 100) + 1, round(until * 100) + 1):
+        person.card.turn(240)
+        person.wakes(number / 100)
+
+
+def test_at_a_suspicion_the_answer_pauses_and_heard_time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = in_the_middle_of_an_answer(monkeypatch, "##" + "." * 100)
+    goes_on(person, 0.6)
+
+    assert ev.EngineSpeechSuspected() in person.said()
+    assert not person.card.heard[-2400:].any()
+    last = [event for event in person.said() if isinstance(event, ev.OutputAudioBufferPlayed)][-5:]
+    assert len({event.audio_ms for event in last}) == 1
+    assert last[0].audio_ms == pytest.approx(390, abs=21)
+
+
+def test_a_false_alarm_lets_it_go_on_where_it_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = in_the_middle_of_an_answer(monkeypatch, "##" + "." * 100)
+    goes_on(person, 6.0)
+
+    assert person.shown.of(Who.ENGINE)[-1] == "that was no speech: the answer goes on"
+    kinds = [type(event) for event in person.said() if not isinstance(event, ev.OutputAudioBufferPlayed)]
+    assert kinds == [ev.EngineSpeechSuspected, ev.EngineSpeechDismissed]
+    played = [event for event in person.said() if isinstance(event, ev.OutputAudioBufferPlayed)]
+    assert played[-1].audio_ms == pytest.approx(5000), "all of it is heard"
+    full = person.card.heard == 1000
+    assert full.sum() == pytest.approx(5 * 24_000 - 480, abs=5), "all but what rises again"
+
+
+def test_what_is_confirmed_is_cut_where_it_paused_without_another_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = in_the_middle_of_an_answer(monkeypatch, "#" * 10 + "." * 100)
+    while ev.EngineSpeechStarted() not in person.said():
+        goes_on(person, person.now + 0.01)
+    before = person.card.heard.size
+    person.hears({"type": "output_audio_buffer.cleared", "event_id": "event_1", "response_id": "resp_1"})
+    goes_on(person, person.now + 1.0)
+
+    assert not person.card.heard[before:].any()
+    answered = [event for event in person.said() if isinstance(event, ev.OutputAudioBufferPlayed)][-1]
+    assert answered.cleared_event_id == "event_1"
+    assert answered.audio_ms == pytest.approx(390, abs=21)
+    assert ev.EngineSpeechStopped() in person.said()
+    person.hears(delta(0.1, item="item_b"))
+    goes_on(person, person.now + 0.1)
+    assert (person.card.heard[-2400:] == 1000).all(), "the next answer is heard"
+
+
+def test_where_no_answer_is_to_be_protected_no_word_is_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Person(detector=Scripted("." * 10 + "##" + "." * 30 + "##" + "." * 30 + "#" * 10 + "." * 30))
+    monkeypatch.setattr("transports.device.duplex.perf_counter", lambda: person.now)
+    person.hears(session_created())
+    goes_on(person, 4.0)
+
+    speech = [ev.EngineSpeechStarted, ev.EngineSpeechStopped]
+    cough = [ev.EngineSpeechSuspected, ev.EngineSpeechDismissed]
+    assert [type(event) for event in person.said()] == [
+        *speech,
+        *cough,  # in the time in which the answer is awaited
+        *(ev.EngineSpeechSuspected, *speech),
+    ]
+
+
+def test_an_answer_that_has_begun_and_cannot_be_heard_yet_is_protected(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Person(detector=Scripted("." * 10 + "##" + "." * 30 + "##" + "." * 30))
+    monkeypatch.setattr("transports.device.duplex.perf_counter", lambda: person.now)
+    person.hears(session_created(), created())
+    goes_on(person, 1.0)
+    person.hears(done(), delta(0.1))
+    goes_on(person, 1.1)
+
+    assert [type(event) for event in person.said()][:2] == [ev.EngineSpeechSuspected, ev.EngineSpeechDismissed]
+    assert (person.card.heard[-2400:] == 1000).all()
+    goes_on(person, 2.5)
+    assert [type(event) for event in person.said()][-2:] == [ev.EngineSpeechStarted, ev.EngineSpeechStopped]
+
+
+def test_a_pause_lasts_though_another_card_is_taken_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = in_the_middle_of_an_answer(monkeypatch, "##" + "." * 100)
+    goes_on(person, 0.5)
+    other = FakeCard()
+    person.front.use(other.duplex)
+
+    assert other.turn(960)[480:].tolist() == [0] * 480
