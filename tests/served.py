@@ -83,6 +83,22 @@ class Served:
 
 
 @contextmanager
+def serving(
+    command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None, status: int = 0
+) -> Iterator[Served]:
+    """Run a command that serves as long as the block lasts, then ask for the end: it must come by itself."""
+    with subprocess.Popen(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            server = Served(process)
+            yield server
+            assert server.ended() == status, "".join(server.said)
+        finally:
+            process.kill()
+
+
+@contextmanager
 def served(
     *flags: str | Path,
     env: Mapping[str, str] = {},
@@ -95,20 +111,8 @@ def served(
     ``within`` is a command that ends by becoming the one that follows it.
     """
     command = [*within, sys.executable, "-m", "cli", "serve", "--port", "0", *map(str, flags)]
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            server = Served(process)
-            yield server
-            assert server.ended() == status, "".join(server.said)
-        finally:
-            process.kill()
+    with serving(command, env={**os.environ, "PYTHONPATH": str(ROOT), **env}, cwd=cwd, status=status) as server:
+        yield server
 
 
 def with_mounts(script: str) -> Sequence[str]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -22,7 +22,7 @@ from realtime_engine.inputs import ToolResult
 from realtime_engine.tool_modules import load_tools
 from realtime_engine.tools import Tools
 from tests.pages import ROOT, commands, environment, page, section
-from tests.served import Served, serving_http
+from tests.served import Served, serving, serving_http
 
 README: Final = page("examples/README.md")
 WEATHER: Final = str(ROOT / "examples" / "weather" / "weather.py")
@@ -47,17 +47,8 @@ def run(command: str, clone: Path) -> str:
     return done.stdout
 
 
-@contextmanager
-def served(command: str, clone: Path, **variables: str) -> Iterator[Served]:
-    with subprocess.Popen(
-        shlex.split(command), cwd=clone, env=environment(**variables), stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            server = Served(process)
-            yield server
-            assert server.ended() == 0, "".join(server.said)
-        finally:
-            process.kill()
+def served(command: str, clone: Path, **variables: str) -> AbstractContextManager[Served]:
+    return serving(shlex.split(command), env=environment(**variables), cwd=clone)
 
 
 def ask(server: Served, question: str) -> list[dict[str, Any]]:

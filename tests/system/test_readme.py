@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from tests.pages import ROOT, commands, environment, page, section
-from tests.served import Served
+from tests.served import Served, serving
 
 README: Final = page("README.md")
 QUICK_START: Final = commands(section(README, "Quick start"))
@@ -29,16 +29,11 @@ def folder(tmp_path: Path) -> Path:
 
 def serve(command: str, folder: Path) -> list[str]:
     """Run a server until its page was there, then end it; what it has said."""
-    with subprocess.Popen(
-        f"exec env {command}", shell=True, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            server = Served(process)
-            with urllib.request.urlopen(f"{server.http}/") as answer:
-                assert b"</html>" in answer.read()
-            assert server.ended() == 0, "".join(server.said)
-        finally:
-            process.kill()
+    with (
+        serving(["sh", "-c", f"exec env {command}"], env=environment(), cwd=folder) as server,
+        urllib.request.urlopen(f"{server.http}/") as answer,
+    ):
+        assert b"</html>" in answer.read()
     return server.said
 
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +22,7 @@ import trio
 from cli.app import main
 from realtime_engine.link import Link
 from tests.pages import ROOT, blocks, commands, page, section
-from tests.served import Served, serving_http
+from tests.served import Served, serving, serving_http
 from tests.strangers import install, installed, with_packages
 
 EXAMPLE: Final = section(page("examples/README.md"), "An upstream")
@@ -92,18 +92,6 @@ def on_one_line(out: str) -> str:
     return re.sub(r"[│\s]+", " ", out)
 
 
-@contextmanager
-def serving(command: str, environment: Mapping[str, str]) -> Iterator[Served]:
-    """A server in a process of its own, which must end in good order when the block does."""
-    with subprocess.Popen(shlex.split(command), env=environment, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            server = Served(process)
-            yield server
-            assert server.ended() == 0, "".join(server.said)
-        finally:
-            process.kill()
-
-
 # --- the example ----------------------------------------------------------------------------------------------
 
 
@@ -111,7 +99,7 @@ def serving(command: str, environment: Mapping[str, str]) -> Iterator[Served]:
 def model(environment: Mapping[str, str]) -> Iterator[Served]:
     """The server that is to be asked, as the examples' page has it."""
     _, serve, _ = commands(EXAMPLE)
-    with serving(serve, environment) as server:
+    with serving(shlex.split(serve), env=environment) as server:
         yield server
 
 
@@ -131,7 +119,7 @@ def test_the_example_is_installed_and_used_as_its_readme_has_it(model: Served, e
 def test_a_server_of_ours_can_have_it_behind_it(
     model: Served, environment: Mapping[str, str], run: Callable[[str], str]
 ) -> None:
-    with serving(f"engine serve --upstream trio-websocket:{model.realtime}", environment) as front:
+    with serving(shlex.split(f"engine serve --upstream trio-websocket:{model.realtime}"), env=environment) as front:
         assert "model You said: Hello" in run(f"engine run --text Hello --upstream {front.realtime}")
 
 
@@ -221,7 +209,7 @@ def test_the_second_upstream_of_the_documentation_asks_a_service(
 def lines(environment: Mapping[str, str]) -> Iterator[tuple[Served, tuple[str, int]]]:
     """The server of the documentation, and where it is."""
     _, _, serve = commands(FRONT)
-    with serving(serve.replace("7000", "0"), environment) as server:
+    with serving(shlex.split(serve.replace("7000", "0")), env=environment) as server:
         host, _, port = server.address.partition(":")
         yield server, (host, int(port))
 
