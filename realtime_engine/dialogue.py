@@ -28,7 +28,7 @@ from realtime_engine.objects import ContentPart, ErrorDetail, Json, Response, St
 from realtime_engine.objects import Item as WireItem
 from realtime_engine.options import ToolSchema
 from realtime_engine.playback import Heard, Playback
-from realtime_engine.responses import ResponseRecord, Responses, is_out_of_band
+from realtime_engine.responses import NOT_ACTIVE, ResponseRecord, Responses, is_out_of_band
 from realtime_engine.session_settings import AskedSettings, Settings
 from realtime_engine.spoken_turns import SpokenTurns
 from realtime_engine.updates import (
@@ -443,6 +443,9 @@ class Dialogue:
         named = text(event.error.event_id)
         self.asked.refused(named)
         self._turns.refused(named)
+        active = self._responses.active
+        if active is not None and active == self._ending and event.error.code == NOT_ACTIVE:
+            self._responses.vanished()
         if not self._responses.collided(event):  # else it is asked for again, when the other answer is over
             self._updates.append(ErrorReported(event.error))
             self._create_if_possible(now)

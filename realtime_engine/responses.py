@@ -24,6 +24,7 @@ ANSWER_SECONDS: Final = 10.0
 
 COLLISION: Final = "conversation_already_has_active_response"
 EXPIRED: Final = "session_expired"
+NOT_ACTIVE: Final = "response_cancel_not_active"
 _WAITING = 64  # response.create that may wait; a client that wants more is not listening
 _REMEMBERED = 256  # responses, the oldest forgotten first; of those under way beside the conversation as many
 
@@ -225,6 +226,10 @@ class Responses:
             record.open_calls.discard(call_id)
             record.answered_calls += 1
         return record
+
+    def vanished(self) -> None:
+        """The server knows nothing of the active response: its end was left out."""
+        self._forget_asking()
 
     def connection_lost(self) -> None:
         """The upstream is gone: nothing of what was under way will end. Calls that run are still known."""

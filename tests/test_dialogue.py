@@ -579,6 +579,20 @@ def test_an_answer_that_is_asked_for_after_one_that_was_refused_is_stopped_too()
     assert talk.types() == ["response.create", "response.cancel"] * 2
 
 
+def test_an_answer_of_which_the_server_knows_nothing_any_more_holds_no_other_up() -> None:
+    talk = Talk()
+    talk.hear(created())
+    talk.want(lambda dialogue: dialogue.create(talk.now))
+    talk.hear(error(code="response_cancel_not_active"))
+    assert talk.types() == []
+
+    talk.want(lambda dialogue: dialogue.cancel(talk.now))
+    talk.hear(error(talk.sent[0]["event_id"], "response_cancel_not_active"))
+
+    assert talk.types() == ["response.cancel", "response.create"]
+    assert len(talk.all(ErrorReported)) == 2
+
+
 def test_an_answer_that_the_server_will_give_by_itself_is_not_cancelled_before_it_begins() -> None:
     talk = Talk()
     talk.hear(speech_started(), speech_stopped(10))
