@@ -280,7 +280,7 @@ class Client:
 
         Args:
             response: What is different for this answer (protocol.md, section 8); ``{"conversation": "none"}`` is given
-                beside the conversation, at once.
+                beside the conversation, at once. `ResponseStarted` has its ``metadata``.
         """
         await self._say(lambda: self._dialogue.create(self._held.now(), response))
 

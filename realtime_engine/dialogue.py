@@ -454,7 +454,8 @@ class Dialogue:
         self._responses.created(event)
         if self._ending == _ASKED:
             self._ending = self._responses.active
-        self._updates.append(ResponseStarted(event.response.id))
+        metadata = event.response.metadata
+        self._updates.append(ResponseStarted(event.response.id, metadata if isinstance(metadata, dict) else {}))
 
     def _response_done(self, now: float, event: ev.ResponseDone) -> None:
         response = event.response

@@ -3,7 +3,8 @@
 They are made for ``match``: each says what is new, and `realtime_engine.items.Item` what there is by now.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from realtime_engine.items import Item
@@ -84,9 +85,10 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class ResponseStarted:
-    """The model begins to answer."""
+    """The model begins to answer; ``metadata`` is what it was asked for with, by which answers can be told apart."""
 
     response_id: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

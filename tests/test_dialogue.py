@@ -394,6 +394,18 @@ def test_an_answer_beside_the_conversation_waits_for_nobody() -> None:
     assert talk.types() == ["response.create"]
 
 
+def test_answers_can_be_told_apart_by_what_they_were_asked_for_with() -> None:
+    talk = Talk()
+    beside = created("resp_o", conversation=None)
+    beside["response"]["metadata"] = {"topic": "mood"}
+    plain = created("resp_1")
+    plain["response"]["metadata"] = None
+
+    talk.hear(beside, plain, created("resp_2"))
+
+    assert [update.metadata for update in talk.all(ResponseStarted)] == [{"topic": "mood"}, {}, {}]
+
+
 def test_an_answer_that_collides_is_asked_for_again_without_a_word() -> None:
     talk = Talk()
     create(talk)
