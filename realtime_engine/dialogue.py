@@ -240,7 +240,8 @@ class Dialogue:
         if item.response_id in ("", self._responses.active):
             self._stop()
         self._stop_beside([item.response_id])
-        heard_ms = min(samples * 1000 // self.output_format.sample_rate, int(item.audio_ms))
+        there = int(item.audio_ms) if item.heard_ms is None else item.heard_ms  # the server refuses to cut off more
+        heard_ms = min(samples * 1000 // self.output_format.sample_rate, there)
         place = self.items.audio.content_index(item.id)
         self._truncate([Heard(item.response_id, item.id, place, heard_ms, int(item.audio_ms), more)])
         return item

@@ -517,6 +517,17 @@ def test_no_more_is_cut_than_has_come() -> None:
     assert talk.sent[1]["audio_end_ms"] == 500
 
 
+def test_what_is_cut_stays_cut() -> None:
+    talk = speaking(seconds=2.0)
+    talk.hear(done())
+    cancel(talk, "item_1", 12_000)
+    talk.hear({"type": "conversation.item.truncated", "item_id": "item_1", "content_index": 0, "audio_end_ms": 500})
+
+    cancel(talk, "item_1", 24_000)
+
+    assert [event["audio_end_ms"] for event in talk.sent] == [500, 500]
+
+
 def test_an_answer_that_is_over_is_cut_and_not_cancelled() -> None:
     talk = speaking()
     talk.hear(done())
