@@ -19,6 +19,7 @@ from realtime_engine.engine import converse
 from realtime_engine.errors import UpstreamError, UsageError
 from realtime_engine.finding import UPSTREAMS, find
 from realtime_engine.inputs import Kind, Side
+from realtime_engine.link import Link
 from realtime_engine.machine import Close
 from realtime_engine.machine_link import MachineLink, open_machine
 from realtime_engine.metrics import Mode
@@ -172,6 +173,23 @@ async def test_bytes_pass_as_bytes_and_a_close_comes_after_all_that_was_written(
 
     assert heard[:4] == [bytes(50_000)] * 3 + ["{}"]
     assert "bye" in str(heard[4])
+
+
+async def test_it_says_good_bye_though_the_task_that_reads_leaves_meanwhile() -> None:
+    async def handler(request: WebSocketRequest) -> None:
+        with suppress(ConnectionClosed):
+            await (await request.accept()).get_message()
+
+    async def listen(upstream: Any, task_status: trio.TaskStatus[Link]) -> None:
+        async with upstream.open(trio.current_time, None) as link:
+            task_status.started(link)
+            assert await link.read() == ()
+
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            link = await nursery.start(listen, the_plugin(await serve(nursery, handler)))
+            await link.close(1000, "bye")
+            nursery.cancel_scope.cancel()
 
 
 async def test_what_is_written_after_the_end_goes_nowhere_and_holds_nobody_up() -> None:

@@ -12,15 +12,12 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler
-from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 import pytest
-import trio
 
 from cli.app import main
-from realtime_engine.link import Link
 from tests.pages import ROOT, blocks, commands, page, section
 from tests.served import Served, serving, serving_http
 from tests.strangers import install, installed, with_packages
@@ -121,23 +118,6 @@ def test_a_server_of_ours_can_have_it_behind_it(
 ) -> None:
     with serving(shlex.split(f"engine serve --upstream trio-websocket:{model.realtime}"), env=environment) as front:
         assert "model You said: Hello" in run(f"engine run --text Hello --upstream {front.realtime}")
-
-
-@pytest.mark.usefixtures("at_hand")
-async def test_it_says_good_bye_though_the_task_that_reads_leaves_meanwhile(model: Served) -> None:
-    example = import_module("trio_websocket_upstream")
-    upstream = example.TrioWebsocket(example.TrioWebsocketOptions(url=model.realtime))
-
-    async def listen(task_status: trio.TaskStatus[Link]) -> None:
-        async with upstream.open(trio.current_time, None) as link:
-            task_status.started(link)
-            while await link.read():
-                pass
-
-    with trio.fail_after(10):
-        async with trio.open_nursery() as nursery:
-            link = await nursery.start(listen)
-            await link.close(1000, "enough")
 
 
 @pytest.mark.usefixtures("at_hand")
