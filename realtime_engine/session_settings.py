@@ -125,7 +125,7 @@ _FUNCTION: Final[_Object] = {"type": "function"}
 
 @dataclass(slots=True)
 class _Change:
-    """What was asked for with an event of this id, and what the server was told with it of `LASTING`."""
+    """What was asked for with an event of this id, and what the server has of `LASTING` if it grants that."""
 
     event_id: str
     settings: _Object
@@ -148,7 +148,7 @@ class AskedSettings:
     def __init__(self, settings: Settings | None = None) -> None:
         self.lost: set[str] = set()
         self._granted: _Object = {}
-        self._lasting: dict[_Path, Json] = {}  # of that, what the server was told of `LASTING`
+        self._lasting: dict[_Path, Json] = {}  # what the server has of `LASTING`
         self._asked: deque[_Change] = deque()
         self._offered = False  # whether the server was told of functions
         if settings is not None:
@@ -237,18 +237,13 @@ class AskedSettings:
         return self._without_what_lasts(session)
 
     def _without_what_lasts(self, session: _Object) -> _Object:
-        """As much of it as the server may hear: what lasts is told once."""
-        known = dict(self._lasting)
-        for change in self._asked:
-            known |= change.lasting
+        """As much of it as the server may hear: what lasts is told until it is granted."""
         told = self._asked[-1].lasting if self._asked else self._lasting
         for path in LASTING:
             value = _at(session, path)
-            if value is UNSET:
-                continue
-            if path in known and known[path] == value:
-                session = _without(session, path)
-            else:
+            if value is not UNSET:
+                if path in self._lasting and self._lasting[path] == value:
+                    session = _without(session, path)
                 told[path] = value
         return session
 
