@@ -8,8 +8,10 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from realtime_engine.errors import UsageError
 from realtime_engine.events import SERVER_EVENTS, type_of
 from realtime_engine.inputs import Kind, Message, Side
+from realtime_engine.responses import COLLISION, EXPIRED, NOT_ACTIVE
 from realtime_engine.session_settings import AskedSettings
 from tests.talk import Talk
 
@@ -61,7 +63,14 @@ SESSION = st.fixed_dictionaries(
         )
     },
 )
-ERROR = st.fixed_dictionaries({}, optional={"code": WORDS, "message": WORDS, "event_id": IDS})
+ERROR = st.fixed_dictionaries(
+    {},
+    optional={
+        "code": st.sampled_from([COLLISION, EXPIRED, NOT_ACTIVE, None, "other"]),
+        "message": WORDS,
+        "event_id": IDS | st.integers(1, 9).map(lambda number: f"event_client_{number}"),
+    },
+)
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("item_id", "response_id", "call_id", "previous_item_id"), IDS),
     **dict.fromkeys(("content_index", "output_index", "audio_start_ms", "audio_end_ms"), NUMBERS),
@@ -81,6 +90,7 @@ EVENT = GOOD | GOOD | BAD
 @given(st.lists(EVENT, min_size=10, max_size=40), st.sampled_from([1, 3, 1000]))
 def test_no_sequence_of_events_makes_a_client_raise(events: list[dict[str, Any]], keep: int) -> None:
     talk = Talk("lamp", session={"turn_detection": "none"}, items=keep, item_audio=0.01, all_audio=0.02)
+    talk.want(lambda dialogue: dialogue.begin())
     for number, event in enumerate(events):
         talk.now = number * 0.25
         with suppress(msgspec.DecodeError):
@@ -88,6 +98,10 @@ def test_no_sequence_of_events_makes_a_client_raise(events: list[dict[str, Any]]
         talk.want(lambda dialogue: dialogue.append(talk.now, b"\1\0\2"))
         talk.want(lambda dialogue: dialogue.create(talk.now) if len(talk.sent) < 50 else None)
         talk.want(lambda dialogue: dialogue.interrupt(talk.now))
+        talk.want(lambda dialogue: dialogue.update({"instructions": f"{talk.now}"}))
+        for each in list(talk.dialogue.items):
+            with suppress(UsageError):
+                talk.dialogue.cancel(talk.now, each.id, 100)
         for call_id, _, _ in talk.calls:
             talk.answer(call_id)
         assert all(repr(item) for item in talk.dialogue.items)
