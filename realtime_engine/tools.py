@@ -83,8 +83,10 @@ class Tool:
 
         Raises:
             UsageError: A parameter has no type, or one that JSON cannot carry, or cannot be given by name; or the
-                function's name is none that a model can call; or it yields.
+                function's name is none that a model can call, or it has none; or it yields.
         """
+        if not hasattr(function, "__name__"):  # a partial function, or an object that can be called
+            raise UsageError(f"{function!r} has no name by which the model could call it: define a function around it")
         try:
             arguments, by_engine = arguments_of(function, filled=None if options is None else type(options))
             decoder = Decoder(arguments)

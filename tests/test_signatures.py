@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict
 
 import msgspec
@@ -279,6 +280,19 @@ def test_a_function_that_cannot_be_offered_is_named(function: Callable[..., obje
 
     assert f"the tool {function.__name__!r}" in str(caught.value)
     assert what in str(caught.value)
+
+
+class Lamp:
+    """Can be called, and has no name."""
+
+    def __call__(self, on: bool) -> str:
+        return f"it is {'on' if on else 'off'}"
+
+
+@pytest.mark.parametrize("nameless", [partial(by_place, "Lisbon"), Lamp()])
+def test_what_has_no_name_cannot_be_offered(nameless: Callable[..., object]) -> None:
+    with pytest.raises(UsageError, match="has no name by which the model could call it: define a function around it"):
+        Tools([nameless])
 
 
 # --- whatever there is ----------------------------------------------------------------------------------------
