@@ -918,6 +918,28 @@ async def test_cancellation_ends_the_block_and_the_server_is_told_goodbye(
     assert script.ended is not None
 
 
+async def test_wherever_it_is_cancelled_the_server_is_told_goodbye(autojump_clock: trio.testing.MockClock) -> None:
+    async def cancel_after(steps: int, scope: trio.CancelScope) -> None:
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+        scope.cancel()
+
+    reached = set[str]()
+    for steps in range(40):
+        scripts = [typed(), typed()]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cancel_after, steps, nursery.cancel_scope)
+            async with open_client(Played(*scripts)) as client:
+                for after in (client.wait_for_session, client.reset, client.wait_for_answer):
+                    await client.send_user_message("How are you?")
+                    await after()
+                    reached.add(after.__name__)
+                await trio.sleep(PATIENCE)
+        assert all(script.ended is not None for script in scripts if script.heard)
+
+    assert reached == {"wait_for_session", "reset", "wait_for_answer"}
+
+
 async def test_a_server_that_does_not_let_go_is_left_in_the_end(autojump_clock: trio.testing.MockClock) -> None:
     upstream = Wired(capacity=1)
 
