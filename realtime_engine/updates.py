@@ -148,7 +148,7 @@ class ErrorReported:
 
 @dataclass(frozen=True, slots=True)
 class Unexpected:
-    """The server has said what the protocol does not have; it is left aside, and told once."""
+    """The server has said, or was to be asked for, what the protocol does not have; it is left aside, and told once."""
 
     what: str
 
