@@ -71,6 +71,16 @@ class VirtualCard:
             end(ear)
             file.unlink()
 
+    def feed_back(self, decibels: int) -> None:
+        """Let the microphone hear the speaker from now on, so much more softly."""
+        self._run(
+            "pactl", "load-module", "module-loopback", "source=speaker.monitor", "sink=micfeed", "latency_msec=30"
+        )
+        (number,) = [
+            line.split()[0] for line in self._run("pactl", "list", "short", "sink-inputs").decode().splitlines()
+        ]
+        self._run("pactl", "set-sink-input-volume", number, f"{decibels}dB")
+
     def unplug(self) -> None:
         """Take the card out: who plays or records is thrown out."""
         for module in self._run("pactl", "list", "short", "modules").decode().splitlines():

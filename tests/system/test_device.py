@@ -72,6 +72,8 @@ class Talk:
 @contextmanager
 def talk(card: VirtualCard, tmp_path: Path, *flags: str | Path) -> Iterator[Talk]:
     said, folder = tmp_path / "said", tmp_path / "recordings"
+    if "--echo" not in flags:
+        flags = (*flags, "--echo", "off")  # as with a headset: what is heard is to the sample what was said
     command = [sys.executable, "-m", "cli", "run", "--transport", "device", "--upstream", "local", "--speech", "tones"]
     with said.open("wb") as file:
         process = subprocess.Popen(
@@ -248,3 +250,27 @@ def test_a_device_that_is_not_there_is_one_line_and_no_recording(card: VirtualCa
     (line,) = talking.said.splitlines()
     assert line.startswith("engine: --input-device Theremin: there is no such microphone; there ")
     assert not (tmp_path / "recordings").exists()
+
+
+def test_the_model_does_not_hear_itself_and_a_real_interruption_still_gets_through(
+    card: VirtualCard, tmp_path: Path, question: Samples
+) -> None:
+    sound, rate = soundfile.read(JFK, dtype="float32", always_2d=True)
+    answer = resample(sound[int(3.3 * rate) :, 0], rate, RATE)
+    soundfile.write(tmp_path / "answer.wav", np.tile(answer, 3), RATE, subtype="PCM_16")
+    script = tmp_path / "script.toml"
+    script.write_text('[[reply]]\nplay = "answer.wav"\ntranscript = "Well"\n')
+    card.feed_back(-10)
+    with talk(card, tmp_path, "--script", script, "--echo", "cancel") as talking, card.hear() as heard:
+        talking.wait_for("speak; Ctrl-C ends the conversation")
+        card.speak(question)
+        wait_for(lambda: len(heard()) > 15 * RATE, "some of the answer")
+        assert "interrupted" not in talking.said, "it has heard its own words for ten seconds"
+        card.speak(question)
+        talking.wait_for("[interrupted after")
+        assert talking.end() == 130
+
+    assert len(talking.events("engine.speech_started")) == 2
+    (cut_ms,) = cuts(talking)
+    assert cut_ms > 8_000
+    assert engine("replay", talking.recording()) == 0

@@ -49,6 +49,8 @@ class DeviceOptions:
         card_wait: Seconds to wait for another card when the one in use is lost.
         barge_in: Who hears that you speak over the answer: local, the engine itself, which is quickest; server, the
             model's; off, nobody.
+        echo: How the model is kept from hearing itself where you wear no headset: cancel takes the speaker out of the
+            microphone (extra echo); mute closes the microphone while the model speaks; auto cancels if it can.
     """
 
     input_device: str | None = None
@@ -58,6 +60,7 @@ class DeviceOptions:
     latency: float | Literal["low", "high"] = field(default="low", metadata={"parse": latency_of, "metavar": "LATENCY"})
     card_wait: float = 10.0
     barge_in: Literal["local", "server", "off"] = "local"
+    echo: Literal["auto", "off", "mute", "cancel"] = "auto"
 
 
 class Device:
@@ -107,7 +110,9 @@ class Device:
         """
         from transports.device import portaudio
         from transports.device.conversation import DeviceConversation
+        from transports.device.echo import check_echo
 
+        check_echo(self.options.echo)
         portaudio.choose_both(self.options.input_device, self.options.output_device)
         conversation = DeviceConversation(self.options, session, show)
         yield conversation.open

@@ -58,7 +58,7 @@ def open_card(options: DeviceOptions, *, wake: Callable[[], None], ended: Callab
             finished_callback=ended,
         )
         latency = (float(stream.latency[0]), float(stream.latency[1]))
-        duplex.latency = latency[1]
+        duplex.latency, duplex.echo_latency = latency[1], sum(latency)
         stream.start()
     name = f"{microphone.name} and {speaker.name}" if microphone != speaker else speaker.name
     return Card(duplex, name, latency, stream)

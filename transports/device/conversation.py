@@ -63,7 +63,9 @@ class DeviceConversation:
             self._show.line(clock(), Who.ENGINE, _described(card))
             offset = clock() - perf_counter()
             detector = Silero() if self._session.detects_speech else None
-            front = self._front = DeviceFront(self._session, card.duplex, self._show, offset, detector)
+            front = self._front = DeviceFront(
+                self._session, card.duplex, self._show, offset, detector, self._options.echo
+            )
             async with open_machine(Side.FRONT, front, clock) as link, trio.open_nursery() as nursery:
                 self._link = link
                 nursery.start_soon(self._keep, card, front, link, clock)

@@ -56,6 +56,7 @@ class Duplex:
     Attributes:
         rate: Samples a second.
         latency: Seconds from a block to the ear, where the card does not say it of each block.
+        echo_latency: Seconds from a block that is played to the block in which it is recorded, through the card alone.
         overruns: How often microphone audio was lost.
         underruns: How often the speaker had to be silent though there was speech.
         blocks: How many blocks have passed.
@@ -65,12 +66,12 @@ class Duplex:
 
     def __init__(self, rate: int, wake: Callable[[], None]) -> None:
         self.rate = rate
-        self.latency = 0.0
+        self.latency = self.echo_latency = 0.0
         self.overruns = self.underruns = self.blocks = self.played = 0
         self.more = False
         self._wake = wake
         size = int(_RING_SECONDS * rate)
-        self._recorded, self._speech = np.zeros(size, np.int16), np.zeros(size, np.int16)
+        self._recorded, self._given, self._speech = (np.zeros(size, np.int16) for _ in range(3))
         self._notes = [Played(0, 0, 0.0)] * _NOTES
         self._in = self._taken = self._written = self._noted = 0
         self._held = False
@@ -87,14 +88,15 @@ class Duplex:
         now = perf_counter()
         self.overruns += bool(status.input_overflow)
         self.underruns += bool(status.output_underflow)
+        start = self.played
+        count = self._speak(speech[:, 0], frames)
+        speech[:, 1:] = speech[:, :1]
         if self._in + frames - self._taken > self._recorded.size:
             self.overruns += 1
         else:
             _copy_in(self._recorded, self._in, recorded[:, 0])
+            _copy_in(self._given, self._in, speech[:, 0])
             self._in += frames
-        start = self.played
-        count = self._speak(speech[:, 0], frames)
-        speech[:, 1:] = speech[:, :1]
         delay = times.outputBufferDacTime - times.currentTime
         self._notes[self.blocks % _NOTES] = Played(start, count, now + (delay if 0 < delay < 1 else self.latency))
         self.blocks += 1
@@ -144,13 +146,14 @@ class Duplex:
 
     # --- the engine's thread --------------------------------------------------------------------------------
 
-    def take(self) -> Block:
-        """What the microphone has recorded since this was last asked."""
+    def take(self) -> tuple[Block, Block]:
+        """What the microphone has recorded since this was last asked, and what was given to the speaker meanwhile."""
         until = self._in
-        taken = np.empty(until - self._taken, np.int16)
-        _copy_out(self._recorded, self._taken, taken)
+        recorded, given = (np.empty(until - self._taken, np.int16) for _ in range(2))
+        _copy_out(self._recorded, self._taken, recorded)
+        _copy_out(self._given, self._taken, given)
         self._taken = until
-        return taken
+        return recorded, given
 
     @property
     def written(self) -> int:

@@ -19,6 +19,7 @@ from transports.aloud.ear import Ear, Place, played
 from transports.aloud.narrator import Narrator
 from transports.aloud.terms import OPEN_WITHIN, Terms
 from transports.device.duplex import Duplex
+from transports.device.echo import Echo, EchoMode, make_echo
 from transports.device.listener import Decision, Listener
 from transports.device.speaker import Speaker
 
@@ -45,9 +46,12 @@ class DeviceFront:
         show: Show,
         offset: float,
         detector: Detector | None = None,
+        echo: EchoMode = "off",
     ) -> None:
         self._duplex = duplex
         self._detector = detector
+        self._echo_mode = echo
+        self._echo: Echo | None = None
         self._show = show
         self._offset = offset
         self._terms = Terms(session)
@@ -132,7 +136,7 @@ class DeviceFront:
         self._before = self._counts
         self._duplex = duplex
         if self._ear is not None:
-            self._microphone = Resampler(duplex.rate, self._terms.input_format.sample_rate, quality="LQ")
+            self._open_microphone()
             for silenced in self._ear.sounding.use(duplex):
                 self._fell_silent(*silenced)
             self._hold(self._held)
@@ -170,10 +174,19 @@ class DeviceFront:
 
     # --- the microphone -------------------------------------------------------------------------------------
 
+    def _open_microphone(self) -> None:
+        """Begin with the card that there is now."""
+        self._echo = make_echo(self._echo_mode, self._duplex.rate, self._duplex.echo_latency)
+        self._microphone = Resampler(self._duplex.rate, self._terms.input_format.sample_rate, quality="LQ")
+
     def _listen(self) -> None:
         """What the microphone has heard goes to the model."""
-        recorded = self._duplex.take()
-        if not recorded.size or self._microphone is None:
+        if self._microphone is None:
+            return
+        recorded, given = self._duplex.take()
+        if self._echo is not None:
+            recorded = self._echo.clean(recorded, given)
+        if not recorded.size:
             return
         samples = self._microphone.feed(from_pcm16(recorded.astype(np.dtype("<i2"), copy=False).tobytes()))
         if samples.size:
@@ -246,7 +259,7 @@ class DeviceFront:
             self.leave(UsageError(terms.refused))
         elif terms.ready:
             self._duplex.take()
-            self._microphone = Resampler(self._duplex.rate, terms.input_format.sample_rate, quality="LQ")
+            self._open_microphone()
             self._ear = Ear(Speaker(self._duplex, terms.output_format, self._offset))
             self._listener = (
                 None if self._detector is None else Listener(self._detector, terms.input_format.sample_rate)

@@ -15,8 +15,10 @@ def test_what_is_recorded_is_taken_once_and_the_engine_is_woken_for_each_block()
     card.turn(steady(240, 1))
     card.turn(steady(240, 2))
 
-    assert card.duplex.take().tolist() == [1] * 240 + [2] * 240
-    assert card.duplex.take().size == 0
+    recorded, given = card.duplex.take()
+    assert recorded.tolist() == [1] * 240 + [2] * 240
+    assert given.tolist() == [0] * 480
+    assert card.duplex.take()[0].size == 0
     assert (card.woken, card.duplex.blocks) == (2, 2)
 
 
@@ -55,10 +57,21 @@ def test_whatever_is_recorded_is_heard_in_order_or_counted_as_lost(blocks: list[
         if card.duplex.overruns == before:
             recorded = np.concatenate([recorded, block])
         if taken:
-            heard = np.concatenate([heard, card.duplex.take()])
-    heard = np.concatenate([heard, card.duplex.take()])
+            heard = np.concatenate([heard, card.duplex.take()[0]])
+    heard = np.concatenate([heard, card.duplex.take()[0]])
 
     assert heard.tolist() == recorded.tolist()
+
+
+def test_what_is_recorded_comes_with_what_was_played_meanwhile() -> None:
+    card = FakeCard()
+    card.duplex.write(steady(300, 7))
+    card.turn(steady(240, 1))
+    card.turn(steady(240, 2))
+
+    recorded, given = card.duplex.take()
+    assert recorded.tolist() == [1] * 240 + [2] * 240
+    assert given.tolist() == [7] * 300 + [0] * 180
 
 
 def test_what_goes_wrong_is_counted() -> None:
