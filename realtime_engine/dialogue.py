@@ -8,6 +8,7 @@ application does, and is told everything.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -147,14 +148,14 @@ class Dialogue:
             self.asked.begin(event_id)
             self._update(self.asked.whole(self._schemas()), event_id)
 
-    def update(self, settings: Settings, event_id: str = "") -> None:
-        """Ask for a change of the session; the server is told all of it anew.
+    def update(self, settings: Settings, event_id: str = "", *, again: bool = False) -> None:
+        """Ask for a change of the session, perhaps ``again``; the server is told all of it anew.
 
         Raises:
             UsageError: It cannot be written as JSON, or two functions have one name.
         """
         event_id = event_id or self._invent()
-        self.asked.change(settings, event_id)
+        self.asked.change(settings, event_id, again=again)
         try:
             session = self.asked.whole(self._schemas())
         except UsageError:
@@ -442,7 +443,10 @@ class Dialogue:
 
     def _failed(self, now: float, event: ev.Error) -> None:
         named = text(event.error.event_id)
-        self.asked.refused(named)
+        again = self.asked.refused(named)
+        if again is not None:
+            with suppress(UsageError):  # what was asked for since does not go with it
+                self.update(again, again=True)
         self._turns.refused(named)
         active = self._responses.active
         if active is not None and active == self._ending and event.error.code == NOT_ACTIVE:

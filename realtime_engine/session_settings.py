@@ -6,6 +6,7 @@ Source: protocol.md, section 5.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, Literal, TypeAlias, TypedDict, cast
 
 import msgspec
@@ -130,6 +131,8 @@ class _Change:
     event_id: str
     settings: _Object
     lasting: dict[_Path, Json] = field(default_factory=dict)
+    spoilt: bool = False  # the server was told of it together with what it has refused
+    again: bool = False  # it is asked for once more
 
 
 class AskedSettings:
@@ -190,13 +193,13 @@ class AskedSettings:
         self._asked.appendleft(_Change(event_id, self._granted))
         self._granted = {}
 
-    def change(self, settings: Settings, event_id: str) -> None:
-        """Ask for something more, with an event of this id.
+    def change(self, settings: Settings, event_id: str, *, again: bool = False) -> None:
+        """Ask for something more, with an event of this id; or for what `refused` has given, again.
 
         Raises:
             UsageError: It cannot be written as JSON.
         """
-        self._asked.append(_Change(event_id, self._read(settings)))
+        self._asked.append(_Change(event_id, self._read(settings), again=again))
         if len(self._asked) > _MOST:
             self.granted()
 
@@ -207,9 +210,20 @@ class AskedSettings:
             self._granted = _changed(self._granted, change.settings)
             self._lasting |= change.lasting
 
-    def refused(self, event_id: str) -> None:
-        """The server has refused the change that this event asked for, if it was one."""
-        self._asked = deque(each for each in self._asked if each.event_id != event_id)
+    def refused(self, event_id: str) -> Settings | None:
+        """The server has refused the change that this event asked for, if it was one.
+
+        Returns:
+            The change, if it may have been refused for the sake of one before it that the server was told again with
+            it: then it is worth asking for again, once.
+        """
+        for at, change in enumerate(self._asked):
+            if change.event_id == event_id:
+                del self._asked[at]
+                for later in islice(self._asked, at, None):
+                    later.spoilt = True
+                return change.settings if change.spoilt and not change.again else None
+        return None
 
     def check(self, schemas: Sequence[ToolSchema]) -> None:
         """See that no two functions have one name.

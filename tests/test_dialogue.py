@@ -140,11 +140,34 @@ def test_what_a_conversation_begins_with_is_forgotten_like_a_change_if_the_serve
     talk.want(lambda dialogue: dialogue.begin())
     talk.want(lambda dialogue: dialogue.update({"instructions": "Be brief."}))
 
-    talk.hear(error(talk.sent[0]["event_id"], "unknown_parameter"), error(talk.sent[1]["event_id"]))
-    talk.want(lambda dialogue: dialogue.update({"max_output_tokens": 9}))
+    talk.hear(error(talk.sent[0]["event_id"], "unknown_parameter"))
+    assert talk.dialogue.asked.current == {"instructions": "Be brief."}
 
-    assert talk.dialogue.asked.current == {"max_output_tokens": 9}
-    assert talk.sent[2]["session"].keys() == {"type", "max_output_tokens", "tools"}
+
+def test_a_change_that_is_refused_for_the_sake_of_one_before_it_is_asked_for_again_once() -> None:
+    talk = Talk("lamp")
+    talk.want(lambda dialogue: dialogue.update({"nonsense": 1}))
+    talk.want(lambda dialogue: dialogue.update({"instructions": "Be brief."}))
+
+    talk.hear(*(error(event["event_id"]) for event in talk.sent))
+    talk.hear(error(talk.sent[-1]["event_id"]))
+
+    assert [event["session"].keys() - {"type", "tools"} for event in talk.sent] == [
+        {"nonsense"},
+        {"nonsense", "instructions"},
+        {"instructions"},
+    ]
+    assert len(talk.all(ErrorReported)) == 3
+
+
+def test_a_change_that_cannot_be_asked_for_any_more_is_not_asked_for_again() -> None:
+    talk = Talk("lamp", session={"tools": [{"type": "function", "name": "lamp"}]})
+    talk.dialogue.asked.change({"nonsense": 1}, "event_1")
+    talk.dialogue.asked.change({"instructions": "Be brief."}, "event_2")
+
+    talk.hear(error("event_1"), error("event_2"))
+
+    assert talk.sent == []
 
 
 def test_each_answer_of_the_server_is_that_to_the_change_it_was_asked_for_first() -> None:

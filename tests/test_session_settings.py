@@ -238,7 +238,10 @@ class Strict:
             event_id, session = self._told.popleft()
             spoken = "voice" in self.has.get("audio", {}).get("output", {})
             if "nonsense" in session or (spoken and "voice" in session.get("audio", {}).get("output", {})):
-                asked.refused(event_id)
+                again = asked.refused(event_id)
+                if again is not None:
+                    asked.change(again, f"{event_id}_again", again=True)
+                    self.tell(asked, f"{event_id}_again")
             else:
                 self.has = {**self.has, **session}
                 asked.granted()
