@@ -195,6 +195,16 @@ def lines(environment: Mapping[str, str]) -> Iterator[tuple[Served, tuple[str, i
 
 
 @pytest.mark.usefixtures("at_hand")
+def test_it_says_what_went_wrong(failing: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "replies.toml").write_text('[[reply]]\nerror = { code = "busy", message = "Not now." }\n')
+    local = f"--upstream local --script {tmp_path / 'replies.toml'}"
+
+    for speed in ("--fast", ""):
+        told = failing(f"engine run --transport typist --ask Hello {speed} {local}", status=3)
+        assert told == "engine: a question was not answered: Not now."
+
+
+@pytest.mark.usefixtures("at_hand")
 def test_the_front_of_the_documentation_types_on_either_clock(run: Callable[[str], str]) -> None:
     installation, ask, _ = commands(FRONT)
 
