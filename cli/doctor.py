@@ -95,6 +95,16 @@ def _speech() -> Iterator[Finding]:
         yield Finding("extra speech", "the embedded model can speak")
 
 
+def _echo() -> Iterator[Finding]:
+    from transports.device.echo import is_installed
+
+    if is_installed():
+        yield Finding("extra echo", "the model can be kept from hearing itself")
+    else:
+        mend = f"wear a headset, or pip install '{_PACKAGE}[echo]'"
+        yield Finding("extra echo", "missing: without a headset the model hears itself", mend)
+
+
 def _device() -> Iterator[Finding]:
     """The extra, the library under it, and the devices."""
     from transports.device import portaudio
@@ -141,4 +151,4 @@ def _port(host: str, port: int) -> Finding:
     return Finding(thing, f"{host} can be listened at")
 
 
-_LOOKS: Final[Sequence[Callable[[], Iterator[Finding]]]] = (_libraries, _key, _speech, _device, _certificates)
+_LOOKS: Final[Sequence[Callable[[], Iterator[Finding]]]] = (_libraries, _key, _speech, _device, _echo, _certificates)

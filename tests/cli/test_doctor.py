@@ -44,6 +44,7 @@ def test_all_that_is_there_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
     assert [line.partition(":")[0] for line in lines] == [
         *("ok  libraries", "ok  key", "ok  extra speech", "ok  extra device", "ok  microphone", "ok  speaker"),
+        "ok  extra echo",
         *("ok  certificates", "ok  port 0"),
     ]
     assert "ok  microphone: Headset, 48000 Hz, ALSA" in lines
@@ -66,6 +67,17 @@ def test_an_extra_that_is_missing_is_installed(
 
     at = lines.index("--  extra speech: missing: the embedded model answers in tones")
     assert lines[at + 1] == "      mend: pip install 'realtime-engine[speech]'"
+
+
+def test_without_a_canceller_a_headset_is_the_mend(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("transports.device.echo.is_installed", lambda: False)
+
+    lines = told(capsys)
+
+    at = lines.index("--  extra echo: missing: without a headset the model hears itself")
+    assert lines[at + 1] == "      mend: wear a headset, or pip install 'realtime-engine[echo]'"
 
 
 def test_a_library_that_is_missing_is_status_2(

@@ -45,7 +45,7 @@ def test_a_tone_is_played_on_the_speaker_and_the_microphone_is_listened_to(card:
     assert "the microphone is silent: is it muted, or is another one meant?" in told.stdout
     loud = sound[np.abs(sound) > 0.01]
     spectrum = np.abs(np.fft.rfft(loud))
-    assert loud.size == pytest.approx(TONE_SECONDS * 24_000, rel=0.1)
+    assert loud.size == pytest.approx(TONE_SECONDS * 24_000, rel=0.3)
     assert np.argmax(spectrum) * 24_000 / loud.size == pytest.approx(TONE_HZ, rel=0.05)
 
 
