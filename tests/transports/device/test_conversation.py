@@ -1,0 +1,81 @@
+"""A card that stops without a word, and cannot be closed: the conversation goes on at another."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import trio
+
+from realtime_engine.errors import UsageError
+from realtime_engine.inputs import Kind
+from realtime_engine.options import SessionOptions
+from realtime_engine.show import Who
+from tests.script import session_created
+from tests.transports.device.blocks import FakeCard
+from tests.transports.wav_script import Shown
+from transports.device import DeviceOptions, conversation
+from transports.device.card import Card
+from transports.device.conversation import DeviceConversation
+
+
+class Hung:
+    """A stream that does not come back."""
+
+    def __init__(self, never: threading.Event) -> None:
+        self._never = never
+
+    def abort(self, *, ignore_errors: bool) -> None:
+        self._never.wait()
+
+    def close(self, *, ignore_errors: bool) -> None: ...
+
+
+class Fine(Hung):
+    """A stream that does."""
+
+    def abort(self, *, ignore_errors: bool) -> None: ...
+
+
+@pytest.fixture
+def never() -> Iterator[threading.Event]:
+    """Set when the test is over, so that nothing waits for it any more."""
+    never = threading.Event()
+    yield never
+    never.set()
+
+
+async def test_a_card_that_stands_still_and_hangs_is_left_and_the_default_one_is_taken_up(
+    monkeypatch: pytest.MonkeyPatch, never: threading.Event
+) -> None:
+    opened: list[DeviceOptions] = []
+    left: list[bool] = []
+
+    def open_card(options: DeviceOptions, *, wake: Callable[[], None], ended: Callable[[], None]) -> Card:
+        opened.append(options)
+        if len(opened) == 2:
+            raise UsageError("there is none yet")
+        stream = Hung(never) if len(opened) == 1 else Fine(never)
+        return Card(FakeCard().duplex, f"card {len(opened)}", (0.0, 0.0), stream)
+
+    monkeypatch.setattr(conversation, "open_card", open_card)
+    monkeypatch.setattr("transports.device.portaudio.leave_open", lambda: left.append(True))
+    monkeypatch.setattr("transports.device.portaudio.look_again", lambda: None)
+    for name in ("STALLED", "CLOSE_WITHIN", "TRY_EVERY"):
+        monkeypatch.setattr(conversation, name, 0.05)
+    shown = Shown()
+    talking = DeviceConversation(DeviceOptions(input_device="USB", echo="off"), SessionOptions(), shown)
+
+    with trio.fail_after(60):
+        async with talking.open(trio.current_time) as link:
+            link.write(json.dumps(session_created()).encode(), Kind.TEXT)
+            link.flush()
+            states: list[str] = []
+            while len(states) < 2:
+                states += [json.loads(message.raw)["state"] for message in await link.read()]
+
+    assert states[:2] == ["lost", "there"]
+    assert left == [True]
+    assert [options.input_device for options in opened[:3]] == ["USB", None, None], "the default one"
+    assert "card 1 is gone: the conversation waits for another" in shown.of(Who.ENGINE)
+    talking.raise_problems()
