@@ -277,20 +277,21 @@ def test_the_model_does_not_hear_itself_and_a_real_interruption_still_gets_throu
 ) -> None:
     card.feed_back(-10)
     assert any(  # the way from the speaker to the microphone stumbles where the computer is busy
-        hears_only_the_person(card, tmp_path / attempt, question, lecture) for attempt in ("first", "second", "third")
+        hears_only_the_person(card, tmp_path / attempt, question, lecture)
+        for attempt in ("one", "two", "three", "four")
     )
 
 
 def hears_only_the_person(card: VirtualCard, folder: Path, question: Samples, lecture: Path) -> bool:
-    """Whether ten seconds of the model's own voice interrupt nothing; the person does, or the test fails."""
+    """Whether six seconds of the model's own voice interrupt nothing; the person does, or the test fails."""
     with talk(card, folder, "--script", lecture, "--echo", "cancel") as talking:
         talking.wait_for("speak; Ctrl-C ends the conversation")
         card.speak(question)
         with card.hear() as heard:
-            wait_for(lambda: len(heard()) > 10 * RATE, "some of the answer")
+            wait_for(lambda: len(heard()) > 6 * RATE, "some of the answer")
         undisturbed = "interrupted" not in talking.said
         card.speak(question)
         talking.wait_for("[interrupted after")
         assert talking.end() == 130
     assert engine("replay", talking.recording()) == 0
-    return undisturbed and cuts(talking)[0] > 8_000
+    return undisturbed and cuts(talking)[0] > 5_000
