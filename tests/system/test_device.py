@@ -259,39 +259,3 @@ def test_a_device_that_is_not_there_is_one_line_and_no_recording(card: VirtualCa
     (line,) = talking.said.splitlines()
     assert line.startswith("engine: --input-device Theremin: there is no such microphone; there ")
     assert not (tmp_path / "recordings").exists()
-
-
-@pytest.fixture
-def lecture(tmp_path: Path) -> Path:
-    """A script by which everything is answered by half a minute of speech."""
-    sound, rate = soundfile.read(JFK, dtype="float32", always_2d=True)
-    answer = resample(sound[int(3.3 * rate) :, 0], rate, RATE)
-    soundfile.write(tmp_path / "answer.wav", np.tile(answer, 4), RATE, subtype="PCM_16")
-    script = tmp_path / "lecture.toml"
-    script.write_text('[[reply]]\nplay = "answer.wav"\ntranscript = "Well"\n')
-    return script
-
-
-def test_the_model_does_not_hear_itself_and_a_real_interruption_still_gets_through(
-    card: VirtualCard, tmp_path: Path, question: Samples, lecture: Path
-) -> None:
-    card.feed_back(-10)
-    assert any(  # the way from the speaker to the microphone stumbles where the computer is busy
-        hears_only_the_person(card, tmp_path / attempt, question, lecture)
-        for attempt in ("one", "two", "three", "four")
-    )
-
-
-def hears_only_the_person(card: VirtualCard, folder: Path, question: Samples, lecture: Path) -> bool:
-    """Whether six seconds of the model's own voice interrupt nothing; the person does, or the test fails."""
-    with talk(card, folder, "--script", lecture, "--echo", "cancel") as talking:
-        talking.wait_for("speak; Ctrl-C ends the conversation")
-        card.speak(question)
-        with card.hear() as heard:
-            wait_for(lambda: len(heard()) > 6 * RATE, "some of the answer")
-        undisturbed = "interrupted" not in talking.said
-        card.speak(question)
-        talking.wait_for("[interrupted after")
-        assert talking.end() == 130
-    assert engine("replay", talking.recording()) == 0
-    return undisturbed and cuts(talking)[0] > 5_000
