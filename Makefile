@@ -17,7 +17,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # What only the tests need of the system: Debian's package, and behind = the command, or the file of a library, by which
 # it is known where that has another name.
 SYSTEM_PACKAGES := chromium faketime libasound2-plugins=alsa-lib/libasound_module_pcm_pulse.so \
-                   libportaudio2=libportaudio.so.2 nodejs=node npm openssl pulseaudio pulseaudio-utils=pactl
+                   libportaudio2=libportaudio.so.2 nodejs=node npm openssl pulseaudio pulseaudio-utils=pactl tmux
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system autobahn run test test-clients lint format pytest bench soak recordings clean

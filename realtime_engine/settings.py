@@ -99,6 +99,17 @@ def functions_of(settings: Raw) -> tuple[str, ...]:
     return tuple(name for name in named if isinstance(name, str))
 
 
+def with_manual_turns(settings: Raw) -> Raw:
+    """The settings where the person says when a turn is over (protocol.md, section 5)."""
+    read = _read(settings)
+    audio = read.setdefault("audio", {})
+    heard = audio.setdefault("input", {}) if isinstance(audio, dict) else None
+    if not isinstance(heard, dict):
+        return settings
+    heard["turn_detection"] = None
+    return _write(read)
+
+
 def for_transcription(settings: Raw) -> Raw:
     """As much of the settings as a session has that only transcribes (protocol.md, section 5)."""
     read = _read(settings)

@@ -81,6 +81,12 @@ class VirtualCard:
         ]
         self._run("pactl", "set-sink-input-volume", number, f"{decibels}dB")
 
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody plays or records."""
+        streams = b"".join(self._run("pactl", "list", "short", kind) for kind in ("sink-inputs", "source-outputs"))
+        return any(stream.split("\t")[2] != "-" for stream in streams.decode().splitlines())  # "-": the card's own
+
     def unplug(self) -> None:
         """Take the card out: who plays or records is thrown out."""
         for module in self._run("pactl", "list", "short", "modules").decode().splitlines():

@@ -22,6 +22,7 @@ from realtime_engine.settings import (
     functions_of,
     may_set,
     pins,
+    with_manual_turns,
     with_tools,
     with_turns,
 )
@@ -121,6 +122,21 @@ def test_who_answers_and_interrupts_is_said_beside_what_else_is_set(given: Raw, 
 @pytest.mark.parametrize("audio", [{"input": {"turn_detection": None}}, {"input": 1}, 1])
 def test_where_turns_are_manual_or_the_settings_are_none_nothing_is_said(audio: Any) -> None:
     assert bytes(with_turns(raw(audio=audio), interrupt_response=False)) == bytes(raw(audio=audio))
+
+
+@pytest.mark.parametrize(
+    "given", [NO_SETTINGS, raw(audio={"input": {"turn_detection": {"type": "semantic_vad"}}, "output": {"speed": 1.5}})]
+)
+def test_turns_are_manual_whatever_else_is_set(given: Raw) -> None:
+    made = read(with_manual_turns(given))
+
+    assert made["audio"]["input"] == {"turn_detection": None}
+    assert made["audio"].get("output") == (read(given) or {}).get("audio", {}).get("output")
+
+
+@pytest.mark.parametrize("audio", [{"input": 1}, 1])
+def test_settings_that_are_none_have_no_manual_turns_either(audio: Any) -> None:
+    assert bytes(with_manual_turns(raw(audio=audio))) == bytes(raw(audio=audio))
 
 
 def test_a_session_that_only_transcribes_gets_only_what_it_has() -> None:

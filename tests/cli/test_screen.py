@@ -1,13 +1,13 @@
 """A conversation on the terminal: lines as it happens, and a bar while a file is spoken."""
 
 import io
+from contextlib import suppress
 
 import pytest
 from rich.console import Console
-from rich.progress import Progress
 
 from cli.screen import Screen, open_screen
-from realtime_engine.show import Who
+from realtime_engine.show import Scene, Who
 from tests.cli.fake import Broken
 
 
@@ -51,29 +51,39 @@ def test_a_pipe_is_told_once_a_minute_how_far_a_file_is(capsys: pytest.CaptureFi
     ]
 
 
+HIDDEN, SHOWN, ERASED = "\x1b[?25l", "\x1b[?25h", "\x1b[1A\x1b[2K"
+"""The cursor is hidden, or shown; the line above is erased (ECMA-48, and the VT220's DECTCEM)."""
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def below(screen: Screen) -> str:
+    """What is drawn below the lines."""
+    console = Console(file=io.StringIO(), width=80)
+    with console.capture() as drawn:
+        console.print(screen.below())
+    return drawn.get()
+
+
 def test_a_terminal_has_a_bar_until_the_file_is_over_or_somebody_speaks() -> None:
-    console = Console(file=io.StringIO(), force_terminal=True)
-    bar = Progress(console=console)
-    screen = Screen(console, bar)
+    screen = Screen(Console(file=io.StringIO(), force_terminal=True), lively=True)
 
     screen.progress("question.wav", 1.0, 11.0)
     screen.progress("question.wav", 2.0, 11.0)
-    assert [(task.description, task.completed, task.total) for task in bar.tasks] == [
-        ("question.wav 0:02 of 0:11", 2.0, 11.0)
-    ]
+    assert below(screen).startswith("  question.wav 0:02 of 0:11 ")
     screen.progress("question.wav", 11.0, 11.0)
-    assert not bar.tasks
+    assert not below(screen).strip()
     screen.progress("-", 1.0, None)
-    assert bar.tasks[0].total is None
+    assert below(screen).startswith("  - 0:01 of ? ")
     screen.line(1.0, Who.MODEL, "Yes?")
-    assert not bar.tasks
+    assert not below(screen).strip()
+    screen.close()
 
 
 def test_a_terminal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
     monkeypatch.setattr("sys.stdout", terminal)
@@ -116,3 +126,59 @@ def test_a_hint_that_nobody_can_read_is_no_fault(monkeypatch: pytest.MonkeyPatch
         screen.hint("by the way")
 
     assert broken.tried == 1
+
+
+def test_a_scene_is_below_the_lines_until_it_is_over() -> None:
+    terminal = io.StringIO()
+    screen = Screen(Console(file=terminal, force_terminal=True, width=80), lively=True)
+
+    screen.scene(Scene(seconds=61.0, state="you speak"))
+    assert below(screen).splitlines()[0] == "  1:01  you speak"
+    assert HIDDEN in terminal.getvalue()
+    screen.line(61.0, Who.PERSON, "Hello?")
+    screen.scene(None)
+
+    assert "Hello?" in terminal.getvalue()
+    assert terminal.getvalue().rindex("you speak") < terminal.getvalue().rindex(2 * ERASED), "and no line is left"
+    assert terminal.getvalue().rindex(SHOWN) > terminal.getvalue().rindex(HIDDEN)
+
+
+def test_a_pipe_has_no_scenes(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_screen(stdout_is_taken=False) as screen:
+        assert not screen.lively
+        screen.scene(Scene(seconds=1.0, state="you speak"))
+
+    assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_is_given_back_when_a_conversation_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+
+    with suppress(RuntimeError), open_screen(stdout_is_taken=False) as screen:
+        screen.scene(Scene(seconds=1.0, state="you speak"))
+        raise RuntimeError
+
+    assert terminal.getvalue().rindex(SHOWN) > terminal.getvalue().rindex(HIDDEN)
+
+
+def test_a_terminal_that_is_gone_ends_the_scenes_and_not_the_conversation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Gone(Broken):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    gone = Gone(OSError(5, "Input/output error"))
+    monkeypatch.setattr("sys.stdout", gone)
+
+    with open_screen(stdout_is_taken=False) as screen:
+        screen.scene(Scene(seconds=1.0, state="you speak"))
+        tried = gone.tried
+        screen.scene(Scene(seconds=1.1, state="you speak"))
+        screen.line(1.2, Who.PERSON, "Hello?")
+
+    assert gone.tried == tried
+    assert capsys.readouterr().err == "engine: nothing more is shown: Input/output error\n"

@@ -13,7 +13,7 @@ from realtime_engine.commands import Step
 from realtime_engine.machine import Connected, Frame, MachineInput, MachineOutput
 from realtime_engine.options import SessionOptions
 from realtime_engine.session import Session
-from realtime_engine.show import Who
+from realtime_engine.show import Scene, Who
 from realtime_engine.simulate import simulate
 from tests.script import created, done, frame, session_created, speech, speech_started, speech_stopped
 from transports.wav import Spoken, Wav, WavOptions
@@ -52,9 +52,13 @@ class MinuteRepeater:
 class Nobody:
     """Watches, and says nothing of it."""
 
+    lively = False
+
     def line(self, at: float, who: Who, text: str) -> None: ...
 
     def progress(self, name: str, seconds: float, total: float | None) -> None: ...
+
+    def scene(self, scene: Scene | None) -> None: ...
 
 
 def resident() -> int:

@@ -16,7 +16,7 @@ from realtime_engine.events import OutputAudioBufferPlayed
 from realtime_engine.inputs import Kind, Message, Side, ToolResult
 from realtime_engine.options import SessionOptions
 from realtime_engine.session import Session
-from realtime_engine.show import Who
+from realtime_engine.show import Scene, Who
 from realtime_engine.simulate import simulate
 from realtime_engine.sound import Samples
 from tests.script import Script
@@ -32,12 +32,17 @@ class Shown:
 
     lines: list[tuple[float, Who, str]] = field(default_factory=list)
     progressed: list[tuple[str, float, float | None]] = field(default_factory=list)
+    scenes: list[Scene | None] = field(default_factory=list)
+    lively: bool = False
 
     def line(self, at: float, who: Who, text: str) -> None:
         self.lines.append((at, who, text))
 
     def progress(self, name: str, seconds: float, total: float | None) -> None:
         self.progressed.append((name, seconds, total))
+
+    def scene(self, scene: Scene | None) -> None:
+        self.scenes.append(scene)
 
     def of(self, who: Who) -> list[str]:
         """The lines of one."""

@@ -47,6 +47,8 @@ class DeviceOptions:
         block_ms: Milliseconds that are recorded and played at once. Less is quicker, and needs a computer that is.
         latency: How long sound may wait in the card: low, high, or seconds.
         card_wait: Seconds to wait for another card when the one in use is lost.
+        mode: How a turn of yours ends: open, the model hears that you have finished; ptt, push-to-talk: the space key
+            begins it and ends it, and only then are you heard.
         barge_in: Who hears that you speak over the answer: local, the engine itself, which is quickest; server, the
             model's; off, nobody.
         echo: How the model is kept from hearing itself where you wear no headset: cancel takes the speaker out of the
@@ -59,6 +61,7 @@ class DeviceOptions:
     block_ms: float = 10.0
     latency: float | Literal["low", "high"] = field(default="low", metadata={"parse": latency_of, "metavar": "LATENCY"})
     card_wait: float = 10.0
+    mode: Literal["open", "ptt"] = "open"
     barge_in: Literal["local", "server", "off"] = "local"
     echo: Literal["auto", "off", "mute", "cancel"] = "auto"
 
@@ -85,11 +88,16 @@ class Device:
         self.options = options
 
     def needs(self, session: "SessionOptions") -> "SessionOptions":
-        """Where the engine hears who speaks, the server does nothing by itself; where nobody does, it only answers."""
+        """Where the engine hears who speaks, the server does nothing by itself; where nobody does, it only answers.
+
+        With push-to-talk the person ends each turn, and whoever begins one interrupts.
+        """
         from msgspec.structs import replace
 
-        from realtime_engine.settings import with_turns
+        from realtime_engine.settings import with_manual_turns, with_turns
 
+        if self.options.mode == "ptt":
+            return replace(session, settings=with_manual_turns(session.settings))
         match self.options.barge_in:
             case "local":
                 settings = with_turns(session.settings, interrupt_response=False, create_response=False)
@@ -104,16 +112,20 @@ class Device:
         """See that there is a card, then say how it is opened for a conversation.
 
         Raises:
-            UsageError: There is no such device, PortAudio is missing, or, at the end, the card was lost, or the model
-                has refused the settings.
+            UsageError: There is no such device, PortAudio is missing, or there are no keys for push-to-talk; or, at the
+                end, the card was lost, or the model has refused the settings.
             UpstreamError: At the end: the conversation was ended by the model's side.
         """
         from transports.device import portaudio
         from transports.device.conversation import DeviceConversation
         from transports.device.echo import check_echo
+        from transports.device.keyboard import has_keyboard
 
         check_echo(self.options.echo)
+        has_keys = show.lively and has_keyboard()
+        if self.options.mode == "ptt" and not has_keys:
+            raise UsageError("--mode ptt needs its keys: start it in a terminal, with nothing redirected")
         portaudio.choose_both(self.options.input_device, self.options.output_device)
-        conversation = DeviceConversation(self.options, session, show)
+        conversation = DeviceConversation(self.options, session, show, has_keys=has_keys)
         yield conversation.open
         conversation.raise_problems()

@@ -18,6 +18,7 @@ from realtime_engine.upstreams.local.frames import Silero
 from transports.device import DeviceOptions, portaudio
 from transports.device.card import Card, open_card
 from transports.device.front import DeviceFront
+from transports.device.keyboard import open_keyboard
 
 STALLED: Final = 2.0
 """Seconds without a block after which a card is lost: some stop without a word."""
@@ -32,10 +33,11 @@ TRY_EVERY: Final = 0.5
 class DeviceConversation:
     """A conversation, from the first block to the last."""
 
-    def __init__(self, options: DeviceOptions, session: SessionOptions, show: Show) -> None:
+    def __init__(self, options: DeviceOptions, session: SessionOptions, show: Show, *, has_keys: bool) -> None:
         self._options = options
         self._session = session
         self._show = show
+        self._has_keys = has_keys
         self._front: DeviceFront | None = None
         self._link: MachineLink | None = None
         self._card: Card | None = None
@@ -64,15 +66,25 @@ class DeviceConversation:
             offset = clock() - perf_counter()
             detector = Silero() if self._session.detects_speech else None
             front = self._front = DeviceFront(
-                self._session, card.duplex, self._show, offset, detector, self._options.echo
+                self._session,
+                card.duplex,
+                self._show,
+                offset,
+                detector,
+                self._options.echo,
+                has_keys=self._has_keys,
+                push_to_talk=self._options.mode == "ptt",
             )
             async with open_machine(Side.FRONT, front, clock) as link, trio.open_nursery() as nursery:
                 self._link = link
                 nursery.start_soon(self._keep, card, front, link, clock)
+                if self._has_keys:
+                    nursery.start_soon(self._heed_keys, front, link, clock)
                 yield link
                 nursery.cancel_scope.cancel()
         finally:
             self._link = None
+            self._show.scene(None)
             await self._close()
 
     async def _keep(self, card: Card, front: DeviceFront, link: MachineLink, clock: Callable[[], float]) -> None:
@@ -91,6 +103,14 @@ class DeviceConversation:
             self._show.line(clock(), Who.ENGINE, _described(card))
             front.use(card.duplex)
             link.wake()
+
+    async def _heed_keys(self, front: DeviceFront, link: MachineLink, clock: Callable[[], float]) -> None:
+        """Do what the keys ask for, until the conversation ends or the terminal is gone."""
+        with open_keyboard() as keyboard:
+            while keys := await keyboard.read():
+                for key in keys:
+                    front.press(clock(), key)
+                link.wake()
 
     async def _until_lost(self, card: Card) -> None:
         """Wait until a card has ended, or says nothing any more."""

@@ -21,6 +21,7 @@ from transports.aloud.terms import OPEN_WITHIN, Terms
 from transports.device.duplex import Duplex
 from transports.device.echo import Echo, EchoMode, make_echo
 from transports.device.listener import Decision, Listener
+from transports.device.person import Person
 from transports.device.speaker import Speaker
 
 TELL_EVERY: Final = 1.0
@@ -47,6 +48,9 @@ class DeviceFront:
         offset: float,
         detector: Detector | None = None,
         echo: EchoMode = "off",
+        *,
+        has_keys: bool = False,
+        push_to_talk: bool = False,
     ) -> None:
         self._duplex = duplex
         self._detector = detector
@@ -56,6 +60,7 @@ class DeviceFront:
         self._offset = offset
         self._terms = Terms(session)
         self._narrator = Narrator(show)
+        self._person = Person(show, self._say, self.leave, has_keys=has_keys, push_to_talk=push_to_talk)
         self._ear: Ear[Speaker] | None = None  # until the session is there
         self._microphone: Resampler | None = None
         self._listener: Listener | None = None  # where speech is detected here
@@ -79,7 +84,7 @@ class DeviceFront:
         """When something is due though the card says nothing: a report, or the end of patience."""
         if self._gone:
             return inf
-        return self._since + OPEN_WITHIN if self._ear is None else self._ear.deadline
+        return self._since + OPEN_WITHIN if self._ear is None else min(self._ear.deadline, self._person.deadline)
 
     @property
     def waits_for(self) -> str:
@@ -111,6 +116,7 @@ class DeviceFront:
                 self.leave(UpstreamError(f"the session was not there within {OPEN_WITHIN:.0f} s"))
             return self._take()
         self._listen()
+        self._person.advance(now)
         speaker = self._ear.sounding
         speaker.hear(now)
         while (silenced := speaker.silenced()) is not None:
@@ -119,6 +125,7 @@ class DeviceFront:
             self._ear.deadline = now  # that heard time stands still is said with each block
         self._say(self._ear.report(now))
         self._tell_of_card(now)
+        self._person.look(now, speaker)
         return self._take()
 
     def _take(self) -> Sequence[MachineOutput]:
@@ -130,6 +137,7 @@ class DeviceFront:
     def lost(self) -> None:
         """The card is gone; what is unheard waits."""
         self._say_of_card("lost")
+        self._person.onlooker.card = False
 
     def use(self, duplex: Duplex) -> None:
         """The conversation goes on at another card."""
@@ -141,6 +149,13 @@ class DeviceFront:
                 self._fell_silent(*silenced)
             self._hold(self._held)
         self._say_of_card("there")
+        self._person.onlooker.card = True
+
+    def press(self, now: float, key: str) -> None:
+        """A key was pressed; the next `advance` says what follows. Before the session is there one can only leave."""
+        self._now = now
+        if not self._gone and (self._ear is not None or key == "q"):
+            self._person.press(now, key)
 
     def leave(self, problem: EngineError | None = None) -> None:
         """End the conversation; the next `advance` says so."""
@@ -189,10 +204,13 @@ class DeviceFront:
         if not recorded.size:
             return
         samples = self._microphone.feed(from_pcm16(recorded.astype(np.dtype("<i2"), copy=False).tobytes()))
+        samples = self._person.through(samples)
         if samples.size:
             audio = encode(samples, self._terms.input_format)
             self._out.append(Frame(audio, Kind.BINARY))
-            self._narrator.sent(samples.size / self._terms.input_format.sample_rate)
+            seconds = samples.size / self._terms.input_format.sample_rate
+            self._narrator.sent(seconds)
+            self._person.spoke(seconds)
             for decision in () if self._listener is None else self._listener.hear(samples):
                 self._decided(decision)
 
@@ -237,6 +255,7 @@ class DeviceFront:
 
     def _told_by_session(self, now: float, event: ev.Event) -> None:
         self._terms.see(event)
+        self._person.onlooker.see(now, event)
         if self._ear is None:
             self._begin()
         ear = self._ear
@@ -264,7 +283,7 @@ class DeviceFront:
             self._listener = (
                 None if self._detector is None else Listener(self._detector, terms.input_format.sample_rate)
             )
-            self._show.line(self._now, Who.ENGINE, "speak; Ctrl-C ends the conversation")
+            self._show.line(self._now, Who.ENGINE, f"{self._person.invitation}; Ctrl-C ends the conversation")
 
     def _hear(self, now: float, ear: Ear[Speaker], event: ev.Event) -> None:
         match event:
@@ -294,4 +313,5 @@ class DeviceFront:
 
     def _say(self, event: ev.Event | None) -> None:
         if event is not None:
+            self._person.onlooker.see(self._now, event)
             self._out.append(Frame(ev.encode(event)))

@@ -4,9 +4,10 @@ It is loaded when somebody wants to hear something: `load`. What it says of fail
 """
 
 import atexit
+import ctypes
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import product
 from types import ModuleType
@@ -66,8 +67,20 @@ def load() -> ModuleType:
             "the sound card needs PortAudio: sudo apt-get install libportaudio2 (Debian, Ubuntu), "
             "or sudo dnf install portaudio (Fedora)"
         ) from error
+    _quieten_alsa()
     module: ModuleType = sounddevice
     return module
+
+
+def _quieten_alsa() -> None:
+    """Have ALSA, below PortAudio on Linux, tell of no underrun: it would write into what is drawn on the terminal.
+
+    They are counted elsewhere. What it calls instead is the C library's `getpid`, which does nothing, takes nothing of
+    what it is given, and unlike a function of Python holds up no thread of the card.
+    """
+    with suppress(OSError, AttributeError):  # another system
+        nothing = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p)
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(nothing)
 
 
 def devices() -> Sequence[SoundDevice]:

@@ -99,6 +99,14 @@ class Speaker:
         begun = self._pieces[0].heard_ms(self._heard, self._duplex.rate) if self._pieces else 0.0
         return Place(*track, microseconds(self._done.get(track, 0.0) + begun))
 
+    def next(self, seconds: float) -> Samples:
+        """What comes to the ear now, so much of it at most; of a pause, or of the next piece, nothing is given."""
+        if not self._pieces:
+            return np.zeros(0, np.float32)
+        piece = self._pieces[0]
+        begun = self._format.size(piece.heard_ms(self._heard, self._duplex.rate) / 1000)
+        return decode(piece.audio[begun : begun + self._format.size(seconds)], self._format)
+
     def play(self, now: float, item_id: str, content_index: int, audio: bytes) -> None:
         """Speech has arrived; it is heard after what waits already. Half a sample at its end is no sound."""
         self.hear(now)

@@ -64,7 +64,7 @@ async def test_a_card_that_stands_still_and_hangs_is_left_and_the_default_one_is
     for name in ("STALLED", "CLOSE_WITHIN", "TRY_EVERY"):
         monkeypatch.setattr(conversation, name, 0.05)
     shown = Shown()
-    talking = DeviceConversation(DeviceOptions(input_device="USB", echo="off"), SessionOptions(), shown)
+    talking = DeviceConversation(DeviceOptions(input_device="USB", echo="off"), SessionOptions(), shown, has_keys=False)
 
     with trio.fail_after(60):
         async with talking.open(trio.current_time) as link:

@@ -28,12 +28,21 @@ class Person:
 
     card: FakeCard = field(default_factory=FakeCard)
     detector: Detector | None = None
+    push_to_talk: bool = False
     shown: Shown = field(default_factory=Shown)
     now: float = 0.0
     out: list[MachineOutput] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.front = DeviceFront(SessionOptions(), self.card.duplex, self.shown, 0.0, self.detector)
+        self.front = DeviceFront(
+            SessionOptions(),
+            self.card.duplex,
+            self.shown,
+            0.0,
+            self.detector,
+            has_keys=True,
+            push_to_talk=self.push_to_talk,
+        )
         self.out += self.front.step(0.0, Connected())
 
     def hears(self, *events: dict[str, Any]) -> None:
