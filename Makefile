@@ -14,6 +14,9 @@ UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/u
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
+# What happens in the browser or at the card, whatever Python the engine has: once is enough.
+ELSEWHERE := --ignore-glob=tests/system/test_page*.py --ignore=tests/system/test_device.py --ignore=tests/system/test_terminal.py
+
 # What only the tests need of the system: Debian's package, and behind = the command, or the file of a library, by which
 # it is known where that has another name.
 SYSTEM_PACKAGES := chromium faketime libasound2-plugins=alsa-lib/libasound_module_pcm_pulse.so \
@@ -67,7 +70,7 @@ test: lint system autobahn $(NODE)/.ready test-clients  ## run every check; PYTH
 	$(BIN)/engine replay $(GOLDEN)
 	@for python in $(PYTHONS); do \
 		version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])') && \
-		$(MAKE) --no-print-directory pytest PYTHON=$$python VENV=.venv-$$version || exit 1; \
+		$(MAKE) --no-print-directory pytest PYTHON=$$python VENV=.venv-$$version BUT="$(ELSEWHERE)" || exit 1; \
 	done
 
 test-clients: setup system $(SDKENV)/.ready $(SDKS)/node/node_modules/.ready  ## hold the Realtime clients of other makers against the engine
@@ -83,7 +86,7 @@ format: setup  ## put the code into its one format
 	$(BIN)/ruff format .
 
 pytest: setup system autobahn $(NODE)/.ready  ## only the tests and the golden recordings
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 $(BUT)
 	$(BIN)/engine replay $(GOLDEN)
 
 soak: setup test-clients system autobahn  ## what takes long: fuzzed events, kills, a long hang, all of Autobahn, 1050 clients, the page; MINUTES=1 shortens it
