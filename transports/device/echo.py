@@ -21,6 +21,9 @@ TAIL_SECONDS: Final = 0.25
 FRAMES_PER_SECOND: Final = 100
 """The canceller takes frames of 10 ms."""
 
+MOST_DELAY_MS: Final = 500
+"""Of a way that is longer it does not take the length, and has to find the rest by itself."""
+
 _LIBRARY: Final = "livekit.rtc"
 
 
@@ -64,7 +67,7 @@ class Cancel:
         self._canceller = AudioProcessingModule(echo_cancellation=True, high_pass_filter=True)
         self._rate = rate
         self._size = rate // FRAMES_PER_SECOND
-        self._delay_ms = round(latency * 1000)
+        self._delay_ms = min(round(latency * 1000), MOST_DELAY_MS)
         self._recorded = self._played = np.zeros(0, np.int16)
 
     def clean(self, recorded: Block, played: Block) -> Block:

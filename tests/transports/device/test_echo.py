@@ -66,6 +66,12 @@ def block(samples: Samples) -> Block:
     return np.frombuffer(to_pcm16(samples), np.int16)
 
 
+def test_a_card_that_takes_longer_than_the_canceller_knows_is_cancelled_all_the_same() -> None:
+    block = np.zeros(RATE // 10, np.int16)
+
+    assert Cancel(RATE, latency=0.9).clean(block, block).size == block.size
+
+
 def test_what_can_be_had_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(make_echo("auto", RATE, LATENCY), Cancel)
     assert isinstance(make_echo("cancel", RATE, LATENCY), Cancel)
