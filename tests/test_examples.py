@@ -73,9 +73,10 @@ async def embedded_model(request: WebSocketRequest) -> None:
 
 
 async def _answer(model: MachineLink, connection: WebSocketConnection) -> None:
-    while True:
-        for message in await model.read():
-            await connection.send_message(message.raw.decode())
+    with suppress(ConnectionClosed):  # whoever reads ends the conversation
+        while True:
+            for message in await model.read():
+                await connection.send_message(message.raw.decode())
 
 
 async def talk(front: Script, upstream: Any, mode: Mode = "managed") -> Run:

@@ -85,6 +85,8 @@ def test_every_flag_that_the_documents_name_is_one(document: str) -> None:
             ["serve", "--upstream", "openai"],
             ["serve", "--upstream", "local"],
             ["run"],
+            ["run", "--transport", "device"],
+            ["devices"],
             ["config"],
             ["inspect"],
             ["replay"],
