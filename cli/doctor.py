@@ -120,7 +120,8 @@ def _device() -> Iterator[Finding]:
         try:
             device = portaudio.choose(found, None, kind)
         except UsageError as error:
-            yield Finding(word, "missing", str(error))
+            problem, _, mend = str(error).partition(": ")
+            yield Finding(word, problem, mend)
         else:
             yield Finding(word, f"{device.name}, {device.rate} Hz, {device.system}")
 
