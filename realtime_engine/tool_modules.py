@@ -74,6 +74,8 @@ def load_tools(name: str) -> ToolModule:
         loaded = _import(name) if file is None else _load_file(file)
         functions = _functions(loaded)
     except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and file is None and Path(name).exists():
+            raise UsageError(f"--tools {name}: name a module, or a file of Python, which ends in .py") from error
         raise UsageError(f"--tools {name}: cannot be imported: {type(error).__name__}: {error}") from error
     if not functions:
         raise UsageError(f"--tools {name}: no public function is defined there")

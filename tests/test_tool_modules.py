@@ -122,6 +122,7 @@ def test_loading_twice_adds_nothing_to_the_path_twice(folder: Path) -> None:
     [
         ("gone.py", None, "there is no such file"),
         ("gone_away", None, "No module named 'gone_away'"),
+        ("notes.md", "# tools\n", "name a module, or a file of Python, which ends in .py"),
         ("broken.py", "def f(:\n", "SyntaxError"),
         ("failing.py", "1 / 0\n", "ZeroDivisionError"),
         ("leaving.py", "raise SystemExit(0)\n", "SystemExit"),
