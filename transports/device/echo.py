@@ -57,7 +57,7 @@ class Mute:
 class Cancel:
     """WebRTC's echo canceller, as LiveKit keeps it: it learns the way from the speaker to the microphone.
 
-    Measured with speech fed back at -10 dB: after 3 s 50 dB quieter, 0.11 ms for a frame at 24 kHz.
+    Speech that is fed back at -10 dB is more than 40 dB quieter after 5 s (`tests.transports.device.test_echo`).
     """
 
     def __init__(self, rate: int, latency: float) -> None:
