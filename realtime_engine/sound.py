@@ -63,8 +63,9 @@ class Resampler:
     """A stream of samples brought to another rate.
 
     It computes in float32, which gives the same samples on every run and however the input is cut; soxr's
-    int16 stream does not (±2). ``HQ`` holds back up to 40 ms, and gives them in bursts; ``LQ`` up to 20 ms, from
-    24 to 44.1 kHz 1 ms; ``QQ`` nothing, and does not filter (measured with chunks of 10 ms).
+    int16 stream does not (±2). Of chunks of 10 ms at 16 to 48 kHz ``HQ`` holds back up to 40 ms, ``LQ`` up to 21 ms,
+    and both give them in bursts; ``QQ`` nothing, and does not filter. From 8 kHz it is three times as much
+    (`tests.test_sound`).
     """
 
     def __init__(self, from_rate: int, to_rate: int, *, quality: Quality = "HQ") -> None:

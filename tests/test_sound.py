@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from realtime_engine.audio import PCM16, PCMA, PCMU, AudioFormat
 from realtime_engine.sound import (
+    Quality,
     Resampler,
     Samples,
     decode,
@@ -148,3 +149,18 @@ def test_at_the_same_rate_samples_pass_untouched() -> None:
     samples = sine(440, 24_000)
 
     assert Resampler(24_000, 24_000).feed(samples) is samples
+
+
+@pytest.mark.parametrize(("quality", "most_ms"), [("HQ", 40), ("LQ", 21), ("QQ", 1)])
+@pytest.mark.parametrize(
+    ("from_rate", "to_rate"), [(24_000, 44_100), (48_000, 24_000), (16_000, 24_000), (8_000, 16_000)]
+)
+def test_how_much_a_resampler_holds_back_depends_on_its_quality(
+    quality: Quality, most_ms: int, from_rate: int, to_rate: int
+) -> None:
+    resampler, given, held_back = Resampler(from_rate, to_rate, quality=quality), 0, 0.0
+    for chunks in range(1, 101):
+        given += resampler.feed(np.zeros(from_rate // 100, np.float32)).size
+        held_back = max(held_back, chunks * 10 - given * 1000 / to_rate)
+
+    assert held_back <= (3 if from_rate == 8_000 else 1) * most_ms
