@@ -13,7 +13,7 @@ End: TypeAlias = Callable[[], None]
 class Listening:
     """May be stopped by anybody, at any time, and is not begun again then.
 
-    A cancel scope would do for every link; each costs a conversation as much as passing on a message.
+    A cancel scope would do for every link, but a conversation can be spared it for those that can be told to stop.
 
     Attributes:
         stopped: It was.

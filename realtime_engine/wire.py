@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def waits(sock: socket.socket) -> bool:
-    """Whether bytes have come that nobody has read; to try with TLS costs five times as much as to ask."""
+    """Whether bytes have come that nobody has read; to try in vain is dear with TLS, to ask is not."""
     try:
         return bool(socket.socket.recv(sock, 1, socket.MSG_PEEK))  # what TLS itself has come by is read whole
     except OSError:
