@@ -4,6 +4,7 @@ import { Follower } from "./follow.js";
 
 /** A scroller of 100 pixels' height, whose content and place a test sets. */
 class Scroller extends EventTarget {
+  ownerDocument = new EventTarget();
   clientHeight = 100;
   scrollHeight = 100;
   #top = 0;
@@ -60,4 +61,41 @@ test("a list whose height turns out to be another is no person scrolling", () =>
 
   scroller.moves(700, 1500);
   assert.deepEqual([scroller.scrollTop, follower.following], [1400, true]);
+});
+
+test("a way up that comes before the list has told of its own way down is a person's", () => {
+  const { scroller, follower } = following();
+  scroller.scrollHeight = 2000;
+  follower.grown();
+  scroller.moves(1200);
+
+  assert.deepEqual([scroller.scrollTop, follower.following], [1200, false]);
+});
+
+test("nothing moves under a pointer that is down, until its click has come", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const { scroller, follower } = following();
+  const grows = () => {
+    scroller.scrollHeight += 1000;
+    follower.grown();
+    return scroller.scrollTop;
+  };
+  const pressed = Object.defineProperty(new Event("pointerdown"), "target", { value: "a row" });
+  scroller.dispatchEvent(pressed);
+  assert.equal(grows(), 900);
+  scroller.ownerDocument.dispatchEvent(new Event("pointerup"));
+  assert.equal(grows(), 900);
+
+  context.mock.timers.tick(100);
+  assert.equal(scroller.scrollTop, 2900);
+  assert.equal(grows(), 3900);
+});
+
+test("the scrollbar holds nothing: nobody tells when it is let go", () => {
+  const { scroller, follower } = following();
+  scroller.dispatchEvent(new Event("pointerdown"));
+  scroller.scrollHeight = 2000;
+  follower.grown();
+
+  assert.equal(scroller.scrollTop, 1900);
 });

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final, cast
 
 import pytest
-from playwright.sync_api import Browser, Download, WebSocketRoute
+from playwright.sync_api import Browser, Download, WebSocketRoute, expect
 
-from tests.system.browser import PHONE, WAIT, Event, Server, Visit, chromium, serving, visiting
+from tests.system.browser import PHONE, WAIT, Event, Scripted, Server, Visit, chromium, serving, visiting
 
 READY: Final = 300  # milliseconds; 150 on a machine that has nothing else to do
 REPLIES: Final = """
@@ -252,6 +252,23 @@ def test_audio_in_the_inspector_is_shortened(visit: Visit) -> None:
     visit.page.locator(".row", has_text="output_audio.delta").first.click()
 
     visit.shows(".json pre", "kB of audio")
+
+
+def test_a_row_that_is_pressed_stays_under_the_pointer_while_others_come(visit: Visit) -> None:
+    server = Scripted(visit)
+    for number in range(100):
+        server.say(f"example.event_{number}")
+    visit.shows(".row", "event_99")
+    visit.painted()
+    visit.page.locator(".row", has_text="event_98").hover()
+    visit.page.mouse.down()
+    for number in range(100, 200):
+        server.say(f"example.event_{number}")
+    visit.until(lambda: rows(visit)[-1] == "example.event_199", "they are not shown")
+    visit.page.mouse.up()
+
+    visit.shows(".json pre", "example.event_98")
+    expect(visit.page.locator(".row").last).to_be_in_viewport(timeout=WAIT)
 
 
 def test_events_are_filtered_by_text_without_audio_and_by_errors(visit: Visit) -> None:
