@@ -23,6 +23,9 @@ from transports.device.keyboard import open_keyboard
 STALLED: Final = 2.0
 """Seconds without a block after which a card is lost: some stop without a word."""
 
+BEHIND: Final = 0.1
+"""Seconds by which the microphone may lag behind itself, until the card is opened anew: see `Duplex.behind`."""
+
 CLOSE_WITHIN: Final = 2.0
 """Seconds that a card has to close; one that is lost may hang for ever."""
 
@@ -35,6 +38,7 @@ class DeviceConversation:
 
     def __init__(self, options: DeviceOptions, session: SessionOptions, show: Show, *, has_keys: bool) -> None:
         self._options = options
+        self._default = DeviceOptions(block_ms=options.block_ms, latency=options.latency)
         self._session = session
         self._show = show
         self._has_keys = has_keys
@@ -88,14 +92,18 @@ class DeviceConversation:
             await self._close()
 
     async def _keep(self, card: Card, front: DeviceFront, link: MachineLink, clock: Callable[[], float]) -> None:
-        """Whenever the card is lost take up the default one; without any the conversation ends."""
+        """Whenever the card is lost take up the default one, or itself where it lags; without any all ends."""
         while True:
-            await self._until_lost(card)
-            self._show.line(clock(), Who.ENGINE, f"{card.name} is gone: the conversation waits for another")
-            front.lost()
-            link.wake()
+            behind = await self._until_lost(card)
+            if behind:
+                problem = f"the microphone lags {behind * 1000:.0f} ms behind: the card is opened anew"
+            else:
+                problem = f"{card.name} is gone: the conversation waits for another"
+                front.lost()
+                link.wake()
+            self._show.line(clock(), Who.ENGINE, problem)
             try:
-                card = await self._another()
+                card = await self._another(self._options if behind else self._default)
             except UsageError as error:
                 front.leave(UsageError(f"the sound card is gone, and no other is there: {error}"))
                 link.wake()
@@ -112,31 +120,34 @@ class DeviceConversation:
                     front.press(clock(), key)
                 link.wake()
 
-    async def _until_lost(self, card: Card) -> None:
-        """Wait until a card has ended, or says nothing any more."""
+    async def _until_lost(self, card: Card) -> float:
+        """Wait until a card has ended, or says nothing any more; or only lags behind: then by how many seconds."""
         blocks = -1
         while card.duplex.blocks != blocks and not self._ended.is_set():
+            if (behind := card.duplex.behind) > BEHIND:
+                return behind
             blocks = card.duplex.blocks
             with trio.move_on_after(STALLED):
                 await self._ended.wait()
+        return 0.0
 
-    async def _another(self) -> Card:
-        """The default card, as soon as there is one.
+    async def _another(self, options: DeviceOptions) -> Card:
+        """Let go of the card, and open this one; or else the default one, as soon as there is one.
 
         Raises:
             UsageError: There is none.
         """
         closed = await self._close()
-        default = DeviceOptions(block_ms=self._options.block_ms, latency=self._options.latency)
         deadline = trio.current_time() + self._options.card_wait
         while True:
             try:
                 if closed:
                     await trio.to_thread.run_sync(portaudio.look_again)
-                return await self._open(default)
+                return await self._open(options)
             except UsageError:
                 if trio.current_time() >= deadline:
                     raise
+                options = self._default
             await trio.sleep(TRY_EVERY)
 
     async def _open(self, options: DeviceOptions) -> Card:

@@ -7,6 +7,7 @@ card was opened.
 """
 
 from collections.abc import Callable, Iterator
+from math import inf
 from time import perf_counter
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
@@ -19,13 +20,15 @@ FADE_SECONDS: Final = 0.02
 """How long the speech takes to fall silent, or to come back; where it is cut, not longer than one block."""
 
 _RING_SECONDS = 2.0  # more than the engine is ever held up by anything it survives
+_RECENT = 50  # blocks, of which one has hardly waited: more than come in one burst
 _NOTES = 256  # blocks of which it is known when they are heard: more than there are in a ring
 
 
 class Times(Protocol):
     """When PortAudio says that a block was recorded and will be heard, in seconds on its own clock."""
 
-    currentTime: float  # noqa: N815 - PortAudio's own names
+    inputBufferAdcTime: float  # noqa: N815 - PortAudio's own names
+    currentTime: float  # noqa: N815
     outputBufferDacTime: float  # noqa: N815
 
 
@@ -73,6 +76,8 @@ class Duplex:
         size = int(_RING_SECONDS * rate)
         self._recorded, self._given, self._speech = (np.zeros(size, np.int16) for _ in range(3))
         self._notes = [Played(0, 0, 0.0)] * _NOTES
+        self._ways = np.full(_RECENT, inf)
+        self._usual = inf  # the longest way of the blocks of a while in which it was shortest
         self._in = self._taken = self._written = self._noted = 0
         self._held = False
         self._cut_to = self._cuts = self._cuts_made = self._cut_at = 0
@@ -99,6 +104,8 @@ class Duplex:
             self._in += frames
         delay = times.outputBufferDacTime - times.currentTime
         self._notes[self.blocks % _NOTES] = Played(start, count, now + (delay if 0 < delay < 1 else self.latency))
+        self._ways[self.blocks % _RECENT] = times.outputBufferDacTime - times.inputBufferAdcTime
+        self._usual = min(self._usual, float(self._ways.max()))
         self.blocks += 1
         self._wake()
 
@@ -154,6 +161,20 @@ class Duplex:
         _copy_out(self._given, self._taken, given)
         self._taken = until
         return recorded, given
+
+    @property
+    def stumbles(self) -> int:
+        """How often it was not served in time: what is played and what is recorded may have shifted by it."""
+        return self.overruns + self.underruns
+
+    @property
+    def behind(self) -> float:
+        """For how many seconds what is recorded waits to be taken, beyond what is usual; 0.0 if it is not known yet.
+
+        A speaker that ran empty is filled anew, but what the microphone recorded meanwhile waits on: ALSA before a
+        sound server keeps it, and each block takes only as much as it gives. So it would wait ever longer.
+        """
+        return max(float(self._ways.min()) - self._usual, 0.0) if self._usual < inf else 0.0
 
     @property
     def written(self) -> int:

@@ -79,3 +79,39 @@ async def test_a_card_that_stands_still_and_hangs_is_left_and_the_default_one_is
     assert [options.input_device for options in opened[:3]] == ["USB", None, None], "the default one"
     assert "card 1 is gone: the conversation waits for another" in shown.of(Who.ENGINE)
     talking.raise_problems()
+
+
+async def test_a_card_whose_microphone_lags_behind_is_opened_anew_or_else_the_default_one(
+    monkeypatch: pytest.MonkeyPatch, never: threading.Event
+) -> None:
+    opened: list[DeviceOptions] = []
+    cards = [FakeCard(), FakeCard(), FakeCard()]
+
+    def open_card(options: DeviceOptions, *, wake: Callable[[], None], ended: Callable[[], None]) -> Card:
+        opened.append(options)
+        if len(opened) == 3:
+            raise UsageError("it is gone in this very moment")
+        card = cards[len(opened) - 1 - (len(opened) > 3)]
+        return Card(card.duplex, f"card {len(opened)}", (0.0, 0.0), Fine(never))
+
+    monkeypatch.setattr(conversation, "open_card", open_card)
+    monkeypatch.setattr("transports.device.portaudio.look_again", lambda: None)
+    monkeypatch.setattr(conversation, "TRY_EVERY", 0.05)
+    shown = Shown()
+    wanted = DeviceOptions(input_device="USB", echo="off")
+    for card in cards[:2]:
+        for waited in (0.0, 0.2):
+            for _ in range(50):
+                card.turn(240, waited=waited)
+    talking = DeviceConversation(wanted, SessionOptions(), shown, has_keys=False)
+
+    with trio.fail_after(60):
+        async with talking.open(trio.current_time) as link:
+            states: list[str] = []
+            while len(states) < 2:
+                states += [json.loads(message.raw)["state"] for message in await link.read()]
+
+    assert states == ["there", "there"], "it was never lost"
+    assert [options.input_device for options in opened] == ["USB", "USB", "USB", None]
+    assert shown.of(Who.ENGINE).count("the microphone lags 200 ms behind: the card is opened anew") == 2
+    talking.raise_problems()

@@ -22,6 +22,25 @@ def test_what_is_recorded_is_taken_once_and_the_engine_is_woken_for_each_block()
     assert (card.woken, card.duplex.blocks) == (2, 2)
 
 
+def test_a_microphone_is_behind_by_what_waits_for_long_not_by_what_a_single_block_says() -> None:
+    card = FakeCard()
+    assert card.duplex.behind == 0.0
+    card.turn(240, delay=0.0, waited=0.0)
+    assert card.duplex.behind == 0.0, "it is not known yet"
+    for _ in range(20):
+        for waited in (0.07, 0.06, 0.05):
+            card.turn(240, delay=0.1, waited=waited)
+    assert card.duplex.behind == 0.0
+
+    for _ in range(49):
+        card.turn(240, delay=0.1, waited=0.27)
+    assert card.duplex.behind == 0.0, "it may be over in a moment"
+    card.turn(240, delay=0.1, waited=0.27)
+    assert card.duplex.behind == pytest.approx(0.2)
+    card.turn(240, delay=0.1, waited=0.05)
+    assert card.duplex.behind == 0.0
+
+
 def test_speech_is_played_to_its_end_then_there_is_silence_on_every_channel() -> None:
     card = FakeCard(channels=2)
     assert card.duplex.write(steady(300)) == 300
