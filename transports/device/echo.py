@@ -6,12 +6,16 @@ has said: as much as was recorded, or, where whole frames are wanted, what is re
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from realtime_engine.errors import UsageError
+from transports.device.doubt import Doubt
 from transports.device.duplex import Block
+
+if TYPE_CHECKING:
+    from livekit.rtc import AudioFrame
 
 EchoMode: TypeAlias = Literal["auto", "off", "mute", "cancel"]
 
@@ -33,6 +37,9 @@ class Echo(Protocol):
     def clean(self, recorded: Block, played: Block) -> Block:
         """What the person has said, of what was recorded while that was played."""
 
+    def stumble(self) -> None:
+        """The card was not served in time: from now on the way from the speaker to the microphone is another."""
+
 
 class Mute:
     """The microphone is closed while the model is heard, and until the room is silent again."""
@@ -53,39 +60,66 @@ class Mute:
             self._left = max(self._left - recorded.size, 0)
         return said
 
+    def stumble(self) -> None:
+        """See `Echo`. It is closed all the same."""
+
 
 class Cancel:
     """WebRTC's echo canceller, as LiveKit keeps it: it learns the way from the speaker to the microphone.
 
-    Speech that is fed back at -10 dB is more than 40 dB quieter after 5 s (`tests.transports.device.test_echo`).
+    Speech that is fed back at -10 dB is more than 40 dB quieter after 5 s (`tests.transports.device.test_echo`). Until
+    it has learnt, and whenever the way has become another, the microphone is closed while the model is heard: better
+    that a person waits than that the model answers itself. It is made anew then, for it forgets more slowly than it
+    learns.
     """
 
     def __init__(self, rate: int, latency: float) -> None:
-        from livekit.rtc import AudioFrame, AudioProcessingModule
-
-        self._make = AudioFrame
-        self._canceller = AudioProcessingModule(echo_cancellation=True, high_pass_filter=True)
         self._rate = rate
         self._size = rate // FRAMES_PER_SECOND
         self._delay_ms = min(round(latency * 1000), MOST_DELAY_MS)
         self._recorded = self._played = np.zeros(0, np.int16)
+        self._doubt = Doubt(rate, latency)
+        self._mute = Mute(rate, latency)
+        self._make_anew()
 
     def clean(self, recorded: Block, played: Block) -> Block:
         """See `Echo`."""
         self._recorded = np.concatenate([self._recorded, recorded])
         self._played = np.concatenate([self._played, played])
         whole = self._recorded.size // self._size * self._size
-        said = [self._frame(start, start + self._size) for start in range(0, whole, self._size)]
+        said = [
+            self._frame(self._recorded[start : start + self._size], self._played[start : start + self._size])
+            for start in range(0, whole, self._size)
+        ]
         self._recorded, self._played = self._recorded[whole:], self._played[whole:]
         return _joined(said)
 
-    def _frame(self, start: int, stop: int) -> Block:
-        heard = self._make(bytearray(self._played[start:stop].tobytes()), self._rate, 1, self._size)
-        self._canceller.process_reverse_stream(heard)
+    def stumble(self) -> None:
+        """See `Echo`."""
+        self._doubt.begin()
+        self._make_anew()
+
+    def _make_anew(self) -> None:
+        from livekit.rtc import AudioProcessingModule
+
+        self._canceller = AudioProcessingModule(echo_cancellation=True, high_pass_filter=True)
+
+    def _frame(self, recorded: Block, played: Block) -> Block:
+        self._canceller.process_reverse_stream(self._given(played))
         self._canceller.set_stream_delay_ms(self._delay_ms)
-        said = self._make(bytearray(self._recorded[start:stop].tobytes()), self._rate, 1, self._size)
-        self._canceller.process_stream(said)
-        return np.frombuffer(bytes(said.data), np.int16)
+        frame = self._given(recorded)
+        self._canceller.process_stream(frame)
+        left = np.frombuffer(bytes(frame.data), np.int16)
+        if self._doubt.hear(left, played):
+            self._make_anew()
+        muted = self._mute.clean(left, played)
+        return muted if self._doubt.there else left
+
+    def _given(self, block: Block) -> "AudioFrame":
+        """A frame as the library takes it, and changes it."""
+        from livekit.rtc import AudioFrame
+
+        return AudioFrame(bytearray(block.tobytes()), self._rate, 1, self._size)
 
 
 def is_installed() -> bool:

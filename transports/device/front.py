@@ -56,6 +56,7 @@ class DeviceFront:
         self._detector = detector
         self._echo_mode = echo
         self._echo: Echo | None = None
+        self._stumbles = 0  # of the card, that the echo knows of
         self._show = show
         self._offset = offset
         self._terms = Terms(session)
@@ -192,6 +193,7 @@ class DeviceFront:
     def _open_microphone(self) -> None:
         """Begin with the card that there is now."""
         self._echo = make_echo(self._echo_mode, self._duplex.rate, self._duplex.echo_latency)
+        self._stumbles = self._duplex.stumbles
         self._microphone = Resampler(self._duplex.rate, self._terms.input_format.sample_rate, quality="LQ")
 
     def _listen(self) -> None:
@@ -200,6 +202,9 @@ class DeviceFront:
             return
         recorded, given = self._duplex.take()
         if self._echo is not None:
+            if self._stumbles != self._duplex.stumbles:
+                self._stumbles = self._duplex.stumbles
+                self._echo.stumble()
             recorded = self._echo.clean(recorded, given)
         if not recorded.size:
             return

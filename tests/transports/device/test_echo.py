@@ -1,5 +1,7 @@
 """The speaker in the microphone, and how it is kept out."""
 
+from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +9,11 @@ import pytest
 import soundfile
 
 from realtime_engine.errors import UsageError
-from realtime_engine.sound import Samples, from_pcm16, resample, rms, to_pcm16
-from tests.transports.device.blocks import steady
-from transports.device.duplex import Block
+from realtime_engine.sound import Samples, from_pcm16, resample, rms
+from realtime_engine.upstreams.local.frames import Silero
+from tests.transports.device.blocks import block, steady
 from transports.device.echo import Cancel, Echo, Mute, check_echo, make_echo
+from transports.device.listener import Decision, Listener
 
 RATE = 24_000
 LATENCY = 0.05
@@ -30,12 +33,15 @@ def test_the_microphone_is_closed_from_the_first_sample_that_is_played_until_the
     assert rest[-1] == 5
 
 
-def test_speech_that_is_fed_back_is_cancelled_and_what_the_person_says_is_not() -> None:
+@pytest.fixture(scope="module")
+def speech() -> Samples:
     sound, rate = soundfile.read(JFK, dtype="float32", always_2d=True)
-    speech = resample(sound[:, 0], rate, RATE)
+    return resample(sound[:, 0], rate, RATE)
+
+
+def test_speech_that_is_fed_back_is_cancelled_and_what_the_person_says_is_not(speech: Samples) -> None:
     played = np.tile(speech, 2)[: 20 * RATE]
-    delay = round(LATENCY * RATE)
-    echo = np.concatenate([np.zeros(delay, np.float32), played])[: played.size] * np.float32(10 ** (-10 / 20))
+    echo = fed_back(played, [(0.0, LATENCY)])
     person = np.zeros_like(played)
     person[15 * RATE : 17 * RATE] = speech[8 * RATE : 10 * RATE]
 
@@ -44,6 +50,49 @@ def test_speech_that_is_fed_back_is_cancelled_and_what_the_person_says_is_not() 
     learnt, spoken = slice(5 * RATE, 14 * RATE), slice(15 * RATE, 17 * RATE)
     assert rms(said[learnt]) < rms(echo[learnt]) / 100
     assert rms(said[spoken]) > rms(person[spoken]) / 2
+
+
+def test_until_it_has_learnt_and_after_each_stumble_the_microphone_is_closed_while_the_model_is_heard(
+    speech: Samples,
+) -> None:
+    played = np.tile(speech[int(3.3 * RATE) :], 4)[: 24 * RATE]
+    recorded = fed_back(played, [(0.0, LATENCY), (12.0, LATENCY + 0.2)])
+    person = np.zeros_like(played)
+    for second in (0, 9, 13, 21):
+        person[second * RATE : (second + 1) * RATE] = speech[RATE : 2 * RATE]
+    recorded += person
+    cancel = Cancel(RATE, LATENCY)
+
+    said = cleaned(cancel, recorded[: 12 * RATE], played[: 12 * RATE])
+    cancel.stumble()
+    said = np.concatenate([said, cleaned(cancel, recorded[12 * RATE :], played[12 * RATE :])])
+
+    heard = {second: rms(said[second * RATE : (second + 1) * RATE]) for second in (0, 9, 13, 21)}
+    assert heard[0] == heard[13] == 0.0
+    assert min(heard[9], heard[21]) > rms(person[9 * RATE : 10 * RATE]) / 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_however_the_way_jumps_without_a_word_the_model_does_not_interrupt_itself(speech: Samples, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    begins, ways = np.cumsum(chance.uniform(3, 9, 5)), chance.uniform(0.05, 0.4, 5)
+    played = np.tile(speech[int(3.3 * RATE) :], 8)[: int((begins[-1] + 5) * RATE)]
+    echo = fed_back(played, [(0.0, 0.16), *zip(begins, ways, strict=True)], reverberant=seed % 2 == 1)
+
+    said = cleaned(Cancel(RATE, 0.1), echo, played)
+
+    listener = Listener(Silero(), RATE)
+    decisions = [each for start in range(0, said.size, 240) for each in listener.hear(said[start : start + 240])]
+    assert Decision.CONFIRMED not in decisions
+
+
+def test_a_headset_is_trusted_though_its_microphone_is_noisy(speech: Samples) -> None:
+    played, noise = speech[3 * RATE : 8 * RATE], np.random.default_rng(1).normal(0, 0.01, 5 * RATE).astype(np.float32)
+
+    said = cleaned(Cancel(RATE, LATENCY), noise, played)
+
+    assert not said[RATE : 2 * RATE].any()
+    assert said[4 * RATE :].any(), "nobody need wait for the model's end"
 
 
 @pytest.mark.parametrize("rate", [16_000, 24_000, 44_100, 48_000])
@@ -55,15 +104,24 @@ def test_at_the_rate_of_any_card_all_that_is_recorded_comes_in_whole_frames(rate
     assert sizes == [0, rate // 100, rate // 50, 0]
 
 
+def fed_back(played: Samples, ways: Sequence[tuple[float, float]], *, reverberant: bool = False) -> Samples:
+    """What comes back at -10 dB, by a way that takes so many seconds from a second on."""
+    if reverberant:
+        tail = np.random.default_rng(1).normal(size=RATE // 4) * np.exp(-np.arange(RATE // 4) / (0.05 * RATE))
+        room = np.concatenate([[1.0], tail / np.sqrt(np.sum(tail**2))])
+        played = (np.convolve(played, room)[: played.size] / np.sqrt(2)).astype(np.float32)
+    out, ends = np.zeros_like(played), [*(begin for begin, _ in ways[1:]), inf]
+    for (begin, way), end in zip(ways, ends, strict=True):
+        at = np.arange(int(begin * RATE), int(min(end * RATE, played.size)))
+        out[at] = np.where(at >= way * RATE, played[at - int(way * RATE)], 0.0)
+    return out * np.float32(10 ** (-10 / 20))
+
+
 def cleaned(echo: Echo, recorded: Samples, played: Samples) -> Samples:
     """All of it, in blocks of 20 ms."""
     ends = range(480, recorded.size + 1, 480)
     blocks = [echo.clean(block(recorded[end - 480 : end]), block(played[end - 480 : end])) for end in ends]
     return from_pcm16(np.concatenate(blocks).tobytes())
-
-
-def block(samples: Samples) -> Block:
-    return np.frombuffer(to_pcm16(samples), np.int16)
 
 
 def test_a_card_that_takes_longer_than_the_canceller_knows_is_cancelled_all_the_same() -> None:

@@ -19,6 +19,7 @@ from tests.script import created, done, session_created
 from tests.transports.device.blocks import FakeCard, Fine, steady
 from tests.transports.device.test_listener import Scripted
 from tests.transports.wav_script import Shown
+from transports.device.echo import Cancel, EchoMode
 from transports.device.front import DeviceFront
 
 
@@ -29,6 +30,7 @@ class Person:
     card: FakeCard = field(default_factory=FakeCard)
     detector: Detector | None = None
     push_to_talk: bool = False
+    echo: EchoMode = "off"
     shown: Shown = field(default_factory=Shown)
     now: float = 0.0
     out: list[MachineOutput] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Person:
             self.shown,
             0.0,
             self.detector,
+            self.echo,
             has_keys=True,
             push_to_talk=self.push_to_talk,
         )
@@ -137,6 +140,18 @@ def test_the_last_report_names_what_told_to_fall_silent(person: Person) -> None:
     (last,) = person.said()[before:]
     assert last == ev.OutputAudioBufferPlayed(item_id="item_a", audio_ms=100.0, cleared_event_id="event_1")
     assert not person.card.turn(240).any()
+
+
+def test_the_canceller_is_told_of_each_time_that_the_card_was_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    person, told = Person(echo="cancel"), list[float]()
+    monkeypatch.setattr(Cancel, "stumble", lambda _: told.append(person.now))
+    person.card.turn(240, Fine(output_underflow=True))
+    person.hears(session_created())
+    for number in range(1, 10):
+        person.card.turn(240, Fine(input_overflow=number == 3, output_underflow=number in (6, 7)))
+        person.wakes(number / 10)
+
+    assert told == [0.3, 0.6, 0.7], "what was before it began is none of its business"
 
 
 def test_sound_that_is_no_base64_is_said(person: Person) -> None:
