@@ -98,7 +98,7 @@ soak: setup test-clients system autobahn  ## what takes long: fuzzed events, kil
 	$(BIN)/python -m tests.autobahn.conformance
 	$(BIN)/python -m tests.system.relay_soak $(MINUTES)
 	$(BIN)/python -m tests.system.page_soak
-	$(BIN)/python -m tests.system.echo_soak 60
+	$(BIN)/python -m tests.system.echo_soak
 
 bench: setup  ## measure, and print one table; ROUNDS=5 measures the relay as long as its goals ask for
 	ROUNDS=$(ROUNDS) $(BIN)/python -m bench.run

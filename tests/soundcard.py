@@ -47,6 +47,7 @@ class VirtualCard:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._speaker = "speaker"
         own = {"PULSE_SERVER": f"unix:{folder}/native", "PULSE_COOKIE": f"{folder}/cookie", "HOME": str(folder)}
         self.env: Mapping[str, str] = {
             **os.environ, **own, "ALSA_CONFIG_PATH": f"{folder}/asound.conf", "PULSE_RUNTIME_PATH": str(folder)
@@ -62,7 +63,9 @@ class VirtualCard:
         file = self._folder / "heard.raw"
         with file.open("wb") as sound:
             ear = subprocess.Popen(
-                ["parec", "--device=speaker.monitor", "--latency-msec=20", *_RAW], stdout=sound, env=self.env
+                ["parec", f"--device={self._speaker}.monitor", "--latency-msec=20", *_RAW],
+                stdout=sound,
+                env=self.env,
             )
         try:
             wait_for(lambda: file.stat().st_size > 0, "the ear")
@@ -72,10 +75,14 @@ class VirtualCard:
             file.unlink()
 
     def feed_back(self, decibels: int) -> None:
-        """Let the microphone hear the speaker from now on, so much more softly."""
-        self._run(
-            "pactl", "load-module", "module-loopback", "source=speaker.monitor", "sink=micfeed", "latency_msec=30"
-        )
+        """Let the microphone hear the speaker, so much more softly, of whoever opens it from now on.
+
+        By a speaker that is a part of the microphone, not by a way between the two: that would have a buffer of its own
+        and stumble where the computer is busy, which no room does.
+        """
+        self._speaker = "room"
+        self._run("pactl", "load-module", "module-remap-sink", "sink_name=room", "master=micfeed", "remix=no")
+        self._run("pactl", "set-default-sink", self._speaker)
         (number,) = [
             line.split()[0] for line in self._run("pactl", "list", "short", "sink-inputs").decode().splitlines()
         ]

@@ -227,6 +227,43 @@ def test_with_barge_in_off_nobody_interrupts(
     assert not talking.events("output_audio_buffer.cleared")
 
 
+def test_who_wears_no_headset_is_answered_and_can_interrupt_but_the_model_does_not_hear_itself(
+    card: VirtualCard, tmp_path: Path, question: Samples
+) -> None:
+    script = chatter(tmp_path, 120)
+    card.feed_back(-10)
+    with talk(card, tmp_path, "--script", script, "--echo", "cancel") as talking, card.hear() as heard:
+        talking.wait_for("speak; Ctrl-C ends the conversation")
+        card.speak(question)
+        talking.wait_for("you ")
+        wait_for(lambda: sounding(heard()) > 7 * RATE, "the answer")
+        assert "interrupted" not in talking.said
+        for _ in range(10):  # on a busy computer the way may stumble just then
+            if "interrupted" not in talking.said:
+                card.speak(question)
+        talking.wait_for("[interrupted after")
+        assert talking.end() == 130
+
+    assert len(talking.events("engine.speech_started")) >= 2
+    assert engine("replay", talking.recording()) == 0
+
+
+def chatter(folder: Path, seconds: float) -> Path:
+    """A script by which whatever is said is answered by speech, for so long."""
+    sound, rate = soundfile.read(JFK, dtype="float32", always_2d=True)
+    speech = resample(sound[int(3.3 * rate) :, 0], rate, RATE)
+    soundfile.write(folder / "speech.wav", np.tile(speech, int(seconds * RATE / speech.size) + 1), RATE, "PCM_16")
+    script = folder / "chatter.toml"
+    script.write_text('[[reply]]\nplay = "speech.wav"\ntranscript = "Well"\n')
+    return script
+
+
+def sounding(sound: Samples) -> int:
+    """How many samples there are from the first that is no silence."""
+    (where,) = np.nonzero(np.abs(sound) > 0.003)
+    return sound.size - int(where[0]) if where.size else 0
+
+
 def test_a_card_that_is_unplugged_and_comes_back_is_taken_up_again(
     card: VirtualCard, tmp_path: Path, question: Samples
 ) -> None:
