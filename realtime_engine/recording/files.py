@@ -26,11 +26,12 @@ class GrowingFile:
         Raises:
             OSError: Not all of it could be written.
         """
-        rest = memoryview(content)
-        while rest:
-            written = os.pwrite(self._file, rest, self.size)
-            self.size += written
-            rest = rest[written:]
+        written = 0
+        while written < len(content):
+            rest = memoryview(content)[written:] if written else content
+            size = os.pwrite(self._file, rest, self.size)
+            self.size += size
+            written += size
 
     def rewrite(self, content: bytes) -> None:
         """Write the beginning anew; the size stays. This needs no room on the disk.

@@ -62,7 +62,7 @@ class FrameFields(Struct, frozen=True, kw_only=True):
 
 
 class _Piece(Struct, forbid_unknown_fields=True, gc=False):
-    """A piece of speech or text, with no more than what the protocol lists."""
+    """A piece of speech or text, with no more than what the protocol lists and servers are known to add."""
 
     type: str
     event_id: str = ""
@@ -72,6 +72,7 @@ class _Piece(Struct, forbid_unknown_fields=True, gc=False):
     content_index: int = 0
     delta: str = ""
     audio: str = ""
+    obfuscation: str = ""
 
 
 Keep: TypeAlias = Callable[[bytes], Stored | None]
@@ -86,7 +87,6 @@ class _Speech:
 
     def __init__(self, *names: str, key: str) -> None:
         self.names = names
-        self.starts = tuple(b'{"type":"%b",' % name.encode() for name in names)
         self.quoted = b'"%b"' % key.encode()
         self.before = b'"%b":"' % key.encode()
         self.key = re.compile(rb'"%b"\s*:\s*"' % key.encode())
@@ -112,8 +112,13 @@ def frame_fields(raw: bytes, kind: Kind, speaker: Side, keep: Keep) -> bytes:
         stored = keep(raw) if raw else None
         text = b"" if stored else encode_base64(raw)
         return b'"binary":"%b"%b' % (text, _audio_field(0, stored))
-    text, at, stored = _take_out(raw, speaker, keep)
-    if (stored is not None or text.startswith(_DELTAS)) and _is_plain_piece(text):
+    where, plain = _look(raw, speaker)
+    stored = None if where is None else _put_away(raw[where], keep)
+    if where is None or stored is None:
+        text, at, plain = raw, 0, plain and where is None
+    else:
+        text, at = raw[: where.start] + raw[where.stop :], where.start
+    if plain:
         return b'"event":' + text + _audio_field(at, stored)
     safe = redact(text)
     if safe is not text and stored is not None:
@@ -140,15 +145,23 @@ def restore(fields: FrameFields, fetch: Fetch) -> tuple[bytes, Kind]:
 
 def find_audio(raw: bytes, speaker: Side) -> slice | None:
     """Where the base64 text of an audio event stands; None: it is not one, or not a plain one."""
+    return _look(raw, speaker)[0]
+
+
+def _look(raw: bytes, speaker: Side) -> tuple[slice | None, bool]:
+    """Where that text stands; and whether the rest is plain, by a look that is quick and may miss some.
+
+    Plain is one line of JSON without secrets. As every known peer writes it, the audio is at the end.
+    """
+    if raw.startswith(_DELTAS):
+        return None, bool(_plain_type(raw))
     speech = _FRONT_SPEECH if speaker is Side.FRONT else _UPSTREAM_SPEECH
-    if raw.startswith(speech.starts) and raw.endswith(b'"}'):  # as every known peer writes it: the audio at the end
-        start, end = raw.find(speech.before) + len(speech.before), len(raw) - 2
+    start, end = raw.find(speech.before) + len(speech.before), len(raw) - 2
+    if start > len(speech.before) and raw.find(b'"', start) == end:
         head = raw[:start]
-        if start > len(speech.before) and raw.find(b'"', start) == end and head.count(speech.quoted) == 1:
-            return slice(start, end) if head.count(b"{") == 1 else None
-    elif raw.startswith(_DELTAS):
-        return None
-    return _find_audio(raw, speech)
+        if head.count(speech.quoted) == 1 and _plain_type(head + raw[end:]) in speech.names:
+            return slice(start, end), True
+    return _find_audio(raw, speech), False
 
 
 def _find_audio(raw: bytes, speech: _Speech) -> slice | None:
@@ -167,31 +180,26 @@ def _find_audio(raw: bytes, speech: _Speech) -> slice | None:
     return slice(start, end) if flat else None
 
 
-def _take_out(raw: bytes, speaker: Side, keep: Keep) -> tuple[bytes, int, Stored | None]:
-    """The text without its audio, where that was, and where it is now; the text as it is if it must stay."""
-    where = find_audio(raw, speaker)
-    if where is None:
-        return raw, 0, None
-    text = raw[where]
+def _put_away(text: bytes, keep: Keep) -> Stored | None:
+    """Where the audio of this base64 text is now; None if the text must stay."""
     try:
         audio = decode_base64(text)
     except ValueError:
-        return raw, 0, None
+        return None
     stored = keep(audio) if audio else None
-    if stored is None or encode_base64(audio[-(len(audio) % 3 or 3) :]) != text[-4:]:  # the rest has one form only
-        return raw, 0, None
-    return raw[: where.start] + raw[where.stop :], where.start, stored
+    if text.endswith(b"=") and encode_base64(audio[-(len(audio) % 3) :]) != text[-4:]:  # the rest has one form only
+        return None
+    return stored
 
 
-def _is_plain_piece(text: bytes) -> bool:
-    """Whether this is one line of JSON without secrets, by a look that is quick and may miss some."""
+def _plain_type(text: bytes) -> str:
+    """The type of a piece that is one line of JSON without secrets, by a quick look that may miss some; or ``""``."""
     if b"\\" in text or b"\n" in text or b"\r" in text or b"ek_" in text or b"sk-" in text or not text.endswith(b"}"):
-        return False
+        return ""
     try:
-        _decode_piece(text)
+        return _decode_piece(text).type
     except (ValueError, RecursionError):
-        return False
-    return True
+        return ""
 
 
 def _text(fields: FrameFields) -> bytes:

@@ -188,6 +188,12 @@ def message_line(n: int, at: float, given: Message, keep: Keep) -> bytes:
     return _frame_line(n, at, b"from", given.side, frame_fields(given.raw, given.kind, given.side, keep))
 
 
+def passed_on_lines(n: int, at: float, given: Message, keep: Keep) -> bytes:
+    """Both lines for a message that goes on as it came, each with its line feed: `message_line` and `same_line`."""
+    when, fields = _encode(at), frame_fields(given.raw, given.kind, given.side, keep)
+    return (_FROM_FRONT if given.side is _FRONT else _FROM_UPSTREAM) % (n, when, fields, n, when)
+
+
 def same_line(n: int, at: float, passed_on: Side) -> bytes:
     """The line for a message that is forwarded, without its line feed; what `command_line` gives."""
     return b'{"n":%d,"at":%b,"to":"%b","same":true}' % (n, _encode(at), _name(passed_on))
@@ -199,3 +205,9 @@ def _frame_line(n: int, at: float, way: bytes, side: Side, fields: bytes) -> byt
 
 def _name(side: Side) -> bytes:
     return b"front" if side is Side.FRONT else b"upstream"  # `Enum.value` would cost as much as all the rest
+
+
+_FRONT: Final = Side.FRONT  # looking up an enum's member is slow
+_PASSED_ON: Final = b'{"n":%%d,"at":%%b,"from":"%b",%%b}\n{"n":%%d,"at":%%b,"to":"%b","same":true}\n'
+_FROM_FRONT: Final = _PASSED_ON % (b"front", b"upstream")
+_FROM_UPSTREAM: Final = _PASSED_ON % (b"upstream", b"front")

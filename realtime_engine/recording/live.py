@@ -7,12 +7,12 @@ the block, for `GRACE`. What goes wrong with one recording ends that one, and no
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import trio
 
@@ -120,17 +120,6 @@ async def open_recorder(
             live.tell()
 
 
-class _Passed(NamedTuple):
-    """Messages that went on as they came, at one time."""
-
-    at: float
-    messages: Sequence[Message]
-
-    def steps(self) -> Iterator[Step]:
-        """A step for each."""
-        return (Step(self.at, message, PASSED_ON) for message in self.messages)
-
-
 class LiveRecorder:
     """Takes the steps of one conversation. Only the event loop's thread calls it, but for `write`.
 
@@ -143,9 +132,9 @@ class LiveRecorder:
         self._recorder = recorder
         self._problems = problems  # from the thread; `tell` passes them on
         self._warn = warn
-        self._queue: deque[tuple[Step | _Passed, int]] = deque()  # each with its size
+        self._queue: list[Step] = []
         self._taken = 0  # bytes, changed by the event loop only
-        self._written = 0  # bytes, changed by the thread only
+        self._written = 0  # bytes, no more than really are; changed by the thread only
         self._writes = 0
         self._overrun = False
         self._end: tuple[float, str] | None = None
@@ -165,19 +154,22 @@ class LiveRecorder:
         for command in step.commands:
             if isinstance(command, Send):
                 size += len(command.raw)
-        self._take(Step(step.at, given, tuple(step.commands)), size)
+        self._take([Step(step.at, given, tuple(step.commands))], size)
 
     def passed(self, at: float, batch: Sequence[Message]) -> None:
         """Take what goes on as it came: to be written as a step for each (`realtime_engine.driving.Passed`)."""
-        kept = [message.kept() for message in batch]
-        self._take(_Passed(at, kept), sum([len(message.raw) + _OVERHEAD for message in kept]))
+        steps, size = [], 0
+        for message in batch:
+            steps.append(Step(at, message.kept(), PASSED_ON))
+            size += len(message.raw) + _OVERHEAD
+        self._take(steps, size)
 
-    def _take(self, what: "Step | _Passed", size: int) -> None:
+    def _take(self, steps: Sequence[Step], size: int) -> None:
         if self._problems:
             self.tell()
         if self._overrun or self._failed:
             return
-        self._queue.append((what, size))
+        self._queue += steps
         self._taken += size
         self._overrun = self._taken - self._written > MOST_BEHIND
 
@@ -217,13 +209,13 @@ class LiveRecorder:
         return closed
 
     def _write(self) -> None:
-        overrun = self._overrun
-        if self._queue:
-            batch = [self._queue.popleft() for _ in range(len(self._queue))]
-            steps = [step for what, _ in batch for step in (what.steps() if isinstance(what, _Passed) else (what,))]
+        overrun, taken = self._overrun, self._taken  # first: what comes meanwhile is counted the next time
+        steps = self._queue[:]
+        if steps:
+            del self._queue[: len(steps)]
             self._recorder.record_all(steps, headers=self._writes % HEADER_EVERY == 0)
             self._writes += 1
-            self._written += sum(size for _, size in batch)
+        self._written = taken
         if overrun:
             self._recorder.stop(f"the disk is {MOST_BEHIND >> 20} MiB behind")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from realtime_engine.audio import PCM16, AudioFormat
 from realtime_engine.inputs import Side
 from realtime_engine.recording.files import GrowingFile
-from realtime_engine.recording.frames import Stored
+from realtime_engine.recording.frames import Place, Stored
 from realtime_engine.recording.wav import wav_header
 
 
@@ -19,7 +19,6 @@ class Tape:
 
     Attributes:
         format: Of what comes next; another one starts another file.
-        newest: What was taken last.
     """
 
     def __init__(self, folder: Path, side: Side) -> None:
@@ -35,7 +34,6 @@ class Tape:
         self._header_size = 0
         self._said_size = 0  # by the header
         self._taken: list[bytes] = []  # and not yet written
-        self.newest: Stored | None = None
 
     def append(self, audio: bytes) -> Stored:
         """Take audio, and say where it will be.
@@ -48,8 +46,7 @@ class Tape:
         start = self._size
         self._taken.append(audio)
         self._size += len(audio)
-        self.newest = Stored(self._name, start, self._size)
-        return self.newest
+        return Stored(self._name, start, self._size)
 
     def flush(self) -> None:
         """Write what was taken.
@@ -57,7 +54,7 @@ class Tape:
         Raises:
             OSError: Not all of it could be written; `has` says what is there.
         """
-        if self._file is not None and self._taken:
+        if self._taken and self._file is not None:
             audio = b"".join(self._taken) if len(self._taken) > 1 else self._taken[0]
             self._taken.clear()
             try:
@@ -65,11 +62,11 @@ class Tape:
             finally:
                 self._size = self._file.size - self._header_size
 
-    def has(self, stored: Stored | None) -> bool:
+    def has(self, place: Place) -> bool:
         """Whether audio is in its file to its last byte, as far as that is a file of this side."""
-        if self._file is None or stored is None or stored.file != self._name:
+        if self._file is None or place.file != self._name:
             return True  # a file is only left when all of it is written
-        return self._header_size + stored.stop <= self._file.size
+        return self._header_size + place.stop <= self._file.size
 
     def find(self, start: int, stop: int, audio: bytes) -> Stored | None:
         """Where these bytes stand, if they are this stretch of the side's audio, and in the file of today.

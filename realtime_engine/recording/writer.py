@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import msgspec
 from msgspec import UnsetType
@@ -26,8 +26,15 @@ from realtime_engine.objects import SessionConfig
 from realtime_engine.options import SessionOptions
 from realtime_engine.recording.about import REASON, About, ending, engine_version, write_about
 from realtime_engine.recording.files import GrowingFile, beginning
-from realtime_engine.recording.frames import Keep, Stored
-from realtime_engine.recording.lines import command_line, end_line, input_line, message_line, same_line
+from realtime_engine.recording.frames import Keep
+from realtime_engine.recording.lines import (
+    command_line,
+    end_line,
+    input_line,
+    message_line,
+    passed_on_lines,
+    read_line,
+)
 from realtime_engine.recording.tape import Tape
 
 ABOUT: Final = "recording.json"
@@ -85,15 +92,6 @@ def begun(name: str) -> datetime | None:
         return None
 
 
-class _Written(NamedTuple):
-    """A line with its line feed, what stands in it, and where its audio is."""
-
-    n: int
-    at: float
-    text: bytes
-    stored: Stored | None = None
-
-
 class Recorder:
     """Writes the steps of one conversation into a folder, each before the call returns. It never raises.
 
@@ -110,8 +108,10 @@ class Recorder:
         self.recording = True
         self._about = about
         self._warn = warn
-        self._n = 0
-        self._last = _Written(0, 0.0, b"")
+        self._n = 0  # of the last line, though it may not be written yet
+        self._at = 0.0
+        self._last = (0, 0.0)  # the same, of the last line in the file
+        self._managed = about.options.mode == "managed"
         self._front, self._upstream = self._tapes = (Tape(folder, Side.FRONT), Tape(folder, Side.UPSTREAM))
         self._take_formats(about.options.settings)
         self._about_file = GrowingFile(folder / ABOUT)
@@ -142,7 +142,7 @@ class Recorder:
         """
         if not self.recording:
             return
-        lines: list[_Written] = []
+        lines: list[bytes] = []
         problem = None
         try:
             for step in steps:
@@ -153,26 +153,21 @@ class Recorder:
                     tape.write_header()
         except OSError as error:
             problem = error
-            lines = self._with_their_audio(lines)
-        problem = self._write(lines) or problem
-        if problem is not None:
-            self.stop(str(problem.strerror))
+        self._write(b"".join(lines), problem)
 
     def end(self, at: float, reason: str) -> None:
         """The conversation is over, at this time: the recording is complete."""
         if not self.recording:
             return
-        at = max(at, self._last.at)  # after the session has hung up, the upstream may still close
-        problem = self._write([_written(self._n, at, end_line(self._n, at, reason[:REASON]))])
-        if problem is not None:
-            self.stop(str(problem.strerror))
-        else:
+        self._at = max(at, self._at)  # after the session has hung up, the upstream may still close
+        self._write(end_line(self._n, self._at, reason[:REASON]) + b"\n")
+        if self.recording:
             self._say_how_it_ends(complete=True, reason=reason)
 
     def stop(self, reason: str) -> None:
         """The recording ends here, though the conversation may go on."""
         if self.recording:
-            self._warn(f"the recording {self.folder} ends at {self._last.at:.3f} s: {reason}")
+            self._warn(f"the recording {self.folder} ends at {self._last[1]:.3f} s: {reason}")
             self._say_how_it_ends(complete=False, reason=reason)
 
     def close(self) -> None:
@@ -185,34 +180,32 @@ class Recorder:
         self._events_file.close()
         self._about_file.close()
 
-    def _take(self, step: Step, lines: list[_Written]) -> None:
+    def _take(self, step: Step, lines: list[bytes]) -> None:
         """Put the audio of a step away and add its lines."""
-        at, given, passed_on = step.at, step.input, Side.UPSTREAM
+        at, given, commands = step
+        passed_on = Side.UPSTREAM
         if isinstance(given, Message):
             self._n += 1
-            tape = self._tape(given.side)
-            before = tape.newest
-            keep: Keep = tape.append if self._may_have_audio(given) else _stays
-            text = message_line(self._n, at, given, keep) + b"\n"
-            lines.append(_Written(self._n, at, text, None if tape.newest is before else tape.newest))
+            keep: Keep = self._tape(given.side).append if self._may_have_audio(given) else _stays
+            if len(commands) == 1 and commands[0] is FORWARD:  # nearly always
+                lines.append(passed_on_lines(self._n, at, given, keep))
+                commands = ()
+            else:
+                lines.append(message_line(self._n, at, given, keep) + b"\n")
             if given.side is Side.UPSTREAM:
                 passed_on = Side.FRONT
                 self._follow_formats(given)
         elif given is not None:
             self._n += 1
-            lines.append(_written(self._n, at, input_line(self._n, at, given, _stays)))
-        for command in step.commands:
-            if command is FORWARD:
-                lines.append(_Written(self._n, at, same_line(self._n, at, passed_on) + b"\n"))
-            else:
-                line = command_line(self._n, at, command, self._finder(command), passed_on)
-                lines.append(_written(self._n, at, line))
+            lines.append(input_line(self._n, at, given, _stays) + b"\n")
+        lines += [command_line(self._n, at, each, self._finder(each), passed_on) + b"\n" for each in commands]
+        self._at = at
 
     def _may_have_audio(self, message: Message) -> bool:
         """Only a managed front has audio in binary frames."""
         if message.kind is Kind.TEXT:
             return True
-        return message.side is Side.FRONT and self._about.options.mode == "managed"
+        return message.side is Side.FRONT and self._managed
 
     def _finder(self, command: Command) -> Keep:
         """Where the audio of a command stands already."""
@@ -225,10 +218,6 @@ class Recorder:
 
     def _tape(self, side: Side) -> Tape:
         return self._front if side is Side.FRONT else self._upstream
-
-    def _with_their_audio(self, lines: list[_Written]) -> list[_Written]:
-        """The lines up to the first whose audio could not be written."""
-        return list(takewhile(lambda line: all(tape.has(line.stored) for tape in self._tapes), lines))
 
     def _follow_formats(self, message: Message) -> None:
         """The upstream may say that audio comes in another format from now on."""
@@ -253,34 +242,41 @@ class Recorder:
             if not isinstance(format, UnsetType):
                 self._tape(side).format = format
 
-    def _write(self, lines: list[_Written]) -> OSError | None:
-        """Write lines; if that fails, take a torn one off again and give the error."""
-        before = self._events_file.size
-        text = b"".join(line.text for line in lines)
-        problem = None
+    def _write(self, text: bytes, problem: OSError | None = None) -> None:
+        """Write lines: if there was a problem with their audio, those before the first that lacks it.
+
+        A problem ends the recording with the last whole line.
+        """
+        if problem is not None:
+            whole = list(takewhile(self._has_its_audio, text.splitlines(keepends=True)))
+            text = b"".join(whole)
+        size = self._events_file.size
         try:
             self._events_file.append(text)
         except OSError as error:
             problem = error
-            text = text[: self._events_file.size - before]
-            whole = text.rfind(b"\n") + 1
+            text = text[: text.rfind(b"\n", 0, self._events_file.size - size) + 1]
             with suppress(OSError):
-                self._events_file.cut(before + whole)
-            lines = lines[: text.count(b"\n")]
-        if lines:
-            self._last = lines[-1]
-        return problem
+                self._events_file.cut(size + len(text))
+        if problem is None:
+            self._last = self._n, self._at
+            return
+        if text:
+            last = read_line(text.splitlines()[-1])
+            self._last = last.n, last.at
+        self.stop(str(problem.strerror))
+
+    def _has_its_audio(self, text: bytes) -> bool:
+        place = read_line(text).audio
+        return isinstance(place, UnsetType) or all(tape.has(place) for tape in self._tapes)
 
     def _say_how_it_ends(self, *, complete: bool, reason: str) -> None:
         """Into the room that was kept for it; that much may fail, for the lines say it too."""
         self.recording = False
-        how = ending(complete=complete, n=self._last.n, at=self._last.at, reason=reason)
+        n, at = self._last
+        how = ending(complete=complete, n=n, at=at, reason=reason)
         with suppress(OSError):
             self._about_file.rewrite(write_about(msgspec.structs.replace(self._about, ended=how)))
-
-
-def _written(n: int, at: float, line: bytes) -> _Written:
-    return _Written(n, at, line + b"\n")
 
 
 _TYPE: Final = b'{"type":"'

@@ -236,6 +236,10 @@ QUICK_OR_NOT = [
     b'{"type":"response.output_audio.delta","item_id":,"delta":"%b"}',
     b'{"type":"response.output_audio.delta",\n"delta":"%b"}',
     b'{"type":"response.output_audio_transcript.delta","item_id":"item_1","delta":"Gr\xc3\xbc\xc3\x9fe"}',
+    b'{"type":"response.output_audio_transcript.delta","item_id":"item_1","delta":" the","obfuscation":"h7Kq2wZ"}',
+    b'{"type":"response.output_audio.delta","delta":"%b","delta":"%b"}',
+    b'{"type":"response.output_audio.delta","delta":"%b","item_id":"item_1"}',
+    b'{"type":"response.output_audio.done","delta":"%b"}',
     b'{"type":"response.output_text.delta","delta":"the key is sk-abcdefghijklmnopqrstuvwx"}',
     b'{"type":"response.output_text.delta","delta":"torn',
     b'{"type":"response.output_text.delta","delta":"x"} ',
@@ -249,7 +253,7 @@ def test_the_quick_look_at_a_piece_gives_what_the_careful_one_gives(
 ) -> None:
     raw = piece.replace(b"%b", BASE64)
     _, _, quick = written(raw, speaker=Side.UPSTREAM)
-    monkeypatch.setattr(frames, "_is_plain_piece", lambda text: False)
+    monkeypatch.setattr(frames, "_plain_type", lambda text: "")
     _, _, careful = written(raw, speaker=Side.UPSTREAM)
 
     assert quick == careful

@@ -22,6 +22,7 @@ from realtime_engine.options import SessionOptions
 from realtime_engine.recording.about import About, read_about
 from realtime_engine.recording.files import GrowingFile, beginning, is_held
 from realtime_engine.recording.reader import Recording
+from realtime_engine.recording.tape import Tape
 from realtime_engine.recording.writer import Recorder, create_recording
 from tests.recording.parrot import TALK, about, delta, record, speech, steps_of, text, unwarned
 
@@ -314,6 +315,27 @@ def test_a_disk_that_takes_nothing_at_all_any_more_is_no_reason_to_raise(
     recorder.close()
 
     assert warnings == [f"the recording {tmp_path} ends at 0.200 s: Input/output error"]
+
+
+def test_a_fault_of_the_engine_ends_the_recording_with_what_is_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(tape: Tape) -> None:
+        raise ZeroDivisionError
+
+    warnings: list[str] = []
+    recorder = Recorder(tmp_path, about(), warnings.append)
+    recorder.record_all(steps_of(TALK[:3]))
+    monkeypatch.setattr(Tape, "flush", fail)
+    with pytest.raises(ZeroDivisionError):
+        recorder.record(Step(3.0, speech(b"ab"), []))
+    recorder.stop("a fault")
+    recorder.close()
+
+    assert warnings == [f"the recording {tmp_path} ends at 0.200 s: a fault"]
+    told = read_about((tmp_path / "recording.json").read_bytes(), "it").ended
+    assert told is not None
+    assert (told.n, told.at) == (3, 0.2)
 
 
 def test_the_room_for_the_end_is_enough_for_any_reason(tmp_path: Path) -> None:
