@@ -92,7 +92,7 @@ class DeviceConversation:
             await self._close()
 
     async def _keep(self, card: Card, front: DeviceFront, link: MachineLink, clock: Callable[[], float]) -> None:
-        """Whenever the card is lost take up the default one, or itself where it lags; without any all ends."""
+        """Whenever the card lags or has ended open it anew; where it hangs or is gone, the default one, or all ends."""
         while True:
             behind = await self._until_lost(card)
             if behind:
@@ -103,7 +103,8 @@ class DeviceConversation:
                 link.wake()
             self._show.line(clock(), Who.ENGINE, problem)
             try:
-                card = await self._another(self._options if behind else self._default)
+                hangs = not behind and not self._ended.is_set()
+                card = await self._another(self._default if hangs else self._options)
             except UsageError as error:
                 front.leave(UsageError(f"the sound card is gone, and no other is there: {error}"))
                 link.wake()

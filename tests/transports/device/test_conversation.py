@@ -55,6 +55,9 @@ async def test_a_card_that_stands_still_and_hangs_is_left_and_the_default_one_is
         opened.append(options)
         if len(opened) == 2:
             raise UsageError("there is none yet")
+        if len(opened) == 3:  # it stays, however slow the computer is
+            for name in ("STALLED", "CLOSE_WITHIN"):
+                monkeypatch.setattr(conversation, name, 60.0)
         stream = Hung(never) if len(opened) == 1 else Fine(never)
         return Card(FakeCard().duplex, f"card {len(opened)}", (0.0, 0.0), stream)
 
@@ -97,6 +100,7 @@ async def test_a_card_whose_microphone_lags_behind_is_opened_anew_or_else_the_de
     monkeypatch.setattr(conversation, "open_card", open_card)
     monkeypatch.setattr("transports.device.portaudio.look_again", lambda: None)
     monkeypatch.setattr(conversation, "TRY_EVERY", 0.05)
+    monkeypatch.setattr(conversation, "STALLED", 60.0)
     shown = Shown()
     wanted = DeviceOptions(input_device="USB", echo="off")
     for card in cards[:2]:
@@ -115,3 +119,30 @@ async def test_a_card_whose_microphone_lags_behind_is_opened_anew_or_else_the_de
     assert [options.input_device for options in opened] == ["USB", "USB", "USB", None]
     assert shown.of(Who.ENGINE).count("the microphone lags 200 ms behind: the card is opened anew") == 2
     talking.raise_problems()
+
+
+async def test_a_card_that_has_ended_and_is_still_there_is_taken_up_again_before_the_default_one(
+    monkeypatch: pytest.MonkeyPatch, never: threading.Event
+) -> None:
+    opened: list[DeviceOptions] = []
+
+    def open_card(options: DeviceOptions, *, wake: Callable[[], None], ended: Callable[[], None]) -> Card:
+        opened.append(options)
+        if len(opened) == 1:
+            ended()
+        return Card(FakeCard().duplex, f"card {len(opened)}", (0.0, 0.0), Fine(never))
+
+    monkeypatch.setattr(conversation, "open_card", open_card)
+    monkeypatch.setattr("transports.device.portaudio.look_again", lambda: None)
+    monkeypatch.setattr(conversation, "STALLED", 60.0)
+    wanted = DeviceOptions(input_device="USB", echo="off")
+    talking = DeviceConversation(wanted, SessionOptions(), Shown(), has_keys=False)
+
+    with trio.fail_after(60):
+        async with talking.open(trio.current_time) as link:
+            states: list[str] = []
+            while len(states) < 2:
+                states += [json.loads(message.raw)["state"] for message in await link.read()]
+
+    assert states == ["lost", "there"]
+    assert [options.input_device for options in opened] == ["USB", "USB"]
