@@ -1,13 +1,14 @@
 """Hold one conversation: on the virtual clock, or on the real one; recorded if that is wanted.
 
-Ctrl-C and SIGTERM end it in good order: the recording is complete, and the exit status says which it was. Where nobody
-comes to hear of it, because a function holds up the loop or on the virtual clock, the second one ends it.
+Ctrl-C, SIGTERM and the end of the terminal end it in good order: the recording is complete, and the exit status says
+which it was. The second signal waits for nothing, not even for a function that holds up the loop; what was opened is
+closed all the same, and the terminal is given back.
 """
 
 import shlex
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +35,7 @@ from realtime_engine.simulate import simulate
 from realtime_engine.tools import Runner
 
 RecorderT = TypeVar("RecorderT")
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_HANGUP: Final = getattr(signal, "SIGHUP", None)  # Windows has none
 _WHY: Final = "interrupted"
 
 
@@ -108,6 +109,16 @@ class Talk:
                 self._say_where(recorder.folder)
 
     async def _converse(self, open_front: OpenLink) -> None:
+        asked = trio.Event()
+
+        async def stop() -> Stop:
+            await asked.wait()
+            return Stop(_WHY)
+
+        with trio.CancelScope() as scope, self._heeding_in_trio(asked.set, scope):
+            await self._converse_until(stop, open_front)
+
+    async def _converse_until(self, stop: Callable[[], Awaitable[Stop]], open_front: OpenLink) -> None:
         async with AsyncExitStack() as stack:
             record: Record = ignore
             recorder = None
@@ -119,7 +130,7 @@ class Talk:
                 open_front=open_front,
                 open_upstream=await self._connects(stack),
                 run_tool=self.tools.run_in_time if self.tools else None,
-                stop=self._stop,
+                stop=stop,
                 record=record,
                 note=_note,
             )
@@ -141,52 +152,45 @@ class Talk:
         network = await stack.enter_async_context(open_network())
         return lambda clock: cast("LinkUpstream", upstream).open(clock, network)
 
-    async def _stop(self) -> Stop:
-        """Wait for a signal."""
-        heard = trio.Event()
-        token = trio.lowlevel.current_trio_token()
-        with self._heeding_signals(lambda: token.run_sync_soon(heard.set), spared=trio.lowlevel.currently_ki_protected):
-            if not self.signal:
-                await heard.wait()
-        return Stop(_WHY)
-
     def _run_tool(self, tools: Runner, call: RunTool) -> ToolResult:
         """Run a tool while the virtual clock stands still: to its end, or until a signal comes."""
         return trio.run(self._run_tool_until_stopped, tools, call)
 
     async def _run_tool_until_stopped(self, tools: Runner, call: RunTool) -> ToolResult:
-        result = ToolResult(call.call_id, _WHY, failed=True)
+        with trio.CancelScope() as scope, self._heeding_in_trio(scope.cancel, scope):
+            return await tools.run_in_time(call)
+        return ToolResult(call.call_id, _WHY, failed=True)
 
-        async def run(scope: trio.CancelScope) -> None:
-            nonlocal result
-            result = await tools.run_in_time(call)
-            scope.cancel()
-
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(run, nursery.cancel_scope)
-            await self._stop()
-            nursery.cancel_scope.cancel()
-        return result
+    def _heeding_in_trio(self, first: Callable[[], object], scope: trio.CancelScope) -> AbstractContextManager[None]:
+        """Call that at the first signal, or now if it has come; the second cancels the scope, if it does not tear."""
+        soon = trio.lowlevel.current_trio_token().run_sync_soon
+        if self.signal:
+            first()
+        return self._heeding_signals(partial(soon, first), partial(soon, scope.cancel))
 
     @contextmanager
     def _heeding_signals(
-        self, heard: Callable[[], object] = lambda: None, *, spared: Callable[[], bool] = lambda: False
+        self, first: Callable[[], object] = lambda: None, second: Callable[[], object] | None = None
     ) -> Iterator[None]:
         """Note the first signal; the second is not to be held up.
 
         Args:
-            heard: Called at the first one.
-            spared: Whether what runs just then must not be torn; it is not what holds up the loop.
+            first: Called at the first one.
+            second: Called at the others where Trio itself runs, which must not be torn; it is not what holds up.
         """
 
         def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a signal handler is given
             if not self.signal:
                 self.signal = number
-                heard()
-            elif not spared():
+                first()
+            elif number == self.signal == _HANGUP:
+                pass  # the terminal and the shell both say so
+            elif second is not None and trio.lowlevel.currently_ki_protected():
+                second()
+            else:
                 raise KeyboardInterrupt
 
-        before = [(number, signal.signal(number, note)) for number in _SIGNALS]
+        before = [(number, signal.signal(number, note)) for number in _heeded()]
         try:
             yield
         finally:
@@ -195,6 +199,12 @@ class Talk:
 
     def _say_where(self, folder: Path) -> None:
         self.screen.say(f"recorded: engine inspect {shlex.quote(str(folder))}")
+
+
+def _heeded() -> Sequence[int]:
+    """The signals that end a conversation; who was started with nohup is spared the end of the terminal."""
+    spared = _HANGUP is None or signal.getsignal(_HANGUP) is signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *(() if spared else (_HANGUP,)))
 
 
 def _note(text: str) -> None:

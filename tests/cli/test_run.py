@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from cli.options import RunOptions
 from realtime_engine.errors import Stalled, UpstreamError
+from realtime_engine.machine_link import MachineLink
 from tests.cli.fake import Broken, Fake, FakeOptions, Phone, engine, fake_plugins, polite
-from tests.script import Script, created, session_created, speech_started, speech_stopped
+from tests.script import Script, created, done, session_created, speech_started, speech_stopped
 from tests.transports.wav_script import called, loud, loud_stretches, samples_of, speech_file, spoken, written
 from transports.wav.front import WavFront
 
@@ -467,6 +469,65 @@ async def wait() -> None:
     assert [Path(name).exists() for name in ("first", "second")] == [True, False]
     (recording,) = (tmp_path / "recordings").iterdir()
     assert engine("replay", recording) == 0
+
+
+def hanging(monkeypatch: pytest.MonkeyPatch, *numbers: int, in_trio: bool = False) -> None:
+    """The first signal comes in mid-conversation; the others while it ends, which takes longer than anybody waits."""
+
+    def interrupt(event: object) -> list[dict[str, Any]]:
+        signal.raise_signal(numbers[0])
+        return []
+
+    def go_on() -> None:
+        for number in numbers[1:]:
+            signal.raise_signal(number)
+
+    async def close(link: MachineLink, code: int, reason: str) -> None:
+        if in_trio:
+            trio.lowlevel.current_trio_token().run_sync_soon(go_on)
+        else:
+            go_on()
+        await trio.sleep_forever()
+
+    scripted(monkeypatch, polite()).on("response.create", interrupt)
+    monkeypatch.setattr(MachineLink, "close", close)
+
+
+@pytest.mark.parametrize("in_trio", [False, True])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_second_signal_does_not_wait_until_the_conversation_has_ended(
+    number: int, status: int, in_trio: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging(monkeypatch, number, number, in_trio=in_trio)
+    monkeypatch.setattr("realtime_engine.engine.GRACE", 600.0)
+    before = signal.getsignal(number)
+
+    assert engine("run", "--upstream", "fake", "--text", "Hello?", "--speed", "realtime") == status
+
+    assert signal.getsignal(number) is before
+
+
+def test_the_end_of_the_terminal_ends_it_in_good_order_however_often_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hanging(monkeypatch, *[signal.SIGHUP] * 3)
+    monkeypatch.setattr("realtime_engine.engine.GRACE", 0.1)
+
+    assert engine("run", "--upstream", "fake", "--text", "Hello?", "--record", "recordings") == 129
+    assert the_recording(tmp_path / "recordings")["ended"]["reason"] == "interrupted"
+
+
+def test_who_was_started_with_nohup_does_not_hear_of_the_end_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang_up(event: object) -> list[dict[str, Any]]:
+        signal.raise_signal(signal.SIGHUP)
+        return [created(), done()]
+
+    scripted(monkeypatch, polite()).on("response.create", hang_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert engine("run", "--upstream", "fake", "--text", "Hello?", *FAST) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("speed", ["max", "realtime"])
