@@ -14,6 +14,8 @@ from typing import Final, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime_engine.sound import Samples
+
 Block: TypeAlias = NDArray[np.int16]
 
 FADE_SECONDS: Final = 0.02
@@ -114,13 +116,13 @@ class Duplex:
         start = self.played
         if self._cuts != self._cuts_made:
             made = self._cuts
-            self._fade_out(out, min(self._cut_to - start, frames))
+            self._fade_out(out, self._cut_to, self._down[self._faded :: -(-self._down.size // frames)])
             self._cut_at, self.played = start, max(self._cut_to, start)
             self._faded, self._risen = 0, self._up.size
             self._cuts_made = made
             return 0
         if self._held:
-            self._fade_out(out, min(self._written - start, frames))
+            self._fade_out(out, self._written, self._down[self._faded :])
             return 0
         count = min(self._written - start, frames)
         _copy_out(self._speech, start, out[:count])
@@ -142,14 +144,14 @@ class Duplex:
             np.multiply(speech[:count], up, out=speech[:count], casting="unsafe")
             self._risen = risen + count
 
-    def _fade_out(self, out: Block, count: int) -> None:
-        """What would come next, ever more softly, then silence; none of it counts as heard."""
-        faded = self._faded
-        count = max(min(count, self._down.size - faded), 0)
-        _copy_out(self._speech, self.played + faded, out[:count])
-        np.multiply(out[:count], self._down[faded : faded + count], out=out[:count], casting="unsafe")
+    def _fade_out(self, out: Block, until: int, down: Samples) -> None:
+        """What would come next, up to a sample, ever more softly, then silence; none of it counts as heard."""
+        at = self.played + self._faded
+        count = max(min(until - at, out.size, down.size), 0)
+        _copy_out(self._speech, at, out[:count])
+        np.multiply(out[:count], down[:count], out=out[:count], casting="unsafe")
         out[count:] = 0
-        self._faded = min(faded + len(out), self._down.size)
+        self._faded = min(self._faded + out.size, self._down.size)
 
     # --- the engine's thread --------------------------------------------------------------------------------
 
@@ -195,8 +197,8 @@ class Duplex:
     def cut(self) -> int:
         """Fall silent, and drop what is there; gives a number by which `cut_at` tells when that is so."""
         self._cut_to = self._written
-        self._held = False
         self._cuts += 1
+        self._held = False  # not before: the card would play another block
         return self._cuts
 
     def cut_at(self, number: int) -> int | None:

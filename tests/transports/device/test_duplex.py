@@ -114,6 +114,7 @@ def test_a_cut_is_silence_within_the_block_and_says_where_it_was() -> None:
     assert card.duplex.cut_at(number) == 240
     assert np.all(np.diff(fading) <= 0)
     assert fading[0] == 1000
+    assert fading[-1] < 10, "not torn off half-way"
     assert not card.turn(240).any()
     assert card.duplex.write(steady(240, 7)) == 240
     assert card.turn(240).tolist() == [7] * 240, "what comes later is heard"
@@ -153,6 +154,18 @@ def test_held_speech_fades_in_20_ms_and_goes_on_where_it_was() -> None:
     assert rising[0] == 0
     assert np.all(np.diff(rising) >= 0), "over as many blocks as it takes"
     assert rising[FADE:].tolist() == list(range(241 + FADE, 241 + 960))
+
+
+def test_held_speech_that_ends_while_it_fades_is_followed_by_silence_and_not_by_what_was_there_before() -> None:
+    card = FakeCard()
+    card.duplex.write(np.concatenate([steady(48_000 - 100, 7), steady(100)]))  # the ring is full
+    while card.duplex.written - card.duplex.played > 300:
+        card.turn(100)
+    card.duplex.hold(True)
+
+    fading = np.concatenate([card.turn(240), card.turn(240)])
+    assert fading[:300].any()
+    assert not fading[300:].any()
 
 
 def test_held_speech_may_be_cut_without_another_sound() -> None:
