@@ -270,6 +270,11 @@ class DeviceFront:
                 self._responses.add(response.id)
             case ev.ResponseDone(response=response):
                 self._responses.discard(response.id)
+            case ev.InputAudioBufferCommitted() if self._listener is not None and not self._terms.manual:
+                if (decision := self._listener.rest()) is not None:  # the server is more impatient
+                    self._decided(decision)
+            case _:
+                pass
         place = None
         if ear is not None:
             self._hear(now, ear, event)

@@ -69,6 +69,13 @@ class Listener:
             if decision is not None:
                 yield decision
 
+    def rest(self) -> Decision | None:
+        """Somebody else has decided that the person has finished: what is said from now on is new speech."""
+        if self._state is not _State.SPEECH:
+            return None
+        self._state, self._in_a_row = _State.QUIET, 0
+        return Decision.STOPPED
+
     def _decide(self, *, speech: bool) -> Decision | None:
         match self._state:
             case _State.QUIET:

@@ -269,6 +269,34 @@ def test_where_no_answer_is_to_be_protected_no_word_is_too_short(monkeypatch: py
     ]
 
 
+def committed() -> dict[str, Any]:
+    return {"type": "input_audio_buffer.committed", "item_id": "item_1", "previous_item_id": None}
+
+
+def test_who_goes_on_after_the_server_has_ended_the_turn_speaks_over_its_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    person = Person(detector=Scripted("." * 10 + "#" * 20 + "." * 5 + "#" * 20 + "." * 30))
+    monkeypatch.setattr("transports.device.duplex.perf_counter", lambda: person.now)
+    person.hears(session_created())
+    goes_on(person, 34 * 0.032)
+    assert [type(event) for event in person.said()] == [ev.EngineSpeechStarted]
+    person.hears(committed())
+    goes_on(person, 4.0)
+
+    turn = [ev.EngineSpeechStarted, ev.EngineSpeechStopped]
+    assert [type(event) for event in person.said()] == [*turn, ev.EngineSpeechSuspected, *turn]
+
+
+def test_where_the_person_ends_each_turn_the_server_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = Person(detector=Scripted("." * 10 + "#" * 20 + "." * 30))
+    monkeypatch.setattr("transports.device.duplex.perf_counter", lambda: person.now)
+    person.hears(session_created(turn_detection=None))
+    goes_on(person, 20 * 0.032)
+    person.hears(committed())
+    assert [type(event) for event in person.said()] == [ev.EngineSpeechStarted]
+
+
 def test_an_answer_that_has_begun_and_cannot_be_heard_yet_is_protected(monkeypatch: pytest.MonkeyPatch) -> None:
     person = Person(detector=Scripted("." * 10 + "##" + "." * 30 + "##" + "." * 30))
     monkeypatch.setattr("transports.device.duplex.perf_counter", lambda: person.now)
