@@ -110,6 +110,13 @@ def with_manual_turns(settings: Raw) -> Raw:
     return _write(read)
 
 
+def has_manual_turns(settings: Raw) -> bool:
+    """Whether the person is to say when a turn is over (protocol.md, section 5)."""
+    audio = _read(settings).get("audio")
+    heard = audio.get("input") if isinstance(audio, dict) else None
+    return isinstance(heard, dict) and heard.get("turn_detection", ...) is None
+
+
 def for_transcription(settings: Raw) -> Raw:
     """As much of the settings as a session has that only transcribes (protocol.md, section 5)."""
     read = _read(settings)

@@ -20,6 +20,7 @@ from realtime_engine.settings import (
     FIELDS,
     for_transcription,
     functions_of,
+    has_manual_turns,
     may_set,
     pins,
     with_manual_turns,
@@ -137,6 +138,21 @@ def test_turns_are_manual_whatever_else_is_set(given: Raw) -> None:
 @pytest.mark.parametrize("audio", [{"input": 1}, 1])
 def test_settings_that_are_none_have_no_manual_turns_either(audio: Any) -> None:
     assert bytes(with_manual_turns(raw(audio=audio))) == bytes(raw(audio=audio))
+
+
+@pytest.mark.parametrize(
+    ("given", "manual"),
+    [
+        (raw(audio={"input": {"turn_detection": None}}), True),
+        (raw(audio={"input": {"turn_detection": {"type": "server_vad"}}}), False),
+        (raw(audio={"input": {}}), False),
+        (raw(audio={"input": 1}), False),
+        (raw(audio=1), False),
+        (NO_SETTINGS, False),
+    ],
+)
+def test_turns_are_manual_where_the_settings_say_so(given: Raw, manual: bool) -> None:
+    assert has_manual_turns(given) is manual
 
 
 def test_a_session_that_only_transcribes_gets_only_what_it_has() -> None:

@@ -91,21 +91,27 @@ class Device:
         """Where the engine hears who speaks, the server does nothing by itself; where nobody does, it only answers.
 
         With push-to-talk the person ends each turn, and whoever begins one interrupts.
+
+        Raises:
+            UsageError: Nobody would hear where a turn ends.
         """
         from msgspec.structs import replace
 
-        from realtime_engine.settings import with_manual_turns, with_turns
+        from realtime_engine.settings import has_manual_turns, with_manual_turns, with_turns
 
+        given, barge_in = session.settings, self.options.barge_in
         if self.options.mode == "ptt":
-            return replace(session, settings=with_manual_turns(session.settings))
-        match self.options.barge_in:
-            case "local":
-                settings = with_turns(session.settings, interrupt_response=False, create_response=False)
-                return replace(session, settings=settings, detects_speech=True)
-            case "server":
-                return session
-            case "off":
-                return replace(session, settings=with_turns(session.settings, interrupt_response=False))
+            return replace(session, settings=with_manual_turns(given))
+        if barge_in == "local":
+            settings = with_turns(given, interrupt_response=False, create_response=False)
+            return replace(session, settings=settings, detects_speech=True)
+        if has_manual_turns(given):
+            raise UsageError(
+                f"--barge-in {barge_in} leaves it to the server to hear where a turn ends, and the session's "
+                "turn_detection is off: take --barge-in local, or --mode ptt"
+            )
+        unheard = {"interrupt_response": False} if barge_in == "off" else {}
+        return replace(session, settings=with_turns(given, **unheard))  # some servers begin with turns by hand
 
     @contextmanager
     def connect(self, session: "SessionOptions", show: "Show") -> Iterator["OpenLink"]:

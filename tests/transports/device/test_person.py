@@ -1,13 +1,16 @@
 """The person at the terminal: what their keys do to the conversation, and what they see."""
 
 from math import inf
+from typing import Literal
 
+import msgspec
 import numpy as np
 import pytest
 
 from realtime_engine import events as ev
+from realtime_engine.errors import UsageError
 from realtime_engine.machine import Close
-from realtime_engine.options import NO_SETTINGS, SessionOptions
+from realtime_engine.options import SessionOptions
 from realtime_engine.show import Scene, Who
 from tests.script import session_created, speech_started
 from tests.transports.device.blocks import steady
@@ -168,4 +171,19 @@ def test_push_to_talk_needs_manual_turns_whatever_hears_speech_otherwise() -> No
 
     assert b'"turn_detection":null' in bytes(session.settings)
     assert not session.detects_speech
-    assert Device(DeviceOptions(barge_in="server")).needs(SessionOptions()).settings == NO_SETTINGS
+
+
+def test_where_the_server_hears_turns_it_is_told_to() -> None:
+    session = Device(DeviceOptions(barge_in="server")).needs(SessionOptions())
+
+    assert b'"turn_detection":{"type":"server_vad"}' in bytes(session.settings)
+
+
+@pytest.mark.parametrize("barge_in", ["server", "off"])
+def test_a_server_that_may_not_hear_turns_cannot_be_left_to_it(barge_in: Literal["server", "off"]) -> None:
+    by_hand = SessionOptions(settings=msgspec.Raw(b'{"audio":{"input":{"turn_detection":null}}}'))
+
+    with pytest.raises(UsageError, match=f"--barge-in {barge_in} leaves it to the server .* take --barge-in local"):
+        Device(DeviceOptions(barge_in=barge_in)).needs(by_hand)
+    assert Device(DeviceOptions()).needs(by_hand).detects_speech
+    assert not Device(DeviceOptions(mode="ptt", barge_in=barge_in)).needs(by_hand).detects_speech
