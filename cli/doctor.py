@@ -129,12 +129,19 @@ def _device() -> Iterator[Finding]:
 def _certificates() -> Iterator[Finding]:
     paths = ssl.get_default_verify_paths()
     named: Sequence[str | None] = (paths.cafile, paths.capath)
-    there = [path for path in named if path and Path(path).exists()]
+    there = [path for path in named if path and _is_full(Path(path))]
     if there:
         yield Finding("certificates", there[0])
+    elif ssl.create_default_context().cert_store_stats()["x509_ca"]:
+        yield Finding("certificates", "the system's own")  # Windows has them in no file
     else:
         mend = "install ca-certificates, or name a file with SSL_CERT_FILE"
         yield Finding("certificates", "missing: no hosted model can be trusted", mend)
+
+
+def _is_full(path: Path) -> bool:
+    """Whether it is a file, or a folder with something in it."""
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
 def _port(host: str, port: int) -> Finding:

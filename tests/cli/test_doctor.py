@@ -3,7 +3,8 @@
 import importlib
 import socket
 from collections.abc import Sequence
-from types import ModuleType
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -116,15 +117,28 @@ def test_a_computer_without_a_microphone_is_told_to_get_one(
     assert lines[at + 1] == "      mend: plug one in; `engine devices` lists what there is"
 
 
-def test_certificates_that_are_missing_are_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("capath", "in_store", "line"),
+    [
+        ("/nowhere", 0, "--  certificates: missing: no hosted model can be trusted"),
+        (".", 0, "--  certificates: missing: no hosted model can be trusted"),  # a folder with nothing in it
+        ("/nowhere", 3, "ok  certificates: the system's own"),  # Windows
+    ],
+)
+def test_certificates_are_a_file_or_a_full_folder_or_the_systems_own(
+    capath: str,
+    in_store: int,
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    class Nowhere:
-        cafile, capath = None, "/nowhere"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("cli.doctor.ssl.get_default_verify_paths", lambda: SimpleNamespace(cafile=None, capath=capath))
+    store = SimpleNamespace(cert_store_stats=lambda: {"x509_ca": in_store})
+    monkeypatch.setattr("cli.doctor.ssl.create_default_context", lambda: store)
 
-    monkeypatch.setattr("cli.doctor.ssl.get_default_verify_paths", Nowhere)
-
-    assert "--  certificates: missing: no hosted model can be trusted" in told(capsys)
+    assert line in told(capsys)
 
 
 def test_a_port_that_is_taken_is_told(capsys: pytest.CaptureFixture[str]) -> None:
