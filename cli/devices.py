@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 from cyclopts import Parameter
 
 from cli.out import Out, lines
+from realtime_engine.errors import UsageError
 from transports.device import portaudio
 from transports.device.portaudio import SoundDevice
 
@@ -27,6 +28,8 @@ def devices(*, test: Flag = False, input_device: str | None = None, output_devic
         input_device: The microphone to test: its number, or a part of its name.
         output_device: The speaker to test.
     """
+    if not test and (input_device or output_device):
+        raise UsageError("a device is named to be tested: add --test")
     out = lines()
     found = portaudio.devices()
     for device in found:

@@ -79,8 +79,8 @@ def _quieten_alsa() -> None:
     what it is given, and unlike a function of Python holds up no thread of the card.
     """
     with suppress(OSError, AttributeError):  # another system
-        nothing = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p)
-        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(nothing)
+        alsa = ctypes.CDLL("libasound.so.2")
+        alsa.snd_lib_error_set_handler(ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p))
 
 
 def devices() -> Sequence[SoundDevice]:

@@ -10,7 +10,7 @@ import pytest
 
 from realtime_engine.errors import UsageError
 from tests.soundcard import VirtualCard, open_card
-from transports.device.portaudio import SoundDevice, choose
+from transports.device.portaudio import SoundDevice, choose, load
 from transports.device.trying import TONE_HZ, TONE_SECONDS
 
 ROOT = Path(__file__).parents[3]
@@ -55,6 +55,25 @@ def test_a_device_that_is_not_there_is_told_with_those_that_are(card: VirtualCar
     assert told.returncode == 2
     (line,) = told.stderr.splitlines()
     assert line.startswith("engine: --output-device USB: there is no such speaker; there are 0 (")
+
+
+def test_a_device_that_is_named_and_not_tested_is_a_mistake(card: VirtualCard) -> None:
+    told = engine("devices", "--output-device", "default", env=card.env)
+
+    assert (told.returncode, told.stderr) == (2, "engine: a device is named to be tested: add --test\n")
+
+
+def test_portaudio_is_loaded_where_there_is_no_alsa_and_no_library_of_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def windows(name: str | None) -> object:
+        if name is None:
+            raise TypeError("argument of type 'NoneType' is not iterable")
+        raise FileNotFoundError(f"Could not find module {name!r}")
+
+    monkeypatch.setattr("ctypes.CDLL", windows)
+
+    assert load().__name__ == "sounddevice"
 
 
 def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path, card: VirtualCard) -> None:
