@@ -88,3 +88,50 @@ def test_who_interrupts_gets_terminal_and_card_back_as_they_were(
 
     is_as_it_was(terminal, tmp_path, status)
     wait_for(lambda: not card.in_use, "the card to be let go")
+
+
+def test_who_stops_it_gets_the_terminal_as_it_was_and_it_goes_on(
+    card: VirtualCard, terminal: Terminal, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "cli", "run", "--transport", "device", "--upstream", "local", "--speech", "tones"]
+    terminal.enter(f"stty -g > {tmp_path}/before; {shlex.join(command)} --echo off")
+    terminal.wait_for("q quit")
+    os.kill(terminal.running, signal.SIGTSTP)
+    terminal.wait_for("Stopped")
+    assert terminal.shows_cursor
+    assert "q quit" not in terminal.screen
+    terminal.enter(f"stty -g > {tmp_path}/after; fg; echo ended: $?")
+    wait_for(lambda: (tmp_path / "after").exists() and (tmp_path / "after").read_text() != "", "the shell")
+    assert (tmp_path / "after").read_text() == (tmp_path / "before").read_text()
+    terminal.wait_for("q quit")
+    terminal.press("q")
+    terminal.wait_for("ended: 0")
+
+
+def test_a_window_that_is_closed_leaves_a_complete_recording(
+    card: VirtualCard, terminal: Terminal, tmp_path: Path
+) -> None:
+    talk(terminal, tmp_path)
+    terminal.ask("new-window")  # with the last one the server would go
+    terminal.ask("kill-window", "-t", "0")
+
+    (recording,) = (tmp_path / "recordings").iterdir()
+    about = recording / "recording.json"
+    wait_for(lambda: '"complete":true' in about.read_text().replace(" ", ""), "the end of the recording")
+    assert json.loads(about.read_text())["ended"]["reason"] == "interrupted"
+    wait_for(lambda: not card.in_use, "the card to be let go")
+    assert engine("replay", recording) == 0
+
+
+def test_lines_that_are_pasted_are_one_message(card: VirtualCard, terminal: Terminal, tmp_path: Path) -> None:
+    talk(terminal, tmp_path)
+    terminal.ask("set-buffer", "grüß dich\nquit\n")
+    terminal.ask("paste-buffer", "-p")
+    terminal.press("t")
+    terminal.ask("paste-buffer", "-p")
+    terminal.wait_for("type  grüß dich quit _")
+    terminal.press("Enter")
+    terminal.wait_for("you    grüß dich quit")
+    terminal.press("q")
+
+    is_as_it_was(terminal, tmp_path, 0)

@@ -116,10 +116,13 @@ class DeviceConversation:
     async def _heed_keys(self, front: DeviceFront, link: MachineLink, clock: Callable[[], float]) -> None:
         """Do what the keys ask for, until the conversation ends or the terminal is gone."""
         with open_keyboard() as keyboard:
-            while keys := await keyboard.read():
-                for key in keys:
-                    front.press(clock(), key)
-                link.wake()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(keyboard.stand_by, partial(self._show.scene, None))
+                while keys := await keyboard.read():
+                    for key in keys:
+                        front.press(clock(), key)
+                    link.wake()
+                nursery.cancel_scope.cancel()
 
     async def _until_lost(self, card: Card) -> float:
         """Wait until a card has ended, or says nothing any more; or only lags behind: then by how many seconds."""

@@ -5,7 +5,7 @@ from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ENTER: Final = "\r"
 ESCAPE: Final = "\x1b"
@@ -15,25 +15,51 @@ ERASE_ALL: Final = "\x15"  # Ctrl-U
 LONGEST: Final = 10_000
 """Characters of a message; more are not taken."""
 
+PASTE_BEGINS: Final = "\x1b[200~"
+PASTE_ENDS: Final = "\x1b[201~"
+"""What a terminal puts around what is pasted, where it was asked to (`transports.device.keyboard`)."""
+
 _SAME: Final = {"\n": ENTER, "\b": ERASE}
 _SEQUENCE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[@-~]|[^\x1b])")  # ECMA-48, 5.4; or Alt and a key
 _UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|O)\Z")
+_UNFINISHED_PASTE: Final = re.compile(r"\x1b(?:\[[0-9]*)?\Z")
+_PASTE: Final = re.compile(f"({re.escape(PASTE_BEGINS)}|{re.escape(PASTE_ENDS)})")
+_BREAKS: Final = str.maketrans("\r\n\t", "   ")
+
+
+class Pasted(str):
+    """What was pasted: words to be written, and never a command."""
+
+    __slots__ = ()
 
 
 class Keys:
-    """The keys in what a terminal sends, which may be cut anywhere but after an escape."""
+    """The keys in what a terminal sends, which may be cut anywhere but after an escape outside of what is pasted."""
 
     def __init__(self) -> None:
         self._decoder = getincrementaldecoder("utf-8")("ignore")
         self._begun = ""
+        self._pastes = False
 
     def feed(self, sent: bytes) -> list[str]:
-        """The characters that were typed; arrows, function keys and the like are left out."""
+        """The characters that were typed, and what was pasted; arrows, function keys and the like are left out."""
         said = self._begun + self._decoder.decode(sent)
-        unfinished = _UNFINISHED.search(said)
+        unfinished = (_UNFINISHED_PASTE if self._pastes_after(said) else _UNFINISHED).search(said)
         self._begun = unfinished.group() if unfinished else ""
-        whole = said[: unfinished.start()] if unfinished else said
-        return [_SAME.get(key, key) for key in _SEQUENCE.sub("", whole)]
+        return list(self._keys(said[: unfinished.start()] if unfinished else said))
+
+    def _pastes_after(self, said: str) -> bool:
+        """Whether more of what is pasted is to come."""
+        return said.rfind(PASTE_BEGINS) > said.rfind(PASTE_ENDS) or (self._pastes and PASTE_ENDS not in said)
+
+    def _keys(self, said: str) -> "Iterator[str]":
+        for part in _PASTE.split(said):
+            if part in (PASTE_BEGINS, PASTE_ENDS):
+                self._pastes = part == PASTE_BEGINS
+            elif self._pastes:
+                yield from (Pasted(part),) if part else ()
+            else:
+                yield from (_SAME.get(key, key) for key in _SEQUENCE.sub("", part))
 
 
 class Conversant(Protocol):
@@ -85,6 +111,8 @@ class Controls:
         """A key was pressed; one that means nothing does nothing."""
         if self.typed is not None:
             self._write(now, self.typed, key)
+        elif isinstance(key, Pasted):
+            pass
         elif (effect := self._effects.get(key.lower())) is not None:
             effect(now)
 
@@ -92,7 +120,10 @@ class Controls:
         self.typed = ""
 
     def _write(self, now: float, typed: str, key: str) -> None:
-        if key == ENTER:
+        if isinstance(key, Pasted):
+            words = "".join(each for each in key.translate(_BREAKS) if each.isprintable())
+            self.typed = (typed + words)[:LONGEST]
+        elif key == ENTER:
             self.typed = None
             if typed.strip():
                 self._person.write(now, typed.strip())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transports.device.keys import LONGEST, Controls, Keys
+from transports.device.keys import LONGEST, Controls, Keys, Pasted
 
 
 def pressed(*sent: bytes) -> str:
@@ -31,6 +31,16 @@ def pressed(*sent: bytes) -> str:
 )
 def test_characters_are_keys_and_sequences_are_none(sent: bytes, keys: str) -> None:
     assert pressed(sent) == keys
+
+
+def test_what_is_pasted_is_one_piece_however_the_terminal_cuts_it() -> None:
+    keys = Keys()
+
+    assert [type(each) for each in keys.feed(b"q\x1b[200~quit\rnow\x1b[201~q")] == [str, Pasted, str]
+    assert keys.feed(b"\x1b[200~a") == ["a"]
+    assert keys.feed(b"b\x1b") == ["b"]
+    assert keys.feed(b"[201~q") == ["q"]
+    assert pressed(b"\x1b[20", b"0~m") == "m"
 
 
 PIECES = st.lists(st.sampled_from([b"m", b" ", b"\r", "é".encode(), b"\x1b[A", b"\x1bOP", b"\x1b[1;5D"]), max_size=12)
@@ -109,6 +119,19 @@ def test_while_a_message_is_written_keys_are_letters() -> None:
         controls.press(2.0, key)
     assert done == ["write quit? Im!"]
     assert controls.typed is None
+
+
+def test_what_is_pasted_is_written_in_one_line_and_commands_nothing() -> None:
+    controls, done = press("")
+    controls.press(1.0, Pasted("q"))
+    controls.press(1.0, "t")
+    controls.press(1.0, Pasted("quit?\r\nNo,\x1b\x07 ü"))
+    assert controls.typed == "quit?  No, ü"
+    controls.press(1.0, Pasted("x" * LONGEST))
+    controls.press(1.0, "\r")
+
+    assert [words[:18] for words in done] == ["write quit?  No, ü"]
+    assert len(done[0]) == len("write ") + LONGEST
 
 
 @pytest.mark.parametrize("keys", ["thello\x1b", "t\r", "t  \r", "thello\x15\r"])
