@@ -17,6 +17,7 @@ from realtime_engine.show import Show, Who
 from realtime_engine.upstreams.local.frames import Silero
 from transports.device import DeviceOptions, portaudio
 from transports.device.card import Card, open_card
+from transports.device.echo import is_installed
 from transports.device.front import DeviceFront
 from transports.device.keyboard import open_keyboard
 
@@ -32,6 +33,10 @@ CLOSE_WITHIN: Final = 2.0
 TRY_EVERY: Final = 0.5
 """Seconds between two looks for another card."""
 
+_HEADSET: Final = (
+    "wear a headset, or the model hears itself: pip install 'realtime-engine[echo]' helps without one, or --echo mute"
+)
+
 
 class DeviceConversation:
     """A conversation, from the first block to the last."""
@@ -43,9 +48,9 @@ class DeviceConversation:
         self._show = show
         self._has_keys = has_keys
         self._front: DeviceFront | None = None
-        self._link: MachineLink | None = None
         self._card: Card | None = None
         self._ended = trio.Event()  # the card has
+        self._turned = trio.Event()  # the card has, a block
 
     def raise_problems(self) -> None:
         """Say what went wrong, as an error.
@@ -67,6 +72,8 @@ class DeviceConversation:
         card = await self._open(self._options)
         try:
             self._show.line(clock(), Who.ENGINE, _described(card))
+            if self._options.mode == "open" and self._options.echo == "auto" and not is_installed():
+                self._show.line(clock(), Who.ENGINE, _HEADSET)
             offset = clock() - perf_counter()
             detector = Silero() if self._session.detects_speech else None
             front = self._front = DeviceFront(
@@ -80,16 +87,22 @@ class DeviceConversation:
                 push_to_talk=self._options.mode == "ptt",
             )
             async with open_machine(Side.FRONT, front, clock) as link, trio.open_nursery() as nursery:
-                self._link = link
+                nursery.start_soon(self._follow, link)
                 nursery.start_soon(self._keep, card, front, link, clock)
                 if self._has_keys:
                     nursery.start_soon(self._heed_keys, front, link, clock)
                 yield link
                 nursery.cancel_scope.cancel()
         finally:
-            self._link = None
             self._show.scene(None)
             await self._close()
+
+    async def _follow(self, link: MachineLink) -> None:
+        """See what each block brings: in a task, so that what goes wrong there ends the conversation in good order."""
+        while True:
+            await self._turned.wait()
+            self._turned = trio.Event()
+            link.wake()
 
     async def _keep(self, card: Card, front: DeviceFront, link: MachineLink, clock: Callable[[], float]) -> None:
         """Whenever the card lags or has ended open it anew; where it hangs or is gone, the default one, or all ends."""
@@ -176,8 +189,7 @@ class DeviceConversation:
 
     def _wake(self) -> None:
         """The card has turned a block over."""
-        if self._link is not None:
-            self._link.wake()
+        self._turned.set()
 
 
 def _soon(token: trio.lowlevel.TrioToken, call: Callable[[], None]) -> None:

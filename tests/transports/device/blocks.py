@@ -1,5 +1,6 @@
 """A card that turns over a block whenever a test says so."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,9 +34,9 @@ class FakeCard:
         woken: How often the engine was.
     """
 
-    def __init__(self, rate: int = 24_000, channels: int = 1) -> None:
+    def __init__(self, rate: int = 24_000, channels: int = 1, wake: Callable[[], None] | None = None) -> None:
         self.woken = 0
-        self.duplex = Duplex(rate, self._wake)
+        self.duplex = Duplex(rate, wake or self._wake)
         self.heard = np.zeros(0, np.int16)
         self._channels = channels
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import trio
 
-from realtime_engine.errors import UsageError
+from realtime_engine.errors import UsageError, first
 from realtime_engine.inputs import Kind
 from realtime_engine.options import SessionOptions
 from realtime_engine.show import Who
@@ -17,6 +17,7 @@ from tests.transports.wav_script import Shown
 from transports.device import DeviceOptions, conversation
 from transports.device.card import Card
 from transports.device.conversation import DeviceConversation
+from transports.device.front import DeviceFront
 
 
 class Hung:
@@ -146,3 +147,51 @@ async def test_a_card_that_has_ended_and_is_still_there_is_taken_up_again_before
 
     assert states == ["lost", "there"]
     assert [options.input_device for options in opened] == ["USB", "USB"]
+
+
+@pytest.mark.parametrize(
+    ("options", "installed", "told"),
+    [
+        (DeviceOptions(), False, True),
+        (DeviceOptions(), True, False),
+        (DeviceOptions(echo="off"), False, False),
+        (DeviceOptions(mode="ptt"), False, False),
+    ],
+)
+async def test_who_may_be_heard_by_the_model_it_is_told_of_a_headset(
+    options: DeviceOptions, installed: bool, told: bool, never: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, "open_card", lambda *_, **__: Card(FakeCard().duplex, "", (0, 0), Fine(never)))
+    monkeypatch.setattr(conversation, "is_installed", lambda: installed)
+    shown = Shown()
+
+    async with DeviceConversation(options, SessionOptions(), shown, has_keys=False).open(trio.current_time):
+        pass
+
+    assert any(line.startswith("wear a headset") for line in shown.of(Who.ENGINE)) is told
+
+
+async def test_what_goes_wrong_with_a_block_ends_the_conversation_where_it_is_held(
+    never: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards: list[FakeCard] = []
+
+    def open_card(options: DeviceOptions, *, wake: Callable[[], None], ended: Callable[[], None]) -> Card:
+        cards.append(FakeCard(wake=wake))
+        return Card(cards[0].duplex, "", (0, 0), Fine(never))
+
+    def fail(front: DeviceFront, now: float) -> None:
+        raise MemoryError("what nobody has foreseen")
+
+    monkeypatch.setattr(conversation, "open_card", open_card)
+    monkeypatch.setattr(DeviceFront, "advance", fail)
+    talking = DeviceConversation(DeviceOptions(echo="off"), SessionOptions(), Shown(), has_keys=False)
+
+    async def hold() -> None:
+        async with talking.open(trio.current_time):
+            cards[0].turn(240)
+            await trio.sleep(60)
+
+    with pytest.raises(BaseExceptionGroup) as raised:
+        await hold()
+    assert isinstance(first(raised.value), MemoryError)
