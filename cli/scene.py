@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
@@ -34,7 +35,7 @@ class Drawing:
             yield from (_fitted(Text(" " * _INDENT) + line) for line in lines[-_LINES:])
         if scene.typed is not None:
             room = max(options.max_width - _INDENT - 2, 1)
-            yield _fitted(Text.assemble(("  type  ", COLOURS[Who.PERSON]), f"{plain(scene.typed)[-room:]}_"))
+            yield _fitted(Text.assemble(("  type  ", COLOURS[Who.PERSON]), f"{_end(plain(scene.typed), room)}_"))
         if figures := "   ".join(_figures(scene)):
             yield _fitted(Text(f"  {figures}", "dim"))
         if scene.keys:
@@ -66,6 +67,14 @@ def _level(who: Who, level: float, marks: str, *, speaks: bool) -> Text:
     full = round(_BAR * min(max(1 - level / _FLOOR, 0.0), 1.0))
     name = (f"  {who.value:<6}", f"bold {COLOURS[who]}" if speaks else "dim")
     return Text.assemble(name, (marks[0] * full, COLOURS[who]), (marks[1] * (_BAR - full), "dim"))
+
+
+def _end(text: str, room: int) -> str:
+    """The end of a text that fits into so many columns; some characters take two."""
+    text = text[-room:]
+    while cell_len(text) > room:
+        text = text[1:]
+    return text
 
 
 def _key(key: str, effect: str) -> Text:

@@ -61,6 +61,7 @@ def test_of_a_long_turn_the_newest_lines_are_seen() -> None:
 def test_what_is_written_is_seen_with_its_end() -> None:
     assert drawn(Scene(seconds=0.0, state="", typed="Hello?"))[-1] == "  type  Hello?_"
     assert drawn(Scene(seconds=0.0, state="", typed="x" * 100 + "end"), width=20)[-1] == "  type  xxxxxxxend_"
+    assert drawn(Scene(seconds=0.0, state="", typed="日本語" * 9), width=20)[-1] == "  type  本語日本語_"
 
 
 @pytest.mark.parametrize("width", [1, 5, 9, 30])
