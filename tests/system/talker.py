@@ -1,7 +1,7 @@
 """A conversation for `test_kill`: recorded as it happens, in real time, until the process is killed.
 
 Each step's time goes to standard output before it goes to the recorder: what the session has lived through. So do the
-beats of a thread that wants to do something as often as the recorder's does: how far the computer lets it.
+beats of a thread that writes as often as the recorder's does, and as much: how far the computer lets it.
 """
 
 import os
@@ -10,7 +10,9 @@ import threading
 from functools import partial
 from math import inf
 from pathlib import Path
+from tempfile import TemporaryFile
 from time import monotonic, sleep
+from typing import Final
 
 import trio
 
@@ -25,6 +27,8 @@ from realtime_engine.session import Session
 from tests.script import Script, created, speech, speech_started
 
 SECONDS = 30  # far longer than anybody lets it live
+WRITES: Final = 4  # of the recorder's thread at a time, mostly; before and after each the event loop may hold it up
+AUDIO: Final = bytes(4800)  # what both sides say between two beats
 
 
 def front() -> Machine:
@@ -44,9 +48,12 @@ def upstream() -> Machine:
 
 
 def beat() -> None:
-    while True:
-        os.write(1, b"beat %f\n" % monotonic())
-        sleep(PERIOD)
+    with TemporaryFile(buffering=0) as file:
+        while True:
+            for _ in range(WRITES):
+                file.write(AUDIO)
+            os.write(1, b"beat %f\n" % monotonic())
+            sleep(PERIOD)
 
 
 async def main(root: Path) -> None:

@@ -29,7 +29,7 @@ class Life:
     Attributes:
         now: When its last step was, on the computer's clock.
         at: The same, on its own.
-        beats: When a thread of its process that wants to do something every `PERIOD` could.
+        beats: When a thread of its process that wants to write something every `PERIOD` had done so.
     """
 
     now: float = 0.0
