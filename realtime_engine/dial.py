@@ -22,6 +22,7 @@ import trio
 
 from realtime_engine.errors import UpstreamError, first
 from realtime_engine.readiness import WRITE, Readiness, Waiter
+from realtime_engine.tls import TlsStream
 from realtime_engine.websocket import accept_value
 from realtime_engine.wire import Wire
 
@@ -104,8 +105,10 @@ async def dial(
             tickets.pop((tls, address.host, address.port), None)  # it may be what the server chokes on
         wire.close()
         raise
-    if isinstance(wire.sock, ssl.SSLSocket) and not wire.sock.session_reused:  # one is good for many
-        _keep_ticket(wire.sock, address, tickets)
+    if (
+        tls is not None and isinstance(wire.stream, TlsStream) and not wire.stream.session_reused
+    ):  # one is good for many
+        _keep_ticket(wire.stream.session, tls, address, tickets)
     return wire, received
 
 
@@ -118,10 +121,10 @@ def _wire(
     return Wire(sock, readiness, tls=tls, server_hostname=address.host, session=session)
 
 
-def _keep_ticket(sock: ssl.SSLSocket, address: _Address, tickets: Tickets) -> None:
+def _keep_ticket(session: ssl.SSLSession | None, tls: ssl.SSLContext, address: _Address, tickets: Tickets) -> None:
     """Keep what the server has given out, if it has."""
-    if (session := sock.session) is not None and session.has_ticket:
-        tickets[sock.context, address.host, address.port] = session
+    if session is not None and session.has_ticket:
+        tickets[tls, address.host, address.port] = session
         if len(tickets) > MOST_TICKETS:
             del tickets[next(iter(tickets))]
 

@@ -34,8 +34,6 @@ WRITE: Final = 4
 Ready: TypeAlias = Callable[[int], None]
 """Told what a socket is ready for: bits, of which those of a broken connection are neither `READ` nor `WRITE`."""
 
-_BUSY: Final = 2  # sockets that are ready at once
-
 LINGER: Final = 0.008
 """Seconds that the network's task goes on looking at the sockets, as long as no other task has anything to do: to come
 back by way of Trio costs as much as to pass on a message. What others wait for comes later by this much, and a look."""
@@ -48,13 +46,7 @@ _ONCE: Final = select.EPOLLONESHOT if hasattr(select, "EPOLLONESHOT") else 0
 
 
 class Readiness(Protocol):
-    """Watches sockets.
-
-    Attributes:
-        busy: Whether many are ready at once, so that it is worth a try to get more from one of them.
-    """
-
-    busy: bool
+    """Watches sockets."""
 
     def watch(self, sock: socket.socket, bits: int, ready: Ready) -> None:
         """Call ``ready`` whenever the socket is ready for one of these; 0: for nothing, but an end may be told."""
@@ -76,7 +68,6 @@ class Epoll:
     """One set in the kernel, which Trio sees as one file."""
 
     def __init__(self) -> None:
-        self.busy = False
         self._epoll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._bits: dict[int, int] = {}
@@ -133,7 +124,6 @@ class Epoll:
         seconds = 0.0
         while seconds >= 0:
             events = poll(seconds, _MOST_EVENTS)
-            self.busy = len(events) >= _BUSY
             for number, bits in events:
                 if (tell := ready.get(number)) is not None:  # one may have closed another
                     tell(bits)
@@ -200,7 +190,6 @@ class Tasks:
     """A task for each thing that a socket is waited for: where there is no epoll."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
-        self.busy = False
         self._nursery = nursery
         self._watched: dict[int, _Watched] = {}
 

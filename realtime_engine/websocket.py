@@ -36,7 +36,7 @@ from realtime_engine.inputs import Batch, Kind, Message, Side
 from realtime_engine.link import LARGEST, Take
 from realtime_engine.readiness import READ, WRITE, Readiness
 from realtime_engine.sweep import Sweep
-from realtime_engine.wire import Wire, waits
+from realtime_engine.wire import Wire
 
 LOW_WATER: Final = 64 * 1024
 """Bytes that may wait to be sent without anybody being slowed down: about as much as a socket takes at once."""
@@ -44,8 +44,6 @@ LOW_WATER: Final = 64 * 1024
 _SMALL: Final = 64 * 1024
 """Bytes of an incomplete frame that are put in front of what is read next; more grow in a buffer of their own."""
 
-_RECORD: Final = 16 * 1024  # bytes in a full TLS record (RFC 8446, section 5.1): another may wait behind it
-_ENOUGH: Final = 128 * 1024  # bytes of records that are read in a row
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _LOST: Final = (1006, "")
 _TEXT_KIND: Final = Kind.TEXT  # looking up an enum's member is slow
@@ -108,7 +106,7 @@ class WebSocket:
     __slots__ = (
         *("_alive", "_asked", "_blocked", "_broken", "_close_sent", "_closing", "_eof", "_heard", "_limits", "_lost"),
         *("_masked", "_news", "_over", "_pong", "_queue", "_reader", "_reads", "_rest", "_result", "_shared"),
-        *("_side", "_stuck", "_take", "_task", "_tls", "_watched", "bytes_in", "messages_in", "messages_out"),
+        *("_side", "_stuck", "_take", "_task", "_watched", "bytes_in", "messages_in", "messages_out"),
         *("queued", "sent", "wire"),
     )
 
@@ -124,7 +122,6 @@ class WebSocket:
         self._reader = FrameReader(
             side, masked=not client, max_message=limits.max_message, max_fragments=limits.max_fragments
         )
-        self._tls = isinstance(wire.sock, ssl.SSLSocket)
         self._take: Take | None = None
         self._task: trio.lowlevel.Task | None = None  # that listens
         self._result: _Result = None  # of a listening that needed no sleep
@@ -260,10 +257,10 @@ class WebSocket:
         """Read what there is, and give it on."""
         reader, shared = self._reader, self._shared
         try:
-            if reader.kept or self._tls or self._over:
+            if reader.kept or self._over:
                 count, messages = self._receive()
             else:  # nearly always
-                count = self.wire.sock.recv_into(shared.buffer)
+                count = self.wire.stream.recv_into(shared.view)
                 self.bytes_in += count
                 messages = reader.read(shared.view[:count])
         except _BLOCKED:
@@ -291,27 +288,13 @@ class WebSocket:
         if kept > _SMALL or self._over:
             count = self._read_into(0)
             return count, [] if self._over else reader.extend(shared.view[:count])
-        if kept:
-            shared.buffer[:kept] = reader.kept
+        shared.buffer[:kept] = reader.kept
         count = self._read_into(kept)
         return count, reader.read(shared.view[: kept + count])
 
     def _read_into(self, start: int) -> int:
-        """Read into the shared buffer from here on: once, or with TLS a few records, for each comes alone.
-
-        There is always room for a whole record, so none of it is left in the library, where nobody would see it.
-        """
-        sock, view = self.wire.sock, self._shared.view
-        if isinstance(sock, ssl.SSLSocket):
-            last = count = sock.recv_into(view[start:], _ENOUGH)  # it would look for the size dearly
-            while last and (last >= _RECORD or self._shared.readiness.busy) and count < _ENOUGH and waits(sock):
-                try:
-                    last = sock.recv_into(view[start + count :], _RECORD)
-                except OSError:  # not the whole of it has come; or what is wrong shows itself the next time
-                    break
-                count += last
-        else:
-            count = sock.recv_into(view[start:])
+        """Read into the shared buffer from here on; there is always room for much."""
+        count = self.wire.stream.recv_into(self._shared.view[start:])
         self.bytes_in += count
         return count
 
@@ -423,7 +406,7 @@ class WebSocket:
                 if not data:
                     self._rest = data = b"".join(self._queue)
                     self._queue.clear()
-                count = self.wire.sock.send(data)
+                count = self.wire.stream.send(data)
                 self.sent += count
                 self.queued -= count
                 self._rest = memoryview(data)[count:] if count < len(data) else b""
@@ -492,7 +475,7 @@ class WebSocket:
     def _finish(self) -> None:
         """Send the end of the stream: to close with unread bytes would reset it, and the close might not arrive."""
         with suppress(OSError):
-            socket.socket.shutdown(self.wire.sock, socket.SHUT_WR)  # TLS may still be read
+            self.wire.sock.shutdown(socket.SHUT_WR)
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():

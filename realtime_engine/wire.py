@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from trio.lowlevel import checkpoint_if_cancelled
 
 from realtime_engine.readiness import READ, WRITE, Readiness, Waiter
+from realtime_engine.tls import TlsStream
 
 CHUNK: Final = 64 * 1024
 _BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -20,23 +21,16 @@ _BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 T = TypeVar("T")
 
 
-def waits(sock: socket.socket) -> bool:
-    """Whether bytes have come that nobody has read; to try in vain is dear with TLS, to ask is not."""
-    try:
-        return bool(socket.socket.recv(sock, 1, socket.MSG_PEEK))  # what TLS itself has come by is read whole
-    except OSError:
-        return False
-
-
 class Wire:
     """One end of a connection.
 
     Attributes:
         sock: The socket.
+        stream: What is said and heard over it: the socket itself, or TLS.
         closing: Called once before the socket is closed.
     """
 
-    __slots__ = ("_waiter", "closing", "sock")
+    __slots__ = ("_waiter", "closing", "sock", "stream")
 
     def __init__(
         self,
@@ -61,14 +55,9 @@ class Wire:
             sock.setblocking(False)  # noqa: FBT003 - the standard library's own
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
+        self.stream: socket.socket | TlsStream = sock
         if tls is not None:
-            self.sock = tls.wrap_socket(
-                sock,
-                server_side=server_hostname is None,
-                server_hostname=server_hostname,
-                do_handshake_on_connect=False,
-                session=session,
-            )
+            self.stream = TlsStream(sock, tls, server_hostname=server_hostname, session=session)
         self._waiter = Waiter(readiness, self.sock)
 
     async def handshake(self) -> None:
@@ -77,8 +66,8 @@ class Wire:
         Raises:
             OSError: It failed; most often an `ssl.SSLError`.
         """
-        if isinstance(self.sock, ssl.SSLSocket):
-            await self._wait_for(self.sock.do_handshake, READ)
+        if isinstance(self.stream, TlsStream):
+            await self._wait_for(self.stream.do_handshake, READ)
 
     async def receive(self) -> bytes:
         """Some bytes; ``b""`` at the end.
@@ -86,7 +75,7 @@ class Wire:
         Raises:
             OSError: The connection is lost.
         """
-        return await self._wait_for(lambda: self.sock.recv(CHUNK), READ)
+        return await self._wait_for(lambda: self.stream.recv(CHUNK), READ)
 
     def receive_now(self) -> bytes | None:
         """Some bytes, if some are there; ``b""`` at the end; None: there are none yet.
@@ -95,7 +84,7 @@ class Wire:
             OSError: The connection is lost.
         """
         try:
-            return self.sock.recv(CHUNK)
+            return self.stream.recv(CHUNK)
         except _BLOCKED:
             return None
 
@@ -106,7 +95,7 @@ class Wire:
             OSError: The connection is lost.
         """
         try:
-            return data[self.sock.send(data) :]
+            return data[self.stream.send(data) :]
         except _BLOCKED:
             return data
 
@@ -118,7 +107,7 @@ class Wire:
         """
         rest = memoryview(data)
         while rest:
-            rest = rest[await self._wait_for(partial(self.sock.send, rest), WRITE) :]
+            rest = rest[await self._wait_for(partial(self.stream.send, rest), WRITE) :]
 
     def close(self) -> None:
         """End the connection at once."""

@@ -18,6 +18,7 @@ from realtime_engine.dial import _read_agreement
 from realtime_engine.errors import UpstreamError
 from realtime_engine.inputs import Side
 from realtime_engine.network import Network, open_network
+from realtime_engine.tls import TlsStream
 from realtime_engine.websocket import accept_value
 from realtime_engine.wire import Wire
 from tests.certs import make_certificate
@@ -123,7 +124,7 @@ async def test_the_systems_authorities_are_those_of_the_environment(
     async with serving(network, echo, tls=server) as url:
         for _ in range(2):
             async with network.connect(url.replace("127.0.0.1", "localhost")) as websocket:
-                assert isinstance(websocket.wire.sock, ssl.SSLSocket)
+                assert isinstance(websocket.wire.stream, TlsStream)
 
     assert names == ["localhost"] * 2
 
@@ -144,8 +145,8 @@ async def test_a_server_that_has_given_out_a_ticket_is_greeted_shortly_the_next_
     async with serving(network, echo, tls=server) as url:
         for _ in range(2):
             async with network.connect(url, tls=trusting) as websocket:
-                assert isinstance(websocket.wire.sock, ssl.SSLSocket)
-                again.append(websocket.wire.sock.session_reused)
+                assert isinstance(websocket.wire.stream, TlsStream)
+                again.append(websocket.wire.stream.session_reused)
                 await websocket.close(1000, "")
         assert (await refused(network, url, tls=doubting)).startswith("cannot trust")
 
@@ -300,7 +301,7 @@ async def test_a_name_that_cannot_be_one_is_not_looked_up(network: Network) -> N
 
 async def test_a_connection_that_is_lost_before_tls_is_said_to_be(network: Network) -> None:
     class Lost(ssl.SSLContext):
-        def wrap_socket(self, *args: object, **more: object) -> ssl.SSLSocket:
+        def wrap_bio(self, *args: object, **more: object) -> ssl.SSLObject:
             raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
 
     async with answering(agreed) as url:

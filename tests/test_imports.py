@@ -36,6 +36,7 @@ MAY: Final[dict[str, set[str]]] = {
     "readiness.py": {"select", "socket", "time", "trio"},
     "sweep.py": {"trio"},
     "websocket.py": {"socket", "ssl", "trio"},
+    "tls.py": {"socket", "ssl", "threading"},
     "wire.py": {"socket", "ssl", "trio"},
     # the client library
     "backlog.py": {"trio"},

@@ -108,7 +108,7 @@ class HttpConnection:
     async def linger(self) -> None:
         """End our side and read on for a while: what the client still sends must not cost it the answer."""
         with suppress(OSError):
-            socket.socket.shutdown(self._wire.sock, socket.SHUT_WR)  # a TLS socket has a shutdown of its own
+            self._wire.sock.shutdown(socket.SHUT_WR)
         read = 0
         while read < LAST_READ and (data := await self._wire.receive()):
             read += len(data)
