@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final, Literal, TypeAlias, cast
 
-from msgspec import Raw
+from msgspec import Raw, ValidationError
+from msgspec.json import decode
 
+from realtime_engine.audio import PCM16, AudioFormat
 from realtime_engine.errors import UsageError
-from realtime_engine.objects import Json
+from realtime_engine.objects import Json, SessionConfig
 from realtime_engine.options import NO_SETTINGS, ToolSchema
 
 MaySet: TypeAlias = Literal["all", "none"] | tuple[str, ...]
@@ -115,6 +117,16 @@ def has_manual_turns(settings: Raw) -> bool:
     audio = _read(settings).get("audio")
     heard = audio.get("input") if isinstance(audio, dict) else None
     return isinstance(heard, dict) and heard.get("turn_detection", ...) is None
+
+
+def input_format(settings: Raw) -> AudioFormat:
+    """In what format the microphone is heard; where they do not say, or as nobody here knows, in the usual one."""
+    try:
+        session = decode(settings, type=SessionConfig | None)
+    except ValidationError:
+        return PCM16
+    given = PCM16 if session is None else session.input_format
+    return given if isinstance(given, AudioFormat) else PCM16
 
 
 def for_transcription(settings: Raw) -> Raw:

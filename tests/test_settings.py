@@ -21,6 +21,7 @@ from realtime_engine.settings import (
     for_transcription,
     functions_of,
     has_manual_turns,
+    input_format,
     may_set,
     pins,
     with_manual_turns,
@@ -153,6 +154,20 @@ def test_settings_that_are_none_have_no_manual_turns_either(audio: Any) -> None:
 )
 def test_turns_are_manual_where_the_settings_say_so(given: Raw, manual: bool) -> None:
     assert has_manual_turns(given) is manual
+
+
+@pytest.mark.parametrize(
+    ("given", "format_type"),
+    [
+        (NO_SETTINGS, "audio/pcm"),
+        (raw(voice="cedar"), "audio/pcm"),
+        (raw(audio={"input": {"format": {"type": "audio/pcma"}}}), "audio/pcma"),
+        (raw(audio={"input": {"format": {"type": "audio/opus"}}}), "audio/pcm"),
+        (raw(audio=1), "audio/pcm"),
+    ],
+)
+def test_how_the_microphone_is_heard_is_known_where_it_is_said(given: Raw, format_type: str) -> None:
+    assert input_format(given).type == format_type
 
 
 def test_a_session_that_only_transcribes_gets_only_what_it_has() -> None:

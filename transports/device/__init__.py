@@ -90,16 +90,19 @@ class Device:
     def needs(self, session: "SessionOptions") -> "SessionOptions":
         """Where the engine hears who speaks, the server does nothing by itself; where nobody does, it only answers.
 
-        With push-to-talk the person ends each turn, and whoever begins one interrupts.
+        With push-to-talk the person ends each turn, and whoever begins one interrupts. What the microphone hears goes
+        to the model block by block: who detects turns there hears them begin and end as soon as can be.
 
         Raises:
             UsageError: Nobody would hear where a turn ends.
         """
         from msgspec.structs import replace
 
-        from realtime_engine.settings import has_manual_turns, with_manual_turns, with_turns
+        from realtime_engine.settings import has_manual_turns, input_format, with_manual_turns, with_turns
 
         given, barge_in = session.settings, self.options.barge_in
+        block = input_format(given).size(self.options.block_ms / 1000)
+        session = replace(session, flush_bytes=min(block, session.flush_bytes))
         if self.options.mode == "ptt":
             return replace(session, settings=with_manual_turns(given))
         if barge_in == "local":

@@ -187,3 +187,20 @@ def test_a_server_that_may_not_hear_turns_cannot_be_left_to_it(barge_in: Literal
         Device(DeviceOptions(barge_in=barge_in)).needs(by_hand)
     assert Device(DeviceOptions()).needs(by_hand).detects_speech
     assert not Device(DeviceOptions(mode="ptt", barge_in=barge_in)).needs(by_hand).detects_speech
+
+
+@pytest.mark.parametrize(
+    ("options", "heard_as", "size"),
+    [
+        (DeviceOptions(), "audio/pcm", 480),
+        (DeviceOptions(block_ms=25, barge_in="server"), "audio/pcm", 1200),
+        (DeviceOptions(mode="ptt"), "audio/pcmu", 80),
+        (DeviceOptions(block_ms=200), "audio/pcm", 8192),  # larger ones the session does not make
+    ],
+)
+def test_what_the_microphone_hears_goes_to_the_model_block_by_block(
+    options: DeviceOptions, heard_as: str, size: int
+) -> None:
+    settings = msgspec.Raw(b'{"audio":{"input":{"format":{"type":"%b"}}}}' % heard_as.encode())
+
+    assert Device(options).needs(SessionOptions(settings=settings)).flush_bytes == size
