@@ -19,7 +19,10 @@ from realtime_engine.sound import Samples
 Block: TypeAlias = NDArray[np.int16]
 
 FADE_SECONDS: Final = 0.02
-"""How long the speech takes to fall silent, or to come back; where it is cut, not longer than one block."""
+"""How long the speech takes to fall silent, or to come back."""
+
+CUT_SECONDS: Final = 0.0025
+"""How long where it is cut, and not longer than one block: enough not to click."""
 
 _RING_SECONDS = 2.0  # more than the engine is ever held up by anything it survives
 _RECENT = 50  # blocks, of which one has hardly waited: more than come in one burst
@@ -85,6 +88,7 @@ class Duplex:
         self._cut_to = self._cuts = self._cuts_made = self._cut_at = 0
         self._faded = 0  # samples
         self._down = np.linspace(1.0, 0.0, max(int(FADE_SECONDS * rate), 1), dtype=np.float32)
+        self._brief = max(int(CUT_SECONDS * rate), 1)  # samples
         self._up = self._down[::-1].copy()
         self._risen = self._up.size  # samples
 
@@ -116,7 +120,9 @@ class Duplex:
         start = self.played
         if self._cuts != self._cuts_made:
             made = self._cuts
-            self._fade_out(out, self._cut_to, self._down[self._faded :: -(-self._down.size // frames)])
+            self._fade_out(
+                out, self._cut_to, self._down[self._faded :: -(-self._down.size // min(frames, self._brief))]
+            )
             self._cut_at, self.played = start, max(self._cut_to, start)
             self._faded, self._risen = 0, self._up.size
             self._cuts_made = made
