@@ -1,6 +1,7 @@
 """A figure: what was measured, and what it should be."""
 
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 
@@ -23,6 +24,12 @@ class Figure(NamedTuple):
 def at_most(what: str, value: float, goal: float, unit: str) -> Figure:
     """A figure that should be small."""
     return Figure(what, f"{value:.3g} {unit}", f"≤ {goal:g} {unit}", met=value <= goal)
+
+
+def under(what: str, values: Sequence[float], goal: float, unit: str) -> Figure:
+    """A figure that should be small: the median counts, and the worst is told."""
+    median = statistics.median(values)
+    return Figure(what, f"{median:.1f} {unit}, worst {max(values):.1f}", f"< {goal:g} {unit}", met=median < goal)
 
 
 def at_least(what: str, value: float, goal: float, unit: str) -> Figure:

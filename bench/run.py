@@ -5,10 +5,10 @@ Other work on the machine makes the figures worse; nothing here is a test.
 
 from rich.console import Console
 
-from bench import relaying, startup, step, talk
+from bench import card, relaying, startup, step, talk
 from bench.figure import table
 
-PARTS = (step, startup, talk, relaying)
+PARTS = (step, startup, talk, card, relaying)
 
 
 def main() -> None:

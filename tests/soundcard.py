@@ -35,7 +35,7 @@ _PULSE: Final = (  # left alone by a test that was killed, it ends by itself
     *("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=120", "--use-pid-file=no"),
     *("--realtime=no", "--high-priority=no", "--log-target=stderr"),
 )
-_RAW: Final = ("--raw", f"--rate={RATE}", "--channels=1", "--format=s16le")
+RAW: Final = ("--raw", f"--rate={RATE}", "--channels=1", "--format=s16le")
 
 
 class VirtualCard:
@@ -55,7 +55,7 @@ class VirtualCard:
 
     def speak(self, speech: Samples) -> None:
         """Play into the microphone; returns when all is said."""
-        self._run("pacat", "--playback", "--device=micfeed", *_RAW, sound=to_pcm16(speech))
+        self._run("pacat", "--playback", "--device=micfeed", *RAW, sound=to_pcm16(speech))
 
     @contextmanager
     def hear(self) -> Iterator[Callable[[], Samples]]:
@@ -63,7 +63,7 @@ class VirtualCard:
         file = self._folder / "heard.raw"
         with file.open("wb") as sound:
             ear = subprocess.Popen(
-                ["parec", f"--device={self._speaker}.monitor", "--latency-msec=20", *_RAW],
+                ["parec", f"--device={self._speaker}.monitor", "--latency-msec=20", *RAW],
                 stdout=sound,
                 env=self.env,
             )
