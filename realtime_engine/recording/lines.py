@@ -204,7 +204,7 @@ def _frame_line(n: int, at: float, way: bytes, side: Side, fields: bytes) -> byt
 
 
 def _name(side: Side) -> bytes:
-    return b"front" if side is Side.FRONT else b"upstream"  # `Enum.value` would cost as much as all the rest
+    return b"front" if side is _FRONT else b"upstream"  # `Enum.value` would cost as much as all the rest
 
 
 _FRONT: Final = Side.FRONT  # looking up an enum's member is slow

@@ -147,10 +147,11 @@ class Recorder:
         try:
             for step in steps:
                 self._take(step, lines)
-            for tape in self._tapes:
-                tape.flush()
-                if headers:
-                    tape.write_header()
+            self._front.flush()
+            self._upstream.flush()
+            if headers:
+                self._front.write_header()
+                self._upstream.write_header()
         except OSError as error:
             problem = error
         self._write(b"".join(lines), problem)
@@ -183,7 +184,7 @@ class Recorder:
     def _take(self, step: Step, lines: list[bytes]) -> None:
         """Put the audio of a step away and add its lines."""
         at, given, commands = step
-        passed_on = Side.UPSTREAM
+        passed_on = _UPSTREAM
         if isinstance(given, Message):
             self._n += 1
             keep: Keep = self._tape(given.side).append if self._may_have_audio(given) else _stays
@@ -192,8 +193,8 @@ class Recorder:
                 commands = ()
             else:
                 lines.append(message_line(self._n, at, given, keep) + b"\n")
-            if given.side is Side.UPSTREAM:
-                passed_on = Side.FRONT
+            if given.side is _UPSTREAM:
+                passed_on = _FRONT
                 self._follow_formats(given)
         elif given is not None:
             self._n += 1
@@ -203,9 +204,7 @@ class Recorder:
 
     def _may_have_audio(self, message: Message) -> bool:
         """Only a managed front has audio in binary frames."""
-        if message.kind is Kind.TEXT:
-            return True
-        return message.side is Side.FRONT and self._managed
+        return message.kind is _TEXT or (message.side is _FRONT and self._managed)
 
     def _finder(self, command: Command) -> Keep:
         """Where the audio of a command stands already."""
@@ -217,7 +216,7 @@ class Recorder:
                 return _stays
 
     def _tape(self, side: Side) -> Tape:
-        return self._front if side is Side.FRONT else self._upstream
+        return self._front if side is _FRONT else self._upstream
 
     def _follow_formats(self, message: Message) -> None:
         """The upstream may say that audio comes in another format from now on."""
@@ -279,6 +278,7 @@ class Recorder:
             self._about_file.rewrite(write_about(msgspec.structs.replace(self._about, ended=how)))
 
 
+_FRONT, _UPSTREAM, _TEXT = Side.FRONT, Side.UPSTREAM, Kind.TEXT  # looking up an enum's member is slow
 _TYPE: Final = b'{"type":"'
 _SESSION: Final = b'{"type":"session.'
 _SESSION_EVENTS: Final = ("session.created", "session.updated")
