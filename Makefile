@@ -89,7 +89,7 @@ pytest: setup system autobahn $(NODE)/.ready  ## only the tests and the golden r
 	$(BIN)/pytest -n 2 $(BUT)
 	$(BIN)/engine replay $(GOLDEN)
 
-soak: setup test-clients system autobahn  ## what takes long: fuzzed events, kills, a long hang, all of Autobahn, 1050 clients, the page; MINUTES=1 shortens it
+soak: setup test-clients system autobahn  ## what takes long: fuzzed events, kills, a long hang, all of Autobahn, 1050 clients, the page, the sound card; MINUTES=1 shortens it
 	ENGINE_FUZZED_EVENTS=100000 $(BIN)/pytest -n 0 tests/transports/ws/test_faults.py -k fuzzed
 	ENGINE_KILLS=500 ENGINE_WORKER_KILLS=20 $(BIN)/pytest -n 0 tests/system/test_kill.py tests/system/test_workers.py -k kill
 	ENGINE_HANG_SECONDS=30 $(BIN)/pytest -n 0 tests/upstreams/openai/test_lost.py -k hangs
@@ -97,6 +97,7 @@ soak: setup test-clients system autobahn  ## what takes long: fuzzed events, kil
 	$(BIN)/python -m tests.autobahn.conformance
 	$(BIN)/python -m tests.system.relay_soak $(MINUTES)
 	$(BIN)/python -m tests.system.page_soak
+	$(BIN)/python -m tests.system.card_soak $(MINUTES)
 	$(BIN)/python -m tests.system.echo_soak
 
 bench: setup  ## measure, and print one table; ROUNDS=5 measures the relay as long as its goals ask for

@@ -10,10 +10,7 @@ It is as with a headset, no sound gets from the speaker to the microphone: so ``
 switched on, to see what its way costs.
 """
 
-import subprocess
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
@@ -22,35 +19,19 @@ import numpy as np
 import soundfile
 import trio
 
-from bench.command import ENGINE
 from bench.figure import Figure, under
-from realtime_engine.network import open_network
 from realtime_engine.sound import Samples, resample
-from tests.ears import Ear, Model, hearing
+from tests.ears import SILENT, Stage, conversing, onsets, silence, tone, until
 from tests.script import speech_started, speech_stopped
-from tests.soundcard import RATE, VirtualCard, open_card
-from tests.wires import serving
+from tests.soundcard import RATE, open_card
 from transports.device import DeviceOptions
 
 SPEECH: Final = Path(__file__).parent.parent / "tests" / "audio" / "jfk.flac"
 WORDS: Final = (0.0, 2.97, 5.09, 7.87)  # seconds into it: a third of one, then a word begins
 NOISE: Final = 0.05  # twice as loud as the loudest of what is heard between the words
-SILENT: Final = 0.003
-PAUSE: Final = 0.02  # seconds: no sound is as low as to be silent for so long
 TIMES: Final = 20
-WITHIN: Final = 60.0  # seconds for what takes a moment
-LOOK_EVERY: Final = 0.02
 
 _chance = Random(1)
-
-
-class Stage(NamedTuple):
-    """One conversation."""
-
-    card: VirtualCard
-    model: Model
-    microphone: Ear
-    speaker: Ear
 
 
 class _Measured(NamedTuple):
@@ -76,26 +57,26 @@ def figures() -> Iterator[Figure]:
 
 async def _measure() -> _Measured:
     with open_card() as card:
-        async with _conversation(card, "--echo", "off") as stage:
+        async with conversing(card, "--echo", "off") as stage:
             heard = await _heard(stage)
             paused = [await _paused(stage, word) for _ in range(TIMES // len(WORDS)) for word in _words()]
-        async with _conversation(card, "--echo", "off", "--barge-in", "server") as stage:
+        async with conversing(card, "--echo", "off", "--barge-in", "server") as stage:
             both = [await _silenced(stage) for _ in range(TIMES)]
-        async with _conversation(card, "--echo", "cancel") as stage:
+        async with conversing(card, "--echo", "cancel") as stage:
             cancelled = await _heard(stage)
     return _Measured(heard, cancelled, [played for played, _ in both], [silent for _, silent in both], paused)
 
 
 async def _heard(stage: Stage) -> list[float]:
     """From the microphone to the model."""
-    before, known = stage.microphone.size, stage.model.heard
+    before, known = stage.microphone.size, stage.model.heard.size
     pips = [np.zeros(RATE, np.float32)]
     for _ in range(TIMES):
-        pips += [_tone(1000, 0.03), np.zeros(round((0.3 + 0.02 * _chance.random()) * RATE), np.float32)]
+        pips += [tone(1000, 0.03), np.zeros(round((0.3 + 0.02 * _chance.random()) * RATE), np.float32)]
     await trio.to_thread.run_sync(stage.card.speak, np.concatenate(pips))
-    await _until(lambda: len(_onsets(stage.model.since(known))) >= TIMES)
-    recorded = (stage.microphone.recorded_at(before + each) for each in _onsets(stage.microphone.since(before)))
-    arrived = (stage.model.heard_at(known + each) for each in _onsets(stage.model.since(known)))
+    await until(lambda: len(onsets(stage.model.heard.since(known))) >= TIMES)
+    recorded = (stage.microphone.recorded_at(before + each) for each in onsets(stage.microphone.since(before)))
+    arrived = (stage.model.heard_at(known + each) for each in onsets(stage.model.heard.since(known)))
     return [(late - early) * 1000 for early, late in zip(recorded, arrived, strict=True)]
 
 
@@ -103,13 +84,13 @@ async def _silenced(stage: Stage) -> tuple[float, float]:
     """From the model to the speaker, and from its word that somebody speaks to silence."""
     speaker, model = stage.speaker, stage.model
     before = speaker.size
-    said = model.answer(_tone(440, 3.0))
+    said = model.answer(tone(440, 3.0))
     model.end_answer()
-    await _until(lambda: np.abs(speaker.since(before)).max(initial=0.0) > SILENT)
+    await until(lambda: np.abs(speaker.since(before)).max(initial=0.0) > SILENT)
     begun = before + int(np.flatnonzero(np.abs(speaker.since(before)) > SILENT)[0])
     await trio.sleep(0.5 + 0.02 * _chance.random())
     told = model.notice(speech_started())
-    silent = await _silence(speaker, told)
+    silent = await silence(speaker, told)
     model.notice(speech_stopped())
     await trio.sleep(0.3)
     return (speaker.played_at(begun) - said) * 1000, (silent - told) * 1000
@@ -118,50 +99,15 @@ async def _silenced(stage: Stage) -> tuple[float, float]:
 async def _paused(stage: Stage, word: Samples) -> float:
     """From the first sample of speech to a pause in the answer."""
     before = stage.microphone.size
-    stage.model.answer(_tone(440, 6.0))
+    stage.model.answer(tone(440, 6.0))
     stage.model.end_answer()
     await trio.sleep(0.5 + 0.04 * _chance.random())
     await trio.to_thread.run_sync(stage.card.speak, word)
     (spoken, *_) = np.flatnonzero(np.abs(stage.microphone.since(before)) > NOISE)
     begun = stage.microphone.recorded_at(before + int(spoken))
-    silent = await _silence(stage.speaker, begun)
+    silent = await silence(stage.speaker, begun)
     await trio.sleep(1.0)  # the turn is over
     return (silent - begun) * 1000
-
-
-async def _silence(speaker: Ear, since: float) -> float:
-    """When the answer, a tone, is heard no more."""
-    start = speaker.sample_at(since)
-    size = round(PAUSE * RATE)
-
-    def silences() -> Sequence[int]:
-        loud = np.cumsum(np.abs(speaker.since(start)) > SILENT)
-        return [int(each) for each in np.flatnonzero(loud[size:] == loud[:-size])[:1]]
-
-    await _until(lambda: bool(silences()))
-    return speaker.played_at(start + silences()[0] + 1)
-
-
-@asynccontextmanager
-async def _conversation(card: VirtualCard, *flags: str) -> AsyncIterator[Stage]:
-    """The engine at the card, once it hears."""
-    model = Model()
-    async with open_network() as network, serving(network, model.serve) as url:
-        command = [ENGINE, "run", "--transport", "device", "--upstream", url, *flags]
-        with tempfile.TemporaryFile() as said:
-            engine = await trio.lowlevel.open_process(
-                command, stdout=said, stderr=subprocess.STDOUT, env={**card.env, "OPENAI_API_KEY": "sk-bench"}
-            )
-            try:
-                async with hearing(card, "mic") as microphone, hearing(card, "speaker.monitor") as speaker:
-                    await _until(
-                        lambda: model.heard > 2 * RATE and microphone.size > 5 * RATE and speaker.size > 5 * RATE
-                    )
-                    yield Stage(card, model, microphone, speaker)
-            finally:
-                engine.terminate()
-                with trio.CancelScope(shield=True):
-                    await engine.wait()
 
 
 def _words() -> Sequence[Samples]:
@@ -170,20 +116,3 @@ def _words() -> Sequence[Samples]:
     speech = resample(sound[:, 0], rate, RATE)
     pause = np.zeros(RATE, np.float32)
     return [np.concatenate([speech[round(at * RATE) : round((at + 1.1) * RATE)], pause]) for at in WORDS]
-
-
-def _tone(hertz: float, seconds: float) -> Samples:
-    """A tone that begins at once."""
-    return (0.4 * np.cos(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
-
-
-def _onsets(sound: Samples) -> Sequence[int]:
-    """Where something is heard after silence."""
-    (loud,) = np.nonzero(np.abs(sound) > 0.1)
-    return [int(each) for each in loud[np.diff(loud, prepend=-RATE) > RATE // 10]]
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(WITHIN):
-        while not condition():  # noqa: ASYNC110 - other processes tell nobody
-            await trio.sleep(LOOK_EVERY)
