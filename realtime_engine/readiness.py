@@ -41,12 +41,22 @@ back by way of Trio costs as much as to pass on a message. What others wait for 
 _MOST_IN_VAIN: Final = 64
 """Times that nobody lingers after doing so in vain again and again."""
 
+MANY: Final = 8
+"""Sockets that are ready at once, of which all are read before anything is sent. Who is sent to on the same computer is
+woken once for all of it then, not each time: to wake a process costs about as much as to pass on a message."""
+
 _MOST_EVENTS: Final = 64
 _ONCE: Final = select.EPOLLONESHOT if hasattr(select, "EPOLLONESHOT") else 0
 
 
 class Readiness(Protocol):
-    """Watches sockets."""
+    """Watches sockets.
+
+    Attributes:
+        later: What is to be called when all that are ready have been told so; None: nobody is, or only a few.
+    """
+
+    later: list[Callable[[], None]] | None
 
     def watch(self, sock: socket.socket, bits: int, ready: Ready) -> None:
         """Call ``ready`` whenever the socket is ready for one of these; 0: for nothing, but an end may be told."""
@@ -68,6 +78,7 @@ class Epoll:
     """One set in the kernel, which Trio sees as one file."""
 
     def __init__(self) -> None:
+        self.later: list[Callable[[], None]] | None = None
         self._epoll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._bits: dict[int, int] = {}
@@ -124,9 +135,14 @@ class Epoll:
         seconds = 0.0
         while seconds >= 0:
             events = poll(seconds, _MOST_EVENTS)
+            later = self.later = [] if len(events) >= MANY else None
             for number, bits in events:
                 if (tell := ready.get(number)) is not None:  # one may have closed another
                     tell(bits)
+            if later is not None:
+                self.later = None
+                for call in later:
+                    call()
             if others.woken > 1 or not self._patient(seconds, there=bool(events)):
                 return
             seconds = until - perf_counter()
@@ -190,6 +206,7 @@ class Tasks:
     """A task for each thing that a socket is waited for: where there is no epoll."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
+        self.later: list[Callable[[], None]] | None = None  # each has a task of its own
         self._nursery = nursery
         self._watched: dict[int, _Watched] = {}
 

@@ -98,14 +98,14 @@ class WebSocket:
 
     Attributes:
         wire: The connection; to close it ends everything at once.
-        queued: Bytes that are written and not yet sent.
+        queued: Bytes that are written and not yet sent, but for those that leave when all that is ready has been read.
         sent: Bytes that have left.
         bytes_in, messages_in, messages_out: What has passed.
     """
 
     __slots__ = (
-        *("_alive", "_asked", "_blocked", "_broken", "_close_sent", "_closing", "_eof", "_heard", "_limits", "_lost"),
-        *("_masked", "_news", "_over", "_pong", "_queue", "_reader", "_reads", "_rest", "_result", "_shared"),
+        *("_alive", "_asked", "_blocked", "_broken", "_close_sent", "_closing", "_eof", "_heard", "_late", "_limits"),
+        *("_lost", "_masked", "_news", "_over", "_pong", "_queue", "_reader", "_reads", "_rest", "_result", "_shared"),
         *("_side", "_stuck", "_take", "_task", "_watched", "bytes_in", "messages_in", "messages_out"),
         *("queued", "sent", "wire"),
     )
@@ -130,6 +130,7 @@ class WebSocket:
         self._eof = False  # … and not one byte comes any more
         self._lost = _LOST  # how it ended without a close
         self._queue: list[bytes] = []
+        self._late = 0  # bytes of the queue that leave when all that is ready has been read
         self._rest: bytes | memoryview = b""  # of what was being sent when the socket had no room
         self._pong: bytes | None = None  # one that waits for room
         self._blocked = 0  # what a send waits for: `WRITE`, with TLS perhaps `READ`
@@ -371,7 +372,7 @@ class WebSocket:
         if self._close_sent or self._broken:
             return
         others, self.queued = self.queued, self.queued + len(framed)
-        if others or self._blocked:
+        if others or self._blocked or self._shared.readiness.later is not None:
             self._queue.append(bytes(framed))
             return
         self._rest = framed
@@ -393,12 +394,24 @@ class WebSocket:
         self.queued += len(head) + size
 
     def flush(self) -> None:
-        """Send as much of the queue as can be sent without blocking."""
-        if self._queue and not self._blocked:
+        """Send as much of the queue as can be sent without blocking; with many others, when all have been read."""
+        if not self._queue or self._blocked:
+            return
+        later = self._shared.readiness.later
+        if later is None:
+            self._send()
+        else:
+            if not self._late:
+                later.append(self._send_late)
+            self._late, self.queued = self._late + self.queued, 0
+
+    def _send_late(self) -> None:
+        if self._late:
             self._send()
 
     def _send(self) -> None:
         """Send until the socket has no more room."""
+        self.queued, self._late = self.queued + self._late, 0
         blocked = 0
         try:
             while True:
@@ -434,7 +447,7 @@ class WebSocket:
         """Nothing can be sent any more."""
         self._queue.clear()
         self._rest, self._pong = b"", None
-        self.queued = 0
+        self.queued = self._late = 0
         self._broken = True
 
     async def drain(self) -> None:

@@ -2,8 +2,8 @@
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Final, NamedTuple
@@ -842,3 +842,70 @@ async def test_a_send_that_must_read_first_waits_for_that(network: Network) -> N
 
         assert await far.hear() == (TEXT, b"one")
         assert texts(await near.read()) == [b"here you are"]
+
+
+class Noted:
+    """A socket that notes when it is read and sent to."""
+
+    def __init__(self, sock: socket.socket, order: list[str]) -> None:
+        self._sock = sock
+        self._order = order
+
+    def send(self, data: bytes | memoryview) -> int:
+        self._order.append("sent")
+        return self._sock.send(data)
+
+    def recv_into(self, buffer: memoryview) -> int:
+        self._order.append("read")
+        return self._sock.recv_into(buffer)
+
+
+def pass_on(front: WebSocket, batch: Sequence[Message]) -> bool:
+    """Say what has come, as it came, and more, in two pieces."""
+    front.write_all(batch)
+    front.flush()
+    front.write(b"1", Kind.TEXT)
+    front.flush()
+    assert front.queued == 0, "it leaves in a moment, and slows down nobody"
+    front.write(b"2", Kind.TEXT)
+    front.flush()
+    return True
+
+
+async def test_where_many_are_ready_all_are_read_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime_engine.readiness.MANY", 2)
+    order: list[str] = []
+    async with open_network() as network, AsyncExitStack() as stack, trio.open_nursery() as nursery:
+        fars: list[tuple[Far, Far]] = []
+        for _ in range(3):
+            upstream, server = await stack.enter_async_context(connected(network, client=True))
+            front, client = await stack.enter_async_context(connected(network))
+            for near in (upstream, front):
+                near.wire.stream = Noted(near.wire.sock, order)  # type: ignore[assignment]  # it stands in for one
+            nursery.start_soon(upstream.listen, partial(pass_on, front))
+            fars.append((server, client))
+        await trio.testing.wait_all_tasks_blocked(0.01)
+
+        for server, _ in fars:
+            await server.say(b"a", b"b")
+        for _, client in fars:
+            assert [await client.hear() for _ in range(4)] == [(TEXT, each) for each in (b"a", b"b", b"1", b"2")]
+        nursery.cancel_scope.cancel()
+
+    assert order == ["read"] * 3 + ["sent"] * 3
+
+
+async def test_what_was_to_leave_in_a_moment_is_dropped_with_its_connection(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with connected(network) as (near, far):
+        later: list[Callable[[], None]] = []
+        monkeypatch.setattr(network.readiness, "later", later)
+        near.write(b"never", Kind.TEXT)
+        near.flush()
+        near.wire.close()
+        for call in later:
+            call()
+
+        assert await far.hears_the_end()
+        assert near.queued == near.sent == 0
