@@ -100,7 +100,7 @@ soak: setup test-clients system autobahn  ## what takes long: fuzzed events, kil
 	$(BIN)/python -m tests.system.card_soak $(MINUTES)
 	$(BIN)/python -m tests.system.echo_soak
 
-bench: setup  ## measure, and print one table; ROUNDS=5 measures the relay as long as its goals ask for
+bench: setup system  ## measure, and print one table; ROUNDS=5 measures the relay as long as its goals ask for
 	ROUNDS=$(ROUNDS) $(BIN)/python -m bench.run
 
 recordings: setup  ## make the golden recordings anew

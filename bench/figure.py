@@ -27,9 +27,9 @@ def at_most(what: str, value: float, goal: float, unit: str) -> Figure:
 
 
 def under(what: str, values: Sequence[float], goal: float, unit: str) -> Figure:
-    """A figure that should be small: the median counts, and the worst is told."""
+    """A figure that should be small: the median counts; the worst is in brackets."""
     median = statistics.median(values)
-    return Figure(what, f"{median:.1f} {unit}, worst {max(values):.1f}", f"< {goal:g} {unit}", met=median < goal)
+    return Figure(what, f"{median:.1f} {unit} ({max(values):.1f})", f"< {goal:g} {unit}", met=median < goal)
 
 
 def at_least(what: str, value: float, goal: float, unit: str) -> Figure:
