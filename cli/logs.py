@@ -33,7 +33,7 @@ LONGEST: Final = 500
 MOST_WAITING: Final = 10_000
 """Lines that may wait to be read; what comes then is counted, and its number is said."""
 
-GATHER: Final = 0.02
+GATHER: Final = 0.1
 """Seconds in which lines are gathered before they are written: a burst of sessions shall not wait for its log."""
 
 GOODBYE: Final = 1.0
