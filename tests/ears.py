@@ -222,7 +222,9 @@ async def conversing(card: VirtualCard, *flags: str) -> AsyncIterator[Stage]:
             )
             try:
                 async with hearing(card, "mic") as microphone, hearing(card, "speaker.monitor") as speaker:
-                    await until(lambda: min(model.heard.size, microphone.size, speaker.size) > PIECES * RATE // 100)
+                    await until(
+                        lambda: min(model.heard.size, microphone.size, speaker.size) > 2 * PIECES * RATE * PIECE_SECONDS
+                    )
                     yield Stage(card, model, microphone, speaker, engine, Path(said.name))
             finally:
                 engine.terminate()
