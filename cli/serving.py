@@ -1,20 +1,17 @@
 """Serve until a signal comes: the first lets the conversations end, the second ends them."""
 
-import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias
 
 import trio
 
+from cli.collecting import collecting_seldom
 from realtime_engine.servers import Server
 from realtime_engine.service import Service
 
 OpenService: TypeAlias = Callable[[], AbstractAsyncContextManager[Service]]
-
-COLLECT_AFTER: Final = (10_000, 20, 20)
-"""New objects, and collections of the younger generation, after which cycles are looked for (`gc.set_threshold`)."""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -30,25 +27,8 @@ def serve_until_told(server: Server, open_service: OpenService, *, announce: Cal
     Raises:
         UsageError: It cannot begin.
     """
-    with _collecting_seldom():
+    with collecting_seldom():
         return trio.run(_Serving(server).run, open_service, announce)
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """What conversations leave behind is freed by its counts; so cycles are looked for seldom, and only in what is new.
-
-    To look through all that a thousand conversations hold takes tens of milliseconds, in which nobody is heard.
-    """
-    before = gc.get_threshold()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 class _Serving:

@@ -18,6 +18,7 @@ from typing import Final, TypeVar, cast
 import structlog
 import trio
 
+from cli.collecting import collecting_seldom
 from cli.screen import Screen
 from realtime_engine.commands import RunTool
 from realtime_engine.driving import Record, ignore
@@ -64,7 +65,7 @@ class Talk:
         """
         try:
             if is_live(self.front):
-                with self.front.connect(self.session, self.screen) as open_front:
+                with self.front.connect(self.session, self.screen) as open_front, collecting_seldom():
                     trio.run(self._converse, open_front)
             else:
                 self._hold_with(cast("MachineFront", self.front))

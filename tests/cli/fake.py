@@ -1,10 +1,10 @@
 """An upstream for tests of the command line: a scripted model, and the command run in this process."""
 
+import gc
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from cli.app import main
 from realtime_engine import finding
-from realtime_engine.engine import OpenLink
+from realtime_engine.engine import Clock, OpenLink
 from realtime_engine.inputs import Side
 from realtime_engine.link import Link
 from realtime_engine.machine import Close, Machine
@@ -98,6 +98,7 @@ class Phone:
     example: ClassVar[str] = ""
     uses_stdout: ClassVar[bool] = False
     problem: ClassVar[Exception | None] = None
+    collecting: ClassVar[tuple[int, int, int]] = (0, 0, 0)  # when it was there
 
     def __init__(self, options: PhoneOptions) -> None: ...
 
@@ -107,9 +108,13 @@ class Phone:
     @contextmanager
     def connect(self, session: SessionOptions, show: Show) -> Iterator[OpenLink]:
         show.line(0.0, Who.PERSON, "rings")
-        yield partial(open_machine, Side.FRONT, Script().on("session.created", Close(1000, "enough")))
+        yield self._open
         if Phone.problem is not None:
             raise Phone.problem
+
+    def _open(self, clock: Clock) -> AbstractAsyncContextManager[Link]:
+        Phone.collecting = gc.get_threshold()
+        return open_machine(Side.FRONT, Script().on("session.created", Close(1000, "enough")), clock)
 
 
 class Broken(io.StringIO):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import trio
 
+from cli.collecting import COLLECT_AFTER
 from cli.options import RunOptions
 from realtime_engine.errors import Stalled, UpstreamError
 from realtime_engine.machine_link import MachineLink
@@ -105,6 +106,12 @@ def test_a_front_that_lives_in_real_time_gets_the_session_that_it_needs(
     assert (about["front"], about["ended"]["complete"]) == ("phone", True)
     assert (about["options"]["detects_speech"], about["options"]["lead"]) == (True, 0.2)
     assert "you    rings" in capsys.readouterr().out
+
+
+def test_nobody_looks_long_for_garbage_while_a_front_lives_in_real_time() -> None:
+    assert engine("run", "--transport", "phone", "--upstream", "fake") == 0
+
+    assert Phone.collecting == COLLECT_AFTER
 
 
 def test_what_goes_wrong_at_the_end_of_such_a_front_is_one_line(

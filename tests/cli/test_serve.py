@@ -1,6 +1,5 @@
 """``engine serve``: what it makes of flags, environment and file, before anybody connects."""
 
-import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -11,7 +10,6 @@ import msgspec
 import pytest
 import trio
 
-from cli.serving import COLLECT_AFTER, _collecting_seldom
 from realtime_engine import finding
 from realtime_engine.commands import RunTool
 from realtime_engine.errors import UsageError
@@ -480,14 +478,3 @@ def test_an_error_while_serving_has_its_usual_status(
 
     assert engine("serve") == 2
     assert capsys.readouterr().err == "engine: the port is taken\n"
-
-
-def test_cycles_are_looked_for_seldom_as_long_as_it_serves() -> None:
-    before = gc.get_threshold()
-
-    with _collecting_seldom():
-        assert gc.get_threshold() == COLLECT_AFTER
-        assert gc.get_freeze_count()
-
-    assert gc.get_threshold() == before
-    assert not gc.get_freeze_count()
