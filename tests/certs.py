@@ -19,6 +19,19 @@ class Certificate(NamedTuple):
         return context
 
 
+class Contexts(NamedTuple):
+    """What a server, and a client that trusts it, speak TLS with."""
+
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+
+
+def make_contexts(folder: Path) -> Contexts:
+    """Both, with a certificate of their own."""
+    certificate = make_certificate(folder)
+    return Contexts(certificate.context(), ssl.create_default_context(cafile=str(certificate.chain)))
+
+
 def make_certificate(folder: Path, *, password: str | None = None) -> Certificate:
     """One for ``localhost`` and ``127.0.0.1``; with a password its key is locked."""
     chain, key = folder / "cert.pem", folder / "key.pem"

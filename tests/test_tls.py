@@ -11,24 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime_engine.tls import AT_ONCE, RECORD, TlsStream
-from tests.certs import make_certificate
+from tests.certs import Contexts, make_contexts
 from tests.wires import tcp_pair
 
 ROOM: Final = memoryview(bytearray(AT_ONCE + RECORD))
 WAITS: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Contexts(NamedTuple):
-    """What both ends speak TLS with."""
-
-    server: ssl.SSLContext
-    client: ssl.SSLContext
-
-
 @pytest.fixture(scope="module")
 def contexts(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
-    certificate = make_certificate(tmp_path_factory.mktemp("tls"))
-    return Contexts(certificate.context(), ssl.create_default_context(cafile=str(certificate.chain)))
+    return make_contexts(tmp_path_factory.mktemp("tls"))
 
 
 class Peer:

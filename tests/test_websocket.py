@@ -21,7 +21,7 @@ from realtime_engine.inputs import Batch, Kind, Message, Side
 from realtime_engine.network import WIRE_LIMITS, Network, open_network
 from realtime_engine.websocket import LOW_WATER, WebSocket, WireLimits
 from realtime_engine.wire import Wire
-from tests.certs import make_certificate
+from tests.certs import Contexts, make_contexts
 from tests.framing import frame
 from tests.servers import eventually
 from tests.wires import echo, serving, tcp_pair
@@ -747,20 +747,13 @@ async def test_websockets_as_a_server_gives_an_echo(network: Network) -> None:
 # --- TLS --------------------------------------------------------------------------------------------------------
 
 
-class Secure(NamedTuple):
-    server: ssl.SSLContext
-    client: ssl.SSLContext
-
-
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Secure:
-    certificate = make_certificate(tmp_path_factory.mktemp("tls"))
-    server = certificate.context()
-    return Secure(server, ssl.create_default_context(cafile=str(certificate.chain)))
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Contexts:
+    return make_contexts(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("newest", [False, True])
-async def test_messages_go_there_and_back_over_tls(network: Network, secure: Secure, newest: bool) -> None:
+async def test_messages_go_there_and_back_over_tls(network: Network, secure: Contexts, newest: bool) -> None:
     secure.server.maximum_version = ssl.TLSVersion.TLSv1_3 if newest else ssl.TLSVersion.TLSv1_2
     sizes = (1, 16384, 100_000, 3_000_000)
 
@@ -773,7 +766,7 @@ async def test_messages_go_there_and_back_over_tls(network: Network, secure: Sec
         assert websocket.closed == (1000, "")
 
 
-async def test_trio_websocket_over_tls_hears_its_echo(network: Network, secure: Secure) -> None:
+async def test_trio_websocket_over_tls_hears_its_echo(network: Network, secure: Contexts) -> None:
     async with (
         serving(network, echo, tls=secure.server) as url,
         trio_websocket.open_websocket_url(url, secure.client) as peer,
@@ -782,7 +775,7 @@ async def test_trio_websocket_over_tls_hears_its_echo(network: Network, secure: 
         assert await peer.get_message() == "x" * 100_000
 
 
-async def test_a_peer_that_breaks_the_protocol_over_tls_is_told_so(network: Network, secure: Secure) -> None:
+async def test_a_peer_that_breaks_the_protocol_over_tls_is_told_so(network: Network, secure: Contexts) -> None:
     async with serving(network, echo, tls=secure.server) as url:
         port = int(url.rpartition(":")[2].strip("/"))
         stream = await trio.open_ssl_over_tcp_stream("127.0.0.1", port, ssl_context=secure.client)
