@@ -5,7 +5,7 @@ This module is light; PortAudio and numpy are loaded when a conversation begins.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from realtime_engine.errors import UsageError
@@ -52,7 +52,8 @@ class DeviceOptions:
         barge_in: Who hears that you speak over the answer: local, the engine itself, which is quickest; server, the
             model's; off, nobody.
         echo: How the model is kept from hearing itself where you wear no headset: cancel takes the speaker out of the
-            microphone (extra echo); mute closes the microphone while the model speaks; auto cancels if it can.
+            microphone (extra echo); mute closes the microphone while the model speaks; auto cancels if it can. With
+            push-to-talk nothing needs to be done: whoever begins a turn interrupts.
     """
 
     input_device: str | None = None
@@ -85,7 +86,13 @@ class Device:
     def __init__(self, options: DeviceOptions) -> None:
         if not 1 <= options.block_ms <= 200:
             raise UsageError(f"--block-ms must be 1 to 200, not {options.block_ms:g}")
-        self.options = options
+        if not options.card_wait >= 0:
+            raise UsageError(f"--card-wait must be 0 or more seconds, not {options.card_wait:g}")
+        if options.device_rate is not None and options.device_rate < 1:
+            raise UsageError(
+                f"--device-rate must be the samples a second that the card takes, not {options.device_rate}"
+            )
+        self.options = options if options.mode == "open" else replace(options, echo="off")  # who speaks has interrupted
 
     def needs(self, session: "SessionOptions") -> "SessionOptions":
         """Where the engine hears who speaks, the server does nothing by itself; where nobody does, it only answers.
@@ -96,25 +103,25 @@ class Device:
         Raises:
             UsageError: Nobody would hear where a turn ends.
         """
-        from msgspec.structs import replace
+        from msgspec import structs
 
         from realtime_engine.settings import has_manual_turns, input_format, with_manual_turns, with_turns
 
         given, barge_in = session.settings, self.options.barge_in
         block = input_format(given).size(self.options.block_ms / 1000)
-        session = replace(session, flush_bytes=min(block, session.flush_bytes))
+        session = structs.replace(session, flush_bytes=min(block, session.flush_bytes))
         if self.options.mode == "ptt":
-            return replace(session, settings=with_manual_turns(given))
+            return structs.replace(session, settings=with_manual_turns(given))
         if barge_in == "local":
             settings = with_turns(given, interrupt_response=False, create_response=False)
-            return replace(session, settings=settings, detects_speech=True)
+            return structs.replace(session, settings=settings, detects_speech=True)
         if has_manual_turns(given):
             raise UsageError(
                 f"--barge-in {barge_in} leaves it to the server to hear where a turn ends, and the session's "
                 "turn_detection is off: take --barge-in local, or --mode ptt"
             )
         unheard = {"interrupt_response": False} if barge_in == "off" else {}
-        return replace(session, settings=with_turns(given, **unheard))  # some servers begin with turns by hand
+        return structs.replace(session, settings=with_turns(given, **unheard))  # some servers begin with turns by hand
 
     @contextmanager
     def connect(self, session: "SessionOptions", show: "Show") -> Iterator["OpenLink"]:

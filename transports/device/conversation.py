@@ -72,7 +72,7 @@ class DeviceConversation:
         card = await self._open(self._options)
         try:
             self._show.line(clock(), Who.ENGINE, _described(card))
-            if self._options.mode == "open" and self._options.echo == "auto" and not is_installed():
+            if self._options.echo == "auto" and not is_installed():
                 self._show.line(clock(), Who.ENGINE, _HEADSET)
             offset = clock() - perf_counter()
             detector = Silero() if self._session.detects_speech else None

@@ -14,7 +14,7 @@ from realtime_engine.show import Who
 from tests.script import session_created
 from tests.transports.device.blocks import FakeCard
 from tests.transports.wav_script import Shown
-from transports.device import DeviceOptions, conversation
+from transports.device import Device, DeviceOptions, conversation
 from transports.device.card import Card
 from transports.device.conversation import DeviceConversation
 from transports.device.front import DeviceFront
@@ -155,7 +155,7 @@ async def test_a_card_that_has_ended_and_is_still_there_is_taken_up_again_before
         (DeviceOptions(), False, True),
         (DeviceOptions(), True, False),
         (DeviceOptions(echo="off"), False, False),
-        (DeviceOptions(mode="ptt"), False, False),
+        (Device(DeviceOptions(mode="ptt")).options, False, False),
     ],
 )
 async def test_who_may_be_heard_by_the_model_it_is_told_of_a_headset(

@@ -1,6 +1,6 @@
 """The person at the terminal: what their keys do to the conversation, and what they see."""
 
-from math import inf
+from math import inf, nan
 from typing import Literal
 
 import msgspec
@@ -204,3 +204,22 @@ def test_what_the_microphone_hears_goes_to_the_model_block_by_block(
     settings = msgspec.Raw(b'{"audio":{"input":{"format":{"type":"%b"}}}}' % heard_as.encode())
 
     assert Device(options).needs(SessionOptions(settings=settings)).flush_bytes == size
+
+
+def test_with_push_to_talk_nothing_keeps_the_speaker_out_of_the_microphone_who_speaks_has_silenced_it() -> None:
+    assert Device(DeviceOptions(mode="ptt", echo="mute")).options.echo == "off"
+    assert Device(DeviceOptions(echo="mute")).options.echo == "mute"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (DeviceOptions(block_ms=0.5), "--block-ms must be 1 to 200, not 0.5"),
+        (DeviceOptions(card_wait=nan), "--card-wait must be 0 or more seconds, not nan"),
+        (DeviceOptions(card_wait=-1), "--card-wait must be 0 or more seconds, not -1"),
+        (DeviceOptions(device_rate=0), "--device-rate must be the samples a second that the card takes, not 0"),
+    ],
+)
+def test_what_no_card_can_be_opened_with_is_refused(options: DeviceOptions, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        Device(options)
