@@ -162,6 +162,7 @@ class DeviceFront:
         """End the conversation; the next `advance` says so."""
         if self._gone:
             return
+        self._told_more(self._now)
         if problem is not None:
             self.problems.append(problem)
             self._show.line(self._now, Who.ENGINE, str(problem))
@@ -175,13 +176,19 @@ class DeviceFront:
 
     def _tell_of_card(self, now: float) -> None:
         """Say that the card was not served in time, once a second at most."""
-        if self._counts != self._told and now >= self._tell_at:
+        if now >= self._tell_at and self._told_more(now):
             self._tell_at = now + TELL_EVERY
-            self._say_of_card("there")
-            overruns, underruns = self._counts
-            self._show.line(
-                now, Who.ENGINE, f"the sound card was not served in time: {overruns} overruns, {underruns} underruns"
-            )
+
+    def _told_more(self, now: float) -> bool:
+        """Say how often the card was not served in time, if it was again."""
+        if self._counts == self._told:
+            return False
+        self._say_of_card("there")
+        overruns, underruns = self._counts
+        self._show.line(
+            now, Who.ENGINE, f"the sound card was not served in time: {overruns} overruns, {underruns} underruns"
+        )
+        return True
 
     def _say_of_card(self, state: str) -> None:
         self._told = overruns, underruns = self._counts
@@ -316,6 +323,7 @@ class DeviceFront:
         """The conversation was ended by somebody else. To be stopped by the operator is no failure."""
         if self._gone:
             return
+        self._told_more(self._now)
         self._gone = True
         self._show.line(self._now, Who.ENGINE, f"the conversation ends: {reason}")
         if code not in {_STOPPED, _NORMAL}:

@@ -171,6 +171,25 @@ def test_a_card_that_is_not_served_in_time_is_told_once_a_second_with_the_counts
     assert person.shown.of(Who.ENGINE)[-1] == "the sound card was not served in time: 3 overruns, 1 underruns"
 
 
+@pytest.mark.parametrize("who", ["person", "model"])
+def test_what_the_card_has_lost_at_last_is_told_before_the_end(person: Person, who: str) -> None:
+    person.hears(session_created())
+    for number in range(1, 4):
+        person.card.turn(240, Fine(input_overflow=number > 1))
+        person.wakes(number / 100)
+
+    if who == "person":
+        person.front.leave()
+        person.wakes(0.05)
+        told = [event for event in person.said() if isinstance(event, ev.EngineSoundCard)]
+        assert told[-1].overruns == 2
+    else:
+        person.front.step(0.05, Disconnected(1011, "out of order"))
+
+    lines = person.shown.of(Who.ENGINE)
+    assert "the sound card was not served in time: 2 overruns, 0 underruns" in lines
+
+
 def test_another_card_goes_on_and_the_counts_too(person: Person) -> None:
     person.hears(session_created(), delta(1.0))
     person.card.turn(240, Fine(input_overflow=True))
