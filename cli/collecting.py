@@ -14,7 +14,7 @@ def collecting_seldom() -> Iterator[None]:
     """What conversations leave behind is freed by its counts; so cycles are looked for seldom, and only in what is new.
 
     To look through all that a thousand conversations hold takes tens of milliseconds, in which nobody is heard; to look
-    through the modules of one at a sound card takes as long as the card has sound for.
+    through the modules of one at a sound card takes nearly as long as the card has sound for.
     """
     before = gc.get_threshold()
     gc.collect()

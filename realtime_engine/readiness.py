@@ -42,8 +42,8 @@ _MOST_IN_VAIN: Final = 64
 """Times that nobody lingers after doing so in vain again and again."""
 
 MANY: Final = 8
-"""Sockets that are ready at once, of which all are read before anything is sent. Who is sent to on the same computer is
-woken once for all of it then, not each time: to wake a process costs about as much as to pass on a message."""
+"""Sockets that are ready at once, of which all are read before anything is sent: who is sent to on the same computer is
+woken once for all of it then, not each time. For a few it is too dear: it costs a copy."""
 
 _MOST_EVENTS: Final = 64
 _ONCE: Final = select.EPOLLONESHOT if hasattr(select, "EPOLLONESHOT") else 0

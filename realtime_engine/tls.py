@@ -37,6 +37,8 @@ class _Memory:
 
 
 class _Thread(threading.local):
+    """Its memory: an event loop runs in one thread, others may run in others."""
+
     def __init__(self) -> None:
         self.memory = _Memory()
 
