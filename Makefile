@@ -14,8 +14,9 @@ UV     := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .venv-uv/bin/u
 
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-# What happens at the card is the same on every Python: once is enough.
-ELSEWHERE := $(patsubst %,--ignore=tests/system/test_%.py,device terminal)
+# What happens in the browser, at the card or for very long is the same on every Python: once is enough.
+ELSEWHERE := --ignore-glob=tests/system/test_page*.py \
+	$(patsubst %,--ignore=tests/system/test_%.py,device terminal marathon kill autobahn)
 
 # What only the tests need of the system: Debian's package, and behind = the command, or the file of a library, by which
 # it is known where that has another name.
