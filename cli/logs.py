@@ -41,6 +41,7 @@ GOODBYE: Final = 1.0
 
 _SECRET_NAMES: Final = re.compile(r"(?i)authori[sz]ation|cookie|key|password|secret|token$")
 _KEY_LIKE: Final = r"(?i:\b(?:ek_|sk-)[a-z0-9_-]{12,}|\bbearer\s+[\w.~+/=-]+)"
+_KEY_SIGNS: Final = ("ek_", "sk-", "bearer")  # one of them is in all that is like a key
 _COLOURS: Final = {"debug": 36, "info": 32, "warning": 33, "error": 31}
 
 
@@ -100,25 +101,41 @@ class _Renderer:
     def __init__(self, secrets: Iterable[str]) -> None:
         known = sorted((secret for secret in secrets if len(secret) >= LEAST_SECRET), key=len, reverse=True)
         self._secret = re.compile("|".join([*map(re.escape, known), _KEY_LIKE]))
+        self._signs = (*map(str.casefold, known), *_KEY_SIGNS)
         self._named: dict[str, bool] = {}
+        self._second = -1
+        self._clock = ""  # then
 
     def __call__(self, said: _Said) -> str:
         event = self._shown(said.event)
         values = {
             name: REDACTED if self._is_secret(name) else self._shown(value) for name, value in said.values.items()
         }
-        return self._secret.sub(
-            REDACTED, self._write(datetime.fromtimestamp(said.at, UTC), said.level, str(event), values)
-        )
+        return self._hidden(self._write(self._when(said.at), said.level, str(event), values))
 
-    def _write(self, at: datetime, level: str, event: str, values: Mapping[str, Shown]) -> str:
+    def _write(self, when: str, level: str, event: str, values: Mapping[str, Shown]) -> str:
         raise NotImplementedError
+
+    def _to_the_second(self, at: datetime) -> str:
+        raise NotImplementedError
+
+    def _when(self, at: float) -> str:
+        """To the millisecond; many lines are of one second."""
+        second, microseconds = divmod(round(at * 1e6), 1_000_000)
+        if second != self._second:
+            self._second, self._clock = second, self._to_the_second(datetime.fromtimestamp(second, UTC))
+        return f"{self._clock}.{microseconds // 1000:03}"
+
+    def _hidden(self, text: str) -> str:
+        """Without its secrets; that there is none is sooner seen than where one is."""
+        folded = text.casefold()
+        return self._secret.sub(REDACTED, text) if any(sign in folded for sign in self._signs) else text
 
     def _shown(self, text: Shown) -> Shown:
         if not isinstance(text, str):
             return text
         if len(text) > LONGEST:  # a secret is hidden before it is cut
-            text = f"{self._secret.sub(REDACTED, text)[:LONGEST]}… ({len(text)} characters)"
+            text = f"{self._hidden(text)[:LONGEST]}… ({len(text)} characters)"
         return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
 
     def _is_secret(self, name: str) -> bool:
@@ -137,9 +154,11 @@ class _AsJson(_Renderer):
         self._encode = msgspec.json.Encoder().encode
         super().__init__(self._encode(secret)[1:-1].decode() for secret in secrets)
 
-    def _write(self, at: datetime, level: str, event: str, values: Mapping[str, Shown]) -> str:
-        when = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return self._encode({"time": when, "level": level, "event": event, **values}).decode()
+    def _to_the_second(self, at: datetime) -> str:
+        return f"{at:%Y-%m-%dT%H:%M:%S}"
+
+    def _write(self, when: str, level: str, event: str, values: Mapping[str, Shown]) -> str:
+        return self._encode({"time": f"{when}Z", "level": level, "event": event, **values}).decode()
 
 
 class _AsText(_Renderer):
@@ -149,8 +168,10 @@ class _AsText(_Renderer):
         super().__init__(form for secret in secrets for form in {secret, repr(secret)[1:-1]})
         self._coloured = stream is not None and stream.isatty()
 
-    def _write(self, at: datetime, level: str, event: str, values: Mapping[str, Shown]) -> str:
-        when = f"{at.astimezone():%H:%M:%S.%f}"[:-3]
+    def _to_the_second(self, at: datetime) -> str:
+        return f"{at.astimezone():%H:%M:%S}"
+
+    def _write(self, when: str, level: str, event: str, values: Mapping[str, Shown]) -> str:
         shown = f"\x1b[{_COLOURS.get(level, 0)}m{level:7}\x1b[0m" if self._coloured else f"{level:7}"
         more = " ".join(f"{name}={value}" if _is_word(value) else f"{name}={value!r}" for name, value in values.items())
         return f"{when} {shown} {event:28} {more}".rstrip()

@@ -7,7 +7,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -50,6 +53,30 @@ def test_json_lines_are_objects_with_time_level_event_and_what_is_bound(capsys: 
     }
 
 
+def test_a_line_says_when_to_the_millisecond(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(verbose=True, form="json")
+
+    for at in (1_700_000_000.123, 1_700_000_000.9996, 1_700_000_000.999_999_9, 1_700_000_001.05, 1_700_000_000.0):
+        monkeypatch.setattr(time, "time", partial(float, at))
+        structlog.get_logger("engine").info("now")
+
+    assert [line["time"].partition("T")[2] for line in lines(capsys)] == [
+        *("22:13:20.123Z", "22:13:20.999Z", "22:13:21.000Z", "22:13:21.050Z", "22:13:20.000Z"),
+    ]
+
+
+def test_a_person_is_told_the_local_time(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(verbose=True)
+    monkeypatch.setattr(time, "time", lambda: 1_700_000_000.123)
+
+    structlog.get_logger("engine").info("now")
+
+    local = datetime.fromtimestamp(1_700_000_000, UTC).astimezone()
+    assert capsys.readouterr().err.startswith(f"{local:%H:%M:%S}.123 info")
+
+
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_one_event_is_one_line_whatever_a_peer_has_put_into_it(
     capsys: pytest.CaptureFixture[str], form: Literal["console", "json"]
@@ -73,6 +100,7 @@ def test_a_secret_that_slips_through_is_blacked_out(
     say = structlog.get_logger("engine").error
     say(f"refused: {CANARY}", header=[f"Bearer {CANARY}"], api_key="k", count=3)
     say("in the end", reason="Incorrect API key: sk-abcdefghijklmnop", auth="bearer abc")
+    say("or", reason="EK_ABCDEFGHIJKLMNOP")
     try:
         raise KeyError(CANARY)
     except KeyError:
@@ -80,9 +108,9 @@ def test_a_secret_that_slips_through_is_blacked_out(
 
     said = capsys.readouterr().err
     assert CANARY not in said
-    assert "abcdefghijklmnop" not in said
+    assert "abcdefghijklmnop" not in said.lower()
     assert "in the end" in said  # what is too short to be a secret is left alone
-    assert said.count("[redacted]") == 5
+    assert said.count("[redacted]") == 6
     assert "Traceback" not in said
 
 
