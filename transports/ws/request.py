@@ -65,7 +65,8 @@ class Request:
 
     def listed(self, name: str) -> Sequence[str]:
         """The elements of a header that is a list."""
-        return [element.strip() for element in self.headers.get(name, "").split(",") if element.strip()]
+        listed = self.headers.get(name)
+        return [element.strip() for element in listed.split(",") if element.strip()] if listed else []
 
 
 def read_opening(come: bytes) -> tuple[Request, bytes] | None:

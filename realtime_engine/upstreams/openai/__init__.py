@@ -123,9 +123,9 @@ class OpenAI:
         self, clock: "Callable[[], float]", network: "Network", wanted: Wanted = ANYTHING
     ) -> "AbstractAsyncContextManager[Link]":
         """See `realtime_engine.plugins.LinkUpstream`."""
-        from realtime_engine.upstreams.openai.connecting import connect
+        from realtime_engine.upstreams.openai.connecting import Connection
 
-        return connect(self._server, self._options, network, self._tls, wanted)
+        return Connection(self._server, self._options, network, self._tls, wanted)
 
 
 def common(options: ServerOptions) -> dict[str, Any]:

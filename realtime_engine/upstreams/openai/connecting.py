@@ -1,8 +1,8 @@
 """A connection to a Realtime server, within its deadlines, and without a word of the key in what it says."""
 
 import ssl
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
@@ -32,22 +32,34 @@ _UNAUTHORIZED: Final = 3000
 _BEGINNING: Final = 128  # bytes of an event in which its type stands, behind no more than its id
 
 
-@asynccontextmanager
-async def connect(
-    server: Server, options: OpenAIOptions, network: Network, tls: ssl.SSLContext | None, wanted: Wanted
-) -> AsyncIterator["Guarded"]:
-    """Connect, for as long as the block lasts.
+class Connection(AbstractAsyncContextManager["Guarded"]):
+    """A connection for as long as the block lasts."""
 
-    Raises:
-        UpstreamError: It refused, or did not answer in time.
-    """
-    ping = options.upstream_ping
-    limits = WireLimits(max_message=options.max_message_upstream, ping_every=ping, ping_wait=ping)
-    wire, received = await _reach(server, options, network, tls, wanted)
-    try:
-        yield Guarded(wire, network, server, options.greet_within, limits, received)
-    finally:
-        wire.close()
+    __slots__ = ("_link", "_network", "_options", "_server", "_tls", "_wanted")
+
+    def __init__(
+        self, server: Server, options: OpenAIOptions, network: Network, tls: ssl.SSLContext | None, wanted: Wanted
+    ) -> None:
+        self._server = server
+        self._options = options
+        self._network = network
+        self._tls = tls
+        self._wanted = wanted
+
+    async def __aenter__(self) -> "Guarded":
+        """Connect.
+
+        Raises:
+            UpstreamError: The server refused, or did not answer in time.
+        """
+        ping = self._options.upstream_ping
+        limits = WireLimits(max_message=self._options.max_message_upstream, ping_every=ping, ping_wait=ping)
+        wire, received = await _reach(self._server, self._options, self._network, self._tls, self._wanted)
+        self._link = Guarded(wire, self._network, self._server, self._options.greet_within, limits, received)
+        return self._link
+
+    async def __aexit__(self, *_: object) -> None:
+        self._link.wire.close()
 
 
 async def _reach(
