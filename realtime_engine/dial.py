@@ -176,6 +176,7 @@ async def _connect(family: socket.AddressFamily, address: _Address, readiness: R
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)  # noqa: FBT003 - the standard library's own
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         problem = sock.connect_ex(there)
         if problem == EINPROGRESS:
             problem = sock.connect_ex(there)  # within a computer it is done by now
@@ -205,8 +206,7 @@ async def _upgrade(wire: Wire, address: _Address, headers: Headers, subprotocols
     key = b64encode(secrets.token_bytes(16))
     ask = _request(address, tuple(subprotocols), tuple(headers))
     try:
-        await wire.send_all(b"%b%b\r\n\r\n" % (ask, key))
-        come = await wire.receive()
+        come = await wire.ask(b"%b%b\r\n\r\n" % (ask, key))
         answer = _read_agreement(come) or await _read_answer(wire, come, address, headers)
     except OSError as error:
         raise UpstreamError(f"{address.host} was lost in the handshake: {_why(error)}") from error

@@ -44,7 +44,7 @@ class Wire:
         """Take over a connected socket.
 
         Args:
-            sock: The socket, one of TCP.
+            sock: The socket, one of TCP, which delays nothing (``TCP_NODELAY``).
             readiness: Watches it.
             tls: What TLS is spoken with; None: none is.
             server_hostname: Who the server must be, on the client's end; None on the server's.
@@ -53,7 +53,6 @@ class Wire:
         self.closing: Callable[[], None] | None = None
         if sock.gettimeout() != 0:
             sock.setblocking(False)  # noqa: FBT003 - the standard library's own
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.stream: socket.socket | TlsStream = sock
         if tls is not None:
@@ -108,6 +107,17 @@ class Wire:
         rest = memoryview(data)
         while rest:
             rest = rest[await self._wait_for(partial(self.stream.send, rest), WRITE) :]
+
+    async def ask(self, data: bytes) -> bytes:
+        """Send all of this, and give some bytes of the answer, for which one always has to wait; ``b""`` at the end.
+
+        Raises:
+            OSError: The connection is lost.
+        """
+        if rest := self.send_now(data):
+            await self.send_all(rest)
+        await self._waiter.wait(READ)
+        return await self.receive()
 
     def close(self) -> None:
         """End the connection at once."""

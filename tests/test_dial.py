@@ -66,6 +66,11 @@ def agreed(head: bytes, *more: bytes, accept: bytes | None = None, connection: b
     return b"\r\n".join(lines)
 
 
+def delays_nothing(sock: socket.socket) -> bool:
+    """Whether what is sent leaves at once, however little it is."""
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
 async def refused(network: Network, url: str, **more: object) -> str:
     """What is said when it cannot be done; the key is never in it."""
     with pytest.raises(UpstreamError) as caught:
@@ -106,10 +111,10 @@ async def test_a_connection_is_made_and_what_came_with_the_answer_is_heard(netwo
 
 async def test_a_server_is_found_by_name_and_by_an_address_of_either_kind(network: Network) -> None:
     for host in ("127.0.0.1", "::1"):
-        async with answering(agreed, host=host) as url, network.connect(url):
-            pass
-    async with answering(agreed) as url, network.connect(url.replace("127.0.0.1", "localhost")):
-        pass
+        async with answering(agreed, host=host) as url, network.connect(url) as websocket:
+            assert delays_nothing(websocket.wire.sock)
+    async with answering(agreed) as url, network.connect(url.replace("127.0.0.1", "localhost")) as websocket:
+        assert delays_nothing(websocket.wire.sock)
 
 
 async def test_the_systems_authorities_are_those_of_the_environment(

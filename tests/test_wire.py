@@ -43,6 +43,25 @@ async def test_bytes_go_there_and_back_and_the_end_is_seen(readiness: Readiness)
     far.close()
 
 
+@pytest.mark.parametrize("size", [10, 10_000_000])
+async def test_who_asks_is_answered_when_all_has_been_sent(readiness: Readiness, size: int) -> None:
+    near, far = wires(readiness)
+
+    async def answer() -> None:
+        come = 0
+        while come < size:
+            come += len(await far.receive())
+        await far.send_all(b"yes")
+        far.close()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer)
+        assert await near.ask(bytes(size)) == b"yes"
+
+    assert await near.ask(b"?") == b""
+    near.close()
+
+
 async def test_what_there_is_no_room_for_is_left_and_not_waited_for(readiness: Readiness) -> None:
     near, far = wires(readiness)
     sent, data = 0, bytes(1 << 20)

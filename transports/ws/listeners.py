@@ -119,6 +119,7 @@ def _listen(family: int, address: SocketAddress) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted has it from here
         opened.bind(address)
         opened.listen(BACKLOG)
         opened.setblocking(False)  # noqa: FBT003 - its name in the library

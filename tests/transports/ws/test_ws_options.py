@@ -159,6 +159,16 @@ def test_where_another_has_taken_the_same_port_meanwhile_others_are_tried_but_no
             bind("127.0.0.1", 0)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_connection_that_is_taken_in_delays_nothing_that_is_sent(host: str) -> None:
+    (listener,) = bind(host, 0)
+
+    with listener, socket.create_connection(listener.getsockname()[:2]):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
 async def test_where_there_are_no_descriptors_left_room_is_made_and_the_next_is_taken_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
