@@ -69,13 +69,13 @@ class DeviceConversation:
         Raises:
             UsageError: There is no such device, or it cannot be used.
         """
+        detector = Silero() if self._session.detects_speech else None  # loaded before a card is to be served
         card = await self._open(self._options)
         try:
             self._show.line(clock(), Who.ENGINE, _described(card))
             if self._options.echo == "auto" and not is_installed():
                 self._show.line(clock(), Who.ENGINE, _HEADSET)
             offset = clock() - perf_counter()
-            detector = Silero() if self._session.detects_speech else None
             front = self._front = DeviceFront(
                 self._session,
                 card.duplex,
