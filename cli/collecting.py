@@ -8,8 +8,8 @@ from typing import Final
 COLLECT_AFTER: Final = (30_000, 10, 10)
 """New objects, and collections of the younger generation, after which cycles are looked for (`gc.set_threshold`).
 
-A conversation that is relayed holds 150 objects (`gc.get_objects`, with 300 of them and without): while they come by the
-hundred none is looked through."""
+A conversation that is relayed holds 150 objects (`gc.get_objects`, with 300 of them and without): while they come by
+the hundred none is looked through."""
 
 
 @contextmanager

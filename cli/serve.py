@@ -182,6 +182,7 @@ def _serve(
     from realtime_engine.journal import log
     from realtime_engine.network import open_network
     from realtime_engine.options import Policy
+    from realtime_engine.readiness import LINGER
     from realtime_engine.recording.keep import open_recordings
     from realtime_engine.service import Service
     from realtime_engine.settings import may_set, pins, with_tools
@@ -207,7 +208,7 @@ def _serve(
                 recordings = await stack.enter_async_context(keeping)
             yield Service(
                 upstream=upstream,
-                network=await stack.enter_async_context(open_network()),
+                network=await stack.enter_async_context(open_network(linger=LINGER)),
                 settings=settings,
                 policy=policy,
                 limits=bounds,

@@ -108,11 +108,17 @@ class Network:
 
 
 @asynccontextmanager
-async def open_network(*, epoll: bool = hasattr(select, "epoll")) -> AsyncIterator[Network]:
-    """Have a network for as long as the block lasts. ``epoll``: whether the kernel's own set of sockets is used."""
+async def open_network(*, epoll: bool = hasattr(select, "epoll"), linger: float = 0.0) -> AsyncIterator[Network]:
+    """Have a network for as long as the block lasts.
+
+    Args:
+        epoll: Whether the kernel's own set of sockets is used.
+        linger: Seconds that others of this process can wait while sockets have something to say, which then costs less
+            (`realtime_engine.readiness.LINGER`): for a server, not where a sound card is to be served.
+    """
     with ExitStack() as stack:
         async with trio.open_nursery() as nursery:
-            network = Network(nursery, Epoll() if epoll else Tasks(nursery))
+            network = Network(nursery, Epoll(linger) if epoll else Tasks(nursery))
             stack.callback(network.readiness.close)  # when all who have sockets have let them go
             nursery.start_soon(network.readiness.run)
             nursery.start_soon(network.sweep.run)

@@ -34,9 +34,10 @@ WRITE: Final = 4
 Ready: TypeAlias = Callable[[int], None]
 """Told what a socket is ready for: bits, of which those of a broken connection are neither `READ` nor `WRITE`."""
 
-LINGER: Final = 0.008
-"""Seconds that the network's task goes on looking at the sockets, as long as no other task has anything to do: to come
-back by way of Trio costs as much as to pass on a message. What others wait for comes later by this much, and a look."""
+LINGER: Final = 0.016
+"""Seconds for which a server's network task goes on looking at the sockets, as long as no other task has anything to
+do: to come back by way of Trio costs as much as to pass on a message. What others wait for that is neither a socket nor a
+deadline, as a thread, comes later by this much, and a look."""
 
 _MOST_IN_VAIN: Final = 64
 """Times that nobody lingers after doing so in vain again and again."""
@@ -75,9 +76,14 @@ class Readiness(Protocol):
 
 
 class Epoll:
-    """One set in the kernel, which Trio sees as one file."""
+    """One set in the kernel, which Trio sees as one file.
 
-    def __init__(self) -> None:
+    Args:
+        linger: For how long to go on looking, as `LINGER`; 0.0: not at all.
+    """
+
+    def __init__(self, linger: float = 0.0) -> None:
+        self._linger = linger
         self.later: list[Callable[[], None]] | None = None
         self._epoll = select.epoll()
         self._ready: dict[int, Ready] = {}
@@ -131,7 +137,7 @@ class Epoll:
     def _look(self) -> None:
         """Tell of all that is ready, and linger."""
         poll, ready, others = self._epoll.poll, self._ready, self._others
-        until = min(perf_counter() + LINGER, others.due)
+        until = min(perf_counter() + self._linger, others.due)
         seconds = 0.0
         while seconds >= 0:
             events = poll(seconds, _MOST_EVENTS)
@@ -143,7 +149,7 @@ class Epoll:
                 self.later = None
                 for call in later:
                     call()
-            if others.woken > 1 or not self._patient(seconds, there=bool(events)):
+            if not self._linger or others.woken > 1 or not self._patient(seconds, there=bool(events)):
                 return
             seconds = until - perf_counter()
 

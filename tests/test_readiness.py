@@ -179,13 +179,18 @@ class Poll:
 
 
 async def look(
-    poll: Poll, tell: Callable[[], object] = lambda: None, *, times: int = 1, due: float = inf
+    poll: Poll,
+    tell: Callable[[], object] = lambda: None,
+    *,
+    times: int = 1,
+    due: float = inf,
+    linger: float = LINGER,
 ) -> Sequence[bool]:
     """Wake the network's task so many times; whether it lingered in each look.
 
     ``due``: when another task has a deadline.
     """
-    readiness = Epoll()
+    readiness = Epoll(linger)
     readiness.close()
     readiness._epoll = poll  # type: ignore[assignment]
     others = readiness._others
@@ -211,6 +216,10 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("slow")
 async def test_where_nobody_else_has_anything_to_do_the_next_message_is_awaited_on_the_spot() -> None:
     assert await look(Poll(True, True, True, False)) == [False, True, True, True]
+
+
+async def test_where_others_cannot_wait_nobody_lingers() -> None:
+    assert await look(Poll(True), linger=0.0) == [False]
 
 
 async def test_nobody_lingers_for_longer_than_others_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
