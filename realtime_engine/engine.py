@@ -83,8 +83,19 @@ class _Conversation:
     """The tasks of one conversation."""
 
     __slots__ = (
-        *("_alarm", "_answers", "_behind", "_calls", "_connection", "_end", "_hung_up", "_links", "_listening"),
-        *("_note", "_nursery", "_open_upstream", "_passed", "_record", "_run_tool", "_session", "_start", "_task"),
+        *("_alarm", "_answers", "_behind", "_calls", "_clock", "_connection", "_end", "_hung_up", "_links"),
+        *(
+            "_listening",
+            "_note",
+            "_nursery",
+            "_open_upstream",
+            "_passed",
+            "_record",
+            "_run_tool",
+            "_session",
+            "_start",
+            "_task",
+        ),
         *("_touched", "_upstream", "_waiting"),
     )
 
@@ -104,7 +115,8 @@ class _Conversation:
         self._passed = passed
         self._note = note
         self._task = trio.lowlevel.current_task()
-        self._start = trio.current_time()
+        self._clock = trio.lowlevel.current_clock().current_time  # the way by `trio` itself is longer
+        self._start = self._clock()
         self._links: dict[Side, Link] = {}
         self._touched: dict[Side, Link] = {}
         self._behind: dict[Side, tuple[float, int]] = {}  # by when each must have read, and what had left before
@@ -120,7 +132,7 @@ class _Conversation:
 
     def now(self) -> float:
         """The session's clock: seconds since the conversation began, in whole microseconds."""
-        return microseconds(trio.current_time() - self._start)
+        return microseconds(self._clock() - self._start)
 
     async def run(
         self,

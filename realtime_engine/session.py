@@ -188,21 +188,22 @@ class Session:
     def passes(self, now: float, batch: Sequence[Message]) -> int:
         """How many of the first of one side's messages are steps that give `PASSED_ON`: then these are taken.
 
-        It is what `step` does with each of them, without a call for each.
+        It is what `step` does with each of them, without a call for each. ``now`` is in whole microseconds.
         """
         relay = self._transparent
         if relay is None or self._ending is not None or self._over:
             return 0
-        self._now = microseconds(now)
-        return relay.passes(self._now, batch)
+        self._now = now
+        return relay.passes(now, batch)
 
     def step(self, now: float, given: Input) -> Sequence[Command]:
         """Take one input."""
         if self._over:
             return ()
+        now = microseconds(now)
         if isinstance(given, Message) and self.passes(now, (given,)):
             return PASSED_ON
-        now = self._now = microseconds(now)
+        self._now = now
         self._nothing_before = -inf
         try:
             if isinstance(given, Message):
