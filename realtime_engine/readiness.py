@@ -36,8 +36,8 @@ Ready: TypeAlias = Callable[[int], None]
 
 LINGER: Final = 0.016
 """Seconds for which a server's network task goes on looking at the sockets, as long as no other task has anything to
-do: to come back by way of Trio costs as much as to pass on a message. What others wait for that is neither a socket nor
-a deadline, as a thread, comes later by this much, and a look."""
+do: to come back by way of Trio costs as much as to pass on a message. What others wait for that is none of these
+sockets (a thread, a deadline that was set meanwhile) comes later by this much, and a look."""
 
 _MOST_IN_VAIN: Final = 64
 """Times that nobody lingers after doing so in vain again and again."""

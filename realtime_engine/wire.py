@@ -109,14 +109,15 @@ class Wire:
             rest = rest[await self._wait_for(partial(self.stream.send, rest), WRITE) :]
 
     async def ask(self, data: bytes) -> bytes:
-        """Send all of this, and give some bytes of the answer, for which one always has to wait; ``b""`` at the end.
+        """Send all of this, and give some bytes of what is answered; ``b""`` at the end.
 
         Raises:
             OSError: The connection is lost.
         """
         if rest := self.send_now(data):
             await self.send_all(rest)
-        await self._waiter.wait(READ)
+        if self.stream is self.sock:  # with TLS some of it may have come with the handshake
+            await self._waiter.wait(READ)
         return await self.receive()
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ import trio.testing
 from realtime_engine.network import open_network
 from realtime_engine.readiness import Readiness
 from realtime_engine.wire import Wire
+from tests.certs import make_certificate
 from tests.wires import tcp_pair
 
 
@@ -59,6 +61,37 @@ async def test_who_asks_is_answered_when_all_has_been_sent(readiness: Readiness,
         assert await near.ask(bytes(size)) == b"yes"
 
     assert await near.ask(b"?") == b""
+    near.close()
+
+
+async def test_what_a_server_has_said_with_the_last_of_its_handshake_is_not_waited_for(
+    readiness: Readiness, tmp_path: Path
+) -> None:
+    certificate = make_certificate(tmp_path)
+    context = certificate.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # where the server has the last word
+    sock, other = tcp_pair()
+    trusting = ssl.create_default_context(cafile=certificate.chain)
+    near = Wire(sock, readiness, tls=trusting, server_hostname="127.0.0.1")
+
+    async def serve(stream: trio.SocketStream) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        far = context.wrap_bio(incoming, outgoing, server_side=True)
+        while True:
+            try:
+                far.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                await stream.send_all(outgoing.read())
+                incoming.write(await stream.receive_some())
+        far.write(b"busy")
+        await stream.send_all(outgoing.read())
+
+    async with trio.SocketStream(trio.socket.from_stdlib_socket(other)) as stream, trio.open_nursery() as nursery:
+        nursery.start_soon(serve, stream)
+        with trio.fail_after(10):
+            await near.handshake()
+            assert await near.ask(b"?") == b"busy"
     near.close()
 
 

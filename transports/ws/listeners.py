@@ -60,6 +60,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
 async def accept_all(listener: socket.socket, readiness: Readiness, take: Take, make_room: Callable[[], bool]) -> None:
     """Take in all that come, for ever. ``make_room`` is asked for some where there are no descriptors left."""
     full = False
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted has it from there
     with closing(Waiter(readiness, listener)) as waiter:
         while True:
             await waiter.wait(READ)
@@ -119,7 +120,6 @@ def _listen(family: int, address: SocketAddress) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is accepted has it from here
         opened.bind(address)
         opened.listen(BACKLOG)
         opened.setblocking(False)  # noqa: FBT003 - its name in the library

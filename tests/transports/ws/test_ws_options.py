@@ -160,13 +160,20 @@ def test_where_another_has_taken_the_same_port_meanwhile_others_are_tried_but_no
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_a_connection_that_is_taken_in_delays_nothing_that_is_sent(host: str) -> None:
+async def test_a_connection_that_is_taken_in_delays_nothing_that_is_sent(host: str) -> None:
     (listener,) = bind(host, 0)
+    taken, takes = trio.open_memory_channel[socket.socket](1)
 
-    with listener, socket.create_connection(listener.getsockname()[:2]):
-        connection, _ = listener.accept()
-        with connection:
-            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    def take(connection: socket.socket, _: str) -> None:
+        taken.send_nowait(connection)
+
+    with listener, trio.fail_after(10):
+        async with open_network() as network, trio.open_nursery() as nursery:
+            nursery.start_soon(accept_all, listener, network.readiness, take, lambda: False)
+            async with await trio.open_tcp_stream(*listener.getsockname()[:2]):
+                with await takes.receive() as connection:
+                    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+            nursery.cancel_scope.cancel()
 
 
 async def test_where_there_are_no_descriptors_left_room_is_made_and_the_next_is_taken_in(
