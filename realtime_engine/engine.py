@@ -84,19 +84,8 @@ class _Conversation:
 
     __slots__ = (
         *("_alarm", "_answers", "_behind", "_calls", "_clock", "_connection", "_end", "_hung_up", "_links"),
-        *(
-            "_listening",
-            "_note",
-            "_nursery",
-            "_open_upstream",
-            "_passed",
-            "_record",
-            "_run_tool",
-            "_session",
-            "_start",
-            "_task",
-        ),
-        *("_touched", "_upstream", "_waiting"),
+        *("_listening", "_note", "_nursery", "_open_upstream", "_passed", "_record", "_run_tool", "_session"),
+        *("_start", "_task", "_touched", "_upstream", "_waiting"),
     )
 
     def __init__(

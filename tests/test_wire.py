@@ -12,7 +12,7 @@ import trio.testing
 from realtime_engine.network import open_network
 from realtime_engine.readiness import Readiness
 from realtime_engine.wire import Wire
-from tests.certs import make_certificate
+from tests.certs import make_contexts
 from tests.wires import tcp_pair
 
 
@@ -67,16 +67,14 @@ async def test_who_asks_is_answered_when_all_has_been_sent(readiness: Readiness,
 async def test_what_a_server_has_said_with_the_last_of_its_handshake_is_not_waited_for(
     readiness: Readiness, tmp_path: Path
 ) -> None:
-    certificate = make_certificate(tmp_path)
-    context = certificate.context()
-    context.maximum_version = ssl.TLSVersion.TLSv1_2  # where the server has the last word
+    contexts = make_contexts(tmp_path)
+    contexts.server.maximum_version = ssl.TLSVersion.TLSv1_2  # where the server has the last word
     sock, other = tcp_pair()
-    trusting = ssl.create_default_context(cafile=certificate.chain)
-    near = Wire(sock, readiness, tls=trusting, server_hostname="127.0.0.1")
+    near = Wire(sock, readiness, tls=contexts.client, server_hostname="127.0.0.1")
 
     async def serve(stream: trio.SocketStream) -> None:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        far = context.wrap_bio(incoming, outgoing, server_side=True)
+        far = contexts.server.wrap_bio(incoming, outgoing, server_side=True)
         while True:
             try:
                 far.do_handshake()
