@@ -42,7 +42,7 @@ class Link(Protocol):
             self.write(message.raw, message.kind)
 
     def flush(self) -> None:
-        """Send as much of the queue as can be sent without blocking."""
+        """Send as much of the queue as can be sent without blocking, now or when all tasks have had their turn."""
 
     async def drain(self) -> None:
         """Wait until the queue is below its low-water mark."""

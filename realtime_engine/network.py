@@ -61,9 +61,16 @@ class Network:
         return self._masks[at : at + 4]
 
     def websocket(
-        self, wire: Wire, side: Side, *, client: bool, limits: WireLimits = WIRE_LIMITS, received: bytes = b""
+        self,
+        wire: Wire,
+        side: Side,
+        *,
+        client: bool,
+        limits: WireLimits = WIRE_LIMITS,
+        received: bytes = b"",
+        answer: bytes = b"",
     ) -> WebSocket:
-        """Take over a connection after its handshake.
+        """Take over a connection after its handshake, or for a server's answer to it.
 
         Args:
             wire: The connection.
@@ -71,8 +78,9 @@ class Network:
             client: Whether this end is the client.
             limits: What the connection may take.
             received: What has come behind the handshake.
+            answer: What a server still has to answer to it.
         """
-        return WebSocket(wire, self, side, client=client, limits=limits, received=received)
+        return WebSocket(wire, self, side, client=client, limits=limits, received=received, answer=answer)
 
     @asynccontextmanager
     async def connect(

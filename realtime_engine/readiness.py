@@ -2,7 +2,7 @@
 
 To wait with `trio.lowlevel.wait_readable` for every message costs a registration with the kernel each time, and a
 task that is put to sleep and woken. Here a socket is registered once. A callback must not raise and cannot wait; it
-runs in the network's task.
+runs in a task of the network's.
 """
 
 import select
@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeAlias
 import trio
 from trio.lowlevel import (
     Abort,
+    ParkingLot,
     Task,
     add_instrument,
     current_task,
@@ -50,14 +51,19 @@ _MOST_EVENTS: Final = 64
 _ONCE: Final = select.EPOLLONESHOT if hasattr(select, "EPOLLONESHOT") else 0
 
 
+Later: TypeAlias = Callable[[Callable[[], None]], None]
+"""Takes what is to be called later."""
+
+
 class Readiness(Protocol):
     """Watches sockets.
 
     Attributes:
-        later: What is to be called when all that are ready have been told so; None: nobody is, or only a few.
+        later: Takes what is to be called when all have had their turn who have something to do now: the sockets that
+            are ready, or the tasks. None: it would be the only one, or one of a few.
     """
 
-    later: list[Callable[[], None]] | None
+    later: Later | None
 
     def watch(self, sock: socket.socket, bits: int, ready: Ready) -> None:
         """Call ``ready`` whenever the socket is ready for one of these; 0: for nothing, but an end may be told."""
@@ -84,7 +90,8 @@ class Epoll:
 
     def __init__(self, linger: float = 0.0) -> None:
         self._linger = linger
-        self.later: list[Callable[[], None]] | None = None
+        self._afterwards = _Afterwards()
+        self.later: Later | None = self._afterwards.add
         self._epoll = select.epoll()
         self._ready: dict[int, Ready] = {}
         self._bits: dict[int, int] = {}
@@ -122,11 +129,16 @@ class Epoll:
         """Watch, for ever."""
         add_instrument(self._others)
         try:
-            while True:
-                await wait_readable(self._epoll.fileno())
-                self._look()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._afterwards.run)
+                while True:
+                    await wait_readable(self._epoll.fileno())
+                    self._look()
+                    self.later = self._afterwards.add
         finally:
             remove_instrument(self._others)
+            self.later = None  # whoever has a last word says it at once …
+            self._afterwards.call_all()  # … or has said it already
 
     def close(self) -> None:
         """Watch nothing any more: sockets may be closed later."""
@@ -141,14 +153,13 @@ class Epoll:
         seconds = 0.0
         while seconds >= 0:
             events = poll(seconds, _MOST_EVENTS)
-            later = self.later = [] if len(events) >= MANY else None
+            calls: list[Callable[[], None]] = []
+            self.later = calls.append if len(events) >= MANY else None
             for number, bits in events:
                 if (tell := ready.get(number)) is not None:  # one may have closed another
                     tell(bits)
-            if later is not None:
-                self.later = None
-                for call in later:
-                    call()
+            for call in calls:
+                call()
             if not self._linger or others.woken > 1 or not self._patient(seconds, there=bool(events)):
                 return
             seconds = until - perf_counter()
@@ -165,6 +176,34 @@ class Epoll:
             self._hurried -= 1
             return False
         return there
+
+
+class _Afterwards:
+    """Calls that wait until every task that has something to do has done it."""
+
+    def __init__(self) -> None:
+        self._calls: list[Callable[[], None]] = []
+        self._waiting = ParkingLot()
+
+    def add(self, call: Callable[[], None]) -> None:
+        """Call this then."""
+        if not self._calls:
+            self._waiting.unpark()
+        self._calls.append(call)
+
+    async def run(self) -> None:
+        """Call, for ever."""
+        while True:
+            if not self._calls:
+                await self._waiting.park()
+            self.call_all()
+
+    @enable_ki_protection
+    def call_all(self) -> None:
+        """Call all that wait."""
+        calls, self._calls = self._calls, []
+        for call in calls:
+            call()
 
 
 class _Others(trio.abc.Instrument):
@@ -212,7 +251,7 @@ class Tasks:
     """A task for each thing that a socket is waited for: where there is no epoll."""
 
     def __init__(self, nursery: trio.Nursery) -> None:
-        self.later: list[Callable[[], None]] | None = None  # each has a task of its own
+        self.later: Later | None = None  # each has a task of its own
         self._nursery = nursery
         self._watched: dict[int, _Watched] = {}
 

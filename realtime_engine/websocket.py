@@ -1,8 +1,8 @@
 """A WebSocket after its handshake, in either role, as a `realtime_engine.link.CallingLink`.
 
 What has come is taken apart in the network's one read buffer and given on in the same breath, from the network's own
-task; what is written leaves with `flush`, and what that leaves over when the socket has room again. So no task
-belongs to a connection, and nothing that is cancelled can tear a frame.
+task; what is written leaves with `flush`, or when all others have had their turn, and what that leaves over when the
+socket has room again. So no task belongs to a connection, and nothing that is cancelled can tear a frame.
 
 Source: RFC 6455.
 """
@@ -98,7 +98,7 @@ class WebSocket:
 
     Attributes:
         wire: The connection; to close it ends everything at once.
-        queued: Bytes that are written and not yet sent, but for those that leave when all that is ready has been read.
+        queued: Bytes that are written and not yet sent, but for those that leave when all others have had their turn.
         sent: Bytes that have left.
         bytes_in, messages_in, messages_out: What has passed.
     """
@@ -111,7 +111,15 @@ class WebSocket:
     )
 
     def __init__(
-        self, wire: Wire, shared: Shared, side: Side, *, client: bool, limits: WireLimits, received: bytes = b""
+        self,
+        wire: Wire,
+        shared: Shared,
+        side: Side,
+        *,
+        client: bool,
+        limits: WireLimits,
+        received: bytes = b"",
+        answer: bytes = b"",
     ) -> None:
         self.wire = wire
         self.queued = self.sent = self.bytes_in = self.messages_in = self.messages_out = 0
@@ -130,7 +138,7 @@ class WebSocket:
         self._eof = False  # … and not one byte comes any more
         self._lost = _LOST  # how it ended without a close
         self._queue: list[bytes] = []
-        self._late = 0  # bytes of the queue that leave when all that is ready has been read
+        self._late = 0  # bytes of the queue that leave when all others have had their turn
         self._rest: bytes | memoryview = b""  # of what was being sent when the socket had no room
         self._pong: bytes | None = None  # one that waits for room
         self._blocked = 0  # what a send waits for: `WRITE`, with TLS perhaps `READ`
@@ -148,11 +156,15 @@ class WebSocket:
             self.bytes_in = len(received)
             self._reader.kept += received
             self._reader.more = True
+        if answer:
+            self._queue.append(answer)
+            self.queued, self.sent = len(answer), -len(answer)  # which does not count
+            self.flush()
 
     @property
     def bytes_out(self) -> int:
-        """Bytes that have left."""
-        return self.sent
+        """Bytes that have left, without a server's answer to the handshake."""
+        return max(self.sent, 0)
 
     @property
     def largest(self) -> int:
@@ -372,7 +384,7 @@ class WebSocket:
         if self._close_sent or self._broken:
             return
         others, self.queued = self.queued, self.queued + len(framed)
-        if others or self._blocked or self._shared.readiness.later is not None:
+        if others or self._late or self._blocked or self._shared.readiness.later is not None:
             self._queue.append(bytes(framed))
             return
         self._rest = framed
@@ -394,7 +406,7 @@ class WebSocket:
         self.queued += len(head) + size
 
     def flush(self) -> None:
-        """Send as much of the queue as can be sent without blocking; with many others, when all have been read."""
+        """Send as much of the queue as can be sent without blocking, now or when all others have had their turn."""
         if not self._queue or self._blocked:
             return
         later = self._shared.readiness.later
@@ -402,12 +414,16 @@ class WebSocket:
             self._send()
         else:
             if not self._late:
-                later.append(self._send_late)
+                later(self._send_late)
             self._late, self.queued = self._late + self.queued, 0
 
     def _send_late(self) -> None:
-        if self._late:
-            self._send()
+        """Whatever goes wrong here is this connection's own affair, as in `_ready`."""
+        try:
+            if self._late:
+                self._send()
+        except Exception as error:  # noqa: BLE001 - nobody foresaw it, and all others depend on this task
+            self._break_off(error)
 
     def _send(self) -> None:
         """Send until the socket has no more room."""
@@ -453,7 +469,7 @@ class WebSocket:
     async def drain(self) -> None:
         """Wait until no more is queued than the peer can be expected to read at once."""
         await trio.lowlevel.checkpoint()
-        await self._until(lambda: self.queued <= LOW_WATER)
+        await self._until(lambda: self.queued + self._late <= LOW_WATER)
 
     # --- the end ----------------------------------------------------------------------------------------------
 
@@ -472,7 +488,7 @@ class WebSocket:
         self._watch()
         if self._reader.more:
             self._shared.soon(self._go_on)
-        await self._until(lambda: not self.queued)
+        await self._until(lambda: not (self.queued or self._late))
         await self._until(lambda: self._over)
         if self._reader.failed is not None and not self._eof:
             self._finish()
@@ -505,6 +521,7 @@ class WebSocket:
     def _let_go(self) -> None:
         """The socket is about to be closed."""
         self._shared.sweep.discard(self._check)
+        self._send_late()
         self._drop_queue()
         self._end(_LOST)
         self._unwatch()

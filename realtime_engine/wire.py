@@ -88,7 +88,7 @@ class Wire:
             return None
 
     def send_now(self, data: bytes) -> bytes:
-        """Send what there is room for, and give the rest: a short answer on a new connection needs no deadline.
+        """Send what there is room for, and give the rest.
 
         Raises:
             OSError: The connection is lost.

@@ -17,7 +17,7 @@ from realtime_engine.recording.keep import open_recordings
 from realtime_engine.updates import AudioDelta, ResponseEnded, ToolEnded
 from tests.faults import open_proxy
 from tests.served import served
-from tests.servers import PATIENCE, model, open_server
+from tests.servers import PATIENCE, eventually, model, open_server
 from tests.talk import session
 
 ROOT: Final = Path(__file__).parent.parent
@@ -48,6 +48,18 @@ async def test_a_typed_conversation_with_a_function_through_an_engine() -> None:
                 *("message", "function_call", "function_call_output", "message"),
             ]
             assert client.items[-1].transcript == "The house says: the lamp is on"
+
+
+async def test_a_client_that_is_cancelled_says_goodbye() -> None:
+    with trio.fail_after(PATIENCE):
+        async with open_server(upstream=script()) as server:
+            with trio.CancelScope() as scope:
+                async with open_client(f"{server.ws_url}/v1/realtime"):
+                    scope.cancel()
+                    await trio.sleep_forever()
+            await eventually(lambda: bool(server.service.metrics.totals().ended))
+
+            assert server.service.metrics.totals().errors == {}
 
 
 async def test_a_spoken_conversation_through_an_engine() -> None:

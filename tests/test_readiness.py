@@ -287,3 +287,29 @@ async def test_who_has_waited_in_vain_waits_the_less_often_the_more_often_that_w
         *(False,),
         *(False, True),
     ]
+
+
+async def test_what_tasks_leave_for_later_is_done_when_all_have_had_their_turn() -> None:
+    readiness = Epoll()
+    order: list[str] = []
+
+    async def work() -> None:
+        assert readiness.later is not None
+        order.append("worked")
+        readiness.later(lambda: order.append("called"))
+
+    async with trio.open_nursery() as nursery:
+        await work()  # before anybody could call
+        nursery.start_soon(readiness.run)
+        await settle()
+        assert order == ["worked", "called"]
+        for _ in range(3):
+            nursery.start_soon(work)
+        await settle()
+        assert order[2:] == ["worked"] * 3 + ["called"] * 3
+        await work()
+        nursery.cancel_scope.cancel()
+    readiness.close()
+
+    assert order[-2:] == ["worked", "called"], "nobody who has something to say goes unheard"
+    assert readiness.later is None, "and it is said at once from here on"

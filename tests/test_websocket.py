@@ -3,7 +3,7 @@
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Final, NamedTuple
@@ -319,6 +319,7 @@ async def test_of_a_flood_of_pings_only_the_newest_are_answered_while_there_is_n
     async with connected(network, room=ROOM) as (near, far), trio.open_nursery() as nursery:
         near.write(bytes(1 << 20), Kind.BINARY)
         near.flush()
+        await trio.testing.wait_all_tasks_blocked()
         queued = near.queued
         assert queued
         nursery.start_soon(near.read)
@@ -356,9 +357,9 @@ async def test_a_slow_reader_gets_everything_in_order_and_a_writer_feels_it(netw
             near.write(text, Kind.TEXT)
         near.flush()
         near.flush()  # changes nothing
-        assert near.queued > LOW_WATER
         nursery.start_soon(near.drain)
         await trio.testing.wait_all_tasks_blocked(0.01)
+        assert near.queued > LOW_WATER
         assert len(nursery.child_tasks) == 1
 
         assert [await far.hear() for _ in sent] == [(TEXT, text) for text in sent]
@@ -393,6 +394,7 @@ async def test_what_cannot_go_on_at_once_is_not_spoilt_and_keeps_its_place(netwo
             buffer[:] = bytes(len(buffer))
         near.write(b"last", Kind.TEXT)
         near.flush()
+        await trio.testing.wait_all_tasks_blocked()
         assert near.queued > LOW_WATER
 
         for n in range(3):
@@ -412,6 +414,8 @@ async def test_nothing_goes_on_to_who_is_gone_or_was_told_goodbye(network: Netwo
         far.reset()
         for _ in range(2):
             near.write_all(framed(bytearray(), b"too late"))
+            near.flush()
+            await trio.testing.wait_all_tasks_blocked()
 
         assert near.queued == 0
 
@@ -888,17 +892,136 @@ async def test_where_many_are_ready_all_are_read_before_anything_is_sent(monkeyp
     assert order == ["read"] * 3 + ["sent"] * 3
 
 
-async def test_what_was_to_leave_in_a_moment_is_dropped_with_its_connection(
+async def test_where_many_tasks_have_something_to_say_all_of_them_work_before_anything_is_sent() -> None:
+    order: list[str] = []
+
+    async def work(near: WebSocket) -> None:
+        order.append("worked")
+        near.write(b"done", Kind.TEXT)
+        near.flush()
+
+    async with open_network(epoll=True) as network, AsyncExitStack() as stack:
+        pairs = [await stack.enter_async_context(connected(network)) for _ in range(3)]
+        async with trio.open_nursery() as nursery:
+            for near, _ in pairs:
+                near.wire.stream = Noted(near.wire.sock, order)  # type: ignore[assignment]  # it stands in for one
+                nursery.start_soon(work, near)
+        for _, far in pairs:
+            assert await far.hear() == (TEXT, b"done")
+
+    assert order == ["worked"] * 3 + ["sent"] * 3
+
+
+async def test_who_says_much_and_goodbye_at_once_is_heard_to_the_end(network: Network) -> None:
+    """Also where the other has broken the protocol, and no word of his is waited for."""
+    async with connected(network, received=b"\xff\xff") as (near, far), trio.open_nursery() as nursery:
+        with pytest.raises(RemoteProtocolError):
+            await near.read()
+        near.write(b"a", Kind.TEXT)
+        near.flush()
+        nursery.start_soon(near.close, 1000, "")
+        assert await far.hear() == (TEXT, b"a")
+        opcode, payload = await far.hear()
+        assert (opcode, payload[:2]) == (CLOSE, (1002).to_bytes(2, "big"))
+        assert await far.hears_the_end()
+        far.sock.close()
+
+
+async def test_the_answer_to_a_handshake_leaves_before_anything_else_and_counts_for_nothing(network: Network) -> None:
+    near, far = tcp_pair()
+    with closing(far), closing(Wire(near, network.readiness)) as wire:
+        websocket = network.websocket(wire, Side.FRONT, client=False, answer=b"HTTP/1.1 101 \r\n\r\n")
+        websocket.write(b"a", Kind.TEXT)
+        websocket.flush()
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert far.recv(100) == b"HTTP/1.1 101 \r\n\r\n" + frame(TEXT, b"a")
+        assert websocket.bytes_out == 3
+
+
+async def test_what_was_to_leave_in_a_moment_leaves_before_its_connection_is_closed(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(network) as (near, far):
         later: list[Callable[[], None]] = []
-        monkeypatch.setattr(network.readiness, "later", later)
-        near.write(b"never", Kind.TEXT)
+        monkeypatch.setattr(network.readiness, "later", later.append)
+        near.write(b"bye", Kind.TEXT)
         near.flush()
         near.wire.close()
         for call in later:
             call()
 
+        assert await far.hear() == (TEXT, b"bye")
         assert await far.hears_the_end()
-        assert near.queued == near.sent == 0
+
+
+@pytest.mark.parametrize("_", range(20))  # which task has its turn first is left to chance
+async def test_what_a_task_has_said_is_not_overtaken_by_what_comes_over_the_network(network: Network, _: int) -> None:
+    greeting = frame(TEXT, b"first")
+    async with connected(network) as (front, client), connected(network, client=True, received=greeting) as pair:
+        upstream, server = pair
+
+        def take(batch: Sequence[Message]) -> bool:
+            front.write_all(batch)
+            front.flush()
+            return True
+
+        await trio.testing.wait_all_tasks_blocked()
+        server.sock.send(frame(TEXT, b"second"))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(upstream.listen, take)
+            assert [await client.hear(), await client.hear()] == [(TEXT, b"first"), (TEXT, b"second")]
+            nursery.cancel_scope.cancel()
+
+
+async def test_goodbye_is_said_also_when_the_network_has_been_told_to_end() -> None:
+    near, far = tcp_pair()
+    with closing(far), trio.CancelScope() as scope:
+        async with open_network() as network:
+            websocket = network.websocket(Wire(near, network.readiness), Side.FRONT, client=False)
+            scope.cancel()
+            with trio.CancelScope(shield=True):
+                await trio.testing.wait_all_tasks_blocked()
+                with trio.move_on_after(0.05):
+                    await websocket.close(1000, "bye")
+                websocket.wire.close()
+
+                assert far.recv(100) == frame(CLOSE, close_payload(1000, "bye"))
+
+
+async def test_a_fault_in_what_is_sent_later_ends_its_own_connection_only() -> None:
+    class Broken:
+        def send(self, data: bytes | memoryview) -> int:
+            raise ValueError("a bug")
+
+    async with (
+        open_network(epoll=True) as network,
+        connected(network) as (near, _),
+        connected(network) as (other, far),
+        trio.open_nursery() as nursery,
+    ):
+
+        async def read() -> None:
+            with pytest.raises(ValueError, match="a bug"):
+                await near.read()
+
+        nursery.start_soon(read)
+        await trio.testing.wait_all_tasks_blocked()
+        near.wire.stream = Broken()  # type: ignore[assignment]  # it stands in for one
+        for each in (near, other):
+            each.write(b"a", Kind.TEXT)
+            each.flush()
+
+        assert await far.hear() == (TEXT, b"a")
+        assert near.closed == (1006, "front: a bug: ValueError")
+
+
+async def test_an_answer_that_could_not_be_sent_counts_for_nothing_either(network: Network) -> None:
+    near, far = tcp_pair()
+    with closing(Wire(near, network.readiness)) as wire:
+        websocket = network.websocket(wire, Side.FRONT, client=False, answer=b"HTTP/1.1 101 \r\n\r\n")
+        far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        far.close()
+        await trio.testing.wait_all_tasks_blocked()
+
+        assert websocket.bytes_out == 0

@@ -261,15 +261,9 @@ class WebServer:
     async def _converse(
         self, admission: Admission, handshake: Handshake, received: bytes, wire: Wire, address: str
     ) -> None:
-        if rest := wire.send_now(handshake.answer):
-            with self._room.wait(trio.current_time() + self._options.write_timeout) as scope:
-                await wire.send_all(rest)
-            if scope.cancelled_caught:
-                return
         websocket = self._service.network.websocket(
-            wire, Side.FRONT, client=False, limits=self._limits, received=received
+            wire, Side.FRONT, client=False, limits=self._limits, received=received, answer=handshake.answer
         )
-
         run = await self._service.hold(
             lambda _: nullcontext(websocket),
             front=NAME,

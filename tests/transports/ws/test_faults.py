@@ -255,18 +255,29 @@ async def test_whoever_comes_where_all_places_are_taken_costs_one_of_them_only(
 async def test_whoever_does_not_read_the_answer_to_his_handshake_gets_no_place_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    send_all = Wire.send_all
+    class Full:
+        """A socket in which there is no room for the answer: nothing of what was sent before has been read."""
 
-    async def block(self: Wire, data: bytes) -> None:
-        if b" 101 " in data:
-            await trio.sleep_forever()  # as where nothing of what was sent before has been read
-        await send_all(self, data)
+        def __init__(self, sock: socket.socket) -> None:
+            self._sock = sock
+
+        def send(self, data: bytes | memoryview) -> int:
+            if bytes(data).startswith(b"HTTP/1.1 101 "):
+                raise BlockingIOError
+            return self._sock.send(data)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._sock, name)
+
+    def wire(sock: socket.socket, *args: Any, **options: Any) -> Wire:
+        made = Wire(sock, *args, **options)
+        made.stream = Full(sock)  # type: ignore[assignment]  # it stands in for one
+        return made
 
     options = WsOptions(max_sessions=1, write_timeout=0.3)
     async with open_server(options, upstream=Scripted(answers)) as server, open_rude(server) as deaf:
         with monkeypatch.context() as blocked:
-            blocked.setattr(Wire, "send_now", lambda _, data: data)
-            blocked.setattr(Wire, "send_all", block)
+            blocked.setattr("transports.ws.server.Wire", wire)
             await deaf.send(handshake("/v1/realtime"))
             assert await deaf.read() is None
         async with open_client(f"{server.ws_url}/v1/realtime") as next_one:
