@@ -32,6 +32,11 @@ class Meter:
         idle = self._limits.idle
         return self._ends if idle is None else min(self._ends, self._last + idle)
 
+    @property
+    def counts_cost(self) -> bool:
+        """Whether it matters which models answer: their prices are known, or the cost is limited."""
+        return self._limits.prices is not None or self._limits.cost is not None
+
     def started(self, now: float) -> None:
         """The front is there."""
         self._last = now

@@ -16,17 +16,12 @@ from realtime_engine.outbox import Outbox, Upstream
 from realtime_engine.policy import Changed, Pass, is_plain_append, judge
 
 _READ: Final = frozenset(
-    ev.type_of(event)
-    for event in (
-        ev.ResponseCreated,
-        ev.ResponseDone,
-        ev.InputTranscriptionCompleted,
-        ev.SessionCreated,
-        ev.SessionUpdated,
-        ev.Error,
-    )
+    ev.type_of(event) for event in (ev.ResponseCreated, ev.ResponseDone, ev.InputTranscriptionCompleted, ev.Error)
 )
 """What a server says that matters here."""
+
+_READ_FOR_COST: Final = _READ | {ev.type_of(ev.SessionCreated), ev.type_of(ev.SessionUpdated)}
+"""The same where it matters which models answer."""
 
 _UNREAD: Final = (
     ev.ResponseOutputAudioDelta,
@@ -65,6 +60,7 @@ class Transparent:
         self._policy = options.policy
         self._out = out
         self._meter = meter
+        self._read = _READ_FOR_COST if meter.counts_cost else _READ
         self._running: dict[str, None] = {}  # responses, in the order of their beginnings
         self.complaint: tuple[float, ev.Error] | None = None
 
@@ -130,7 +126,7 @@ class Transparent:
         """A server's frame goes on as it came."""
         self._out.forward(message)
         self.complaint = None
-        if message.kind is Kind.BINARY or message.type not in _READ:
+        if message.kind is Kind.BINARY or message.type not in self._read:
             return
         event = message.event
         if isinstance(event, ev.UnknownEvent):

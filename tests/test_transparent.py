@@ -15,20 +15,22 @@ from realtime_engine.inputs import Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.limits import Meter
 from realtime_engine.options import Limits, Policy, SessionOptions
 from realtime_engine.outbox import Outbox, Upstream
+from realtime_engine.prices import Prices
 from realtime_engine.session import PASSED_ON, Session
-from realtime_engine.transparent import _READ, _UNREAD, Transparent
+from realtime_engine.transparent import _READ_FOR_COST, _UNREAD, Transparent
 from tests.script import created, done, speech
 from tests.sessions import Frame, frames
 
 RECORDED: Final = frames("openai", "azure", "xai")
 EVERYTHING: Final = Policy()
+NO_LIMITS: Final = Limits()
 
 
 class Watched:
     """A transparent session, and what it wants done."""
 
-    def __init__(self, policy: Policy = EVERYTHING, *, upstream_open: bool = True) -> None:
-        self.meter = Meter(Limits())
+    def __init__(self, policy: Policy = EVERYTHING, *, limits: Limits = NO_LIMITS, upstream_open: bool = True) -> None:
+        self.meter = Meter(limits)
         self.out = Outbox(Limits())
         self.out.upstream = Upstream.OPEN if upstream_open else Upstream.AWAITED
         self.session = Transparent(SessionOptions(mode="transparent", policy=policy), self.out, self.meter)
@@ -90,7 +92,7 @@ def test_what_nobody_here_reads_goes_on_whatever_it_is() -> None:
 def test_what_goes_on_unread_matters_neither_to_the_session_nor_to_a_watch() -> None:
     unread = {ev.type_of(event) for event in _UNREAD}
 
-    assert not unread & _READ
+    assert not unread & _READ_FOR_COST
     assert not unread & watch._UPSTREAM.keys()
 
 
@@ -148,6 +150,18 @@ def test_a_known_event_in_an_unknown_shape_passes_and_is_noted_once() -> None:
         Note("response.done in an unknown shape, passed on: Expected `object`, got `str` - at `$.response`"),
     ]
     assert watched.upstream(odd) == [FORWARD]
+
+
+@pytest.mark.parametrize("limits", [Limits(cost=1.0), Limits(prices=Prices(source="here", models={}))])
+@pytest.mark.parametrize("kind", ["session.created", "session.updated"])
+def test_which_model_answers_is_read_only_where_the_cost_is_counted(kind: str, limits: Limits) -> None:
+    odd = {"type": kind, "session": "mine"}
+
+    assert Watched().upstream(odd) == [FORWARD]
+    assert Watched(limits=limits).upstream(odd) == [
+        FORWARD,
+        Note(f"{kind} in an unknown shape, passed on: Expected `object`, got `str` - at `$.session`"),
+    ]
 
 
 def test_what_cannot_be_decoded_is_said_to_be_so() -> None:
