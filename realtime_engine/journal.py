@@ -5,7 +5,7 @@ addresses, and reasons. Of a fault its kind and its place are told, not its mess
 Where the lines go is for whoever sets structlog up (`cli.logs`).
 """
 
-from typing import Self
+from typing import Self, TypeAlias
 
 import structlog
 
@@ -13,31 +13,40 @@ from realtime_engine.driving import Run
 from realtime_engine.errors import first, place
 from realtime_engine.watch import FAILED, Watch
 
+Log: TypeAlias = structlog.typing.FilteringBoundLogger
 
-def log() -> structlog.typing.FilteringBoundLogger:
+
+def log() -> Log:
     """The log; what is bound in this context stands on every line."""
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger("engine")
+    logger: Log = structlog.get_logger("engine")
     return logger
+
+
+def made_log() -> Log:
+    """The same as structlog is set up now: what says much of the same keeps it, for to make it takes as long again."""
+    return log().bind()
 
 
 class Journal:
     """The log of one conversation, which is named on all lines of the block, and of what is started in it."""
 
-    def __init__(self, session: str, watch: Watch, **facts: str) -> None:
+    def __init__(self, log: Log, session: str, watch: Watch, **facts: str) -> None:
         """Begin it.
 
         Args:
+            log: Where it is said.
             session: The conversation's id, of the engine's own making.
             watch: What it has used is taken from here.
             facts: What its first line says: ``front``, ``mode``, ``upstream``, ``address``.
         """
+        self._log = log
         self._session = session
         self._watch = watch
         self._facts = facts
 
     def __enter__(self) -> Self:
         structlog.contextvars.bind_contextvars(session=self._session)
-        log().info("conversation began", **self._facts)
+        self._log.info("conversation began", **self._facts)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,11 +54,11 @@ class Journal:
 
     def note(self, text: str) -> None:
         """What the session notes."""
-        log().info(text)
+        self._log.info(text)
 
     def ended(self, run: Run) -> None:
         """The conversation is over."""
-        say = log().warning if run.code == FAILED else log().info
+        say = self._log.warning if run.code == FAILED else self._log.info
         say(
             "conversation ended",
             code=run.code,

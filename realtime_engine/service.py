@@ -63,6 +63,7 @@ class Service:
     reconnect: Reconnect | None = field(default_factory=Reconnect)
     recordings: Recordings | None = None
     metrics: Metrics = field(default_factory=Metrics)
+    _log: journal.Log = field(default_factory=journal.made_log, init=False, repr=False)
     _options: dict[tuple[Mode, bool, Dialect], SessionOptions] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -127,7 +128,7 @@ class Service:
         facts = {"front": front, "mode": mode, "upstream": self.upstream.name, "address": address}
         if dialect != "ga":
             facts["dialect"] = dialect
-        with Watch(self.metrics, mode) as watch, journal.Journal(new_id(), watch, **facts) as log:
+        with Watch(self.metrics, mode) as watch, journal.Journal(self._log, new_id(), watch, **facts) as log:
             try:
                 run = await self._hold(open_front, front, mode, dialect, wanted, stop, watch, log)
             except* Exception as errors:  # noqa: BLE001 - whatever it is, it is this conversation's
