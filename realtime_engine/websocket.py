@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Final, Protocol, TypeAlias
 
 import outcome
@@ -146,8 +147,8 @@ class WebSocket:
         self._close_sent = self._closing = False
         self._watched: int | None = None  # the bits
         self._news: trio.Event | None = None
-        self._heard = 0  # bytes that had come …
-        self._alive = trio.current_time()  # … by then
+        self._heard = -1  # bytes that had come; nobody has looked yet …
+        self._alive = -inf  # … by then
         self._asked = False  # whether it is still there
         self._stuck: tuple[float, int] | None = None  # since when nothing has left, and what had
         wire.closing = self._let_go
