@@ -97,6 +97,7 @@ class OpenAI:
     name: str = "openai"
 
     def __init__(self, options: OpenAIOptions) -> None:
+        from realtime_engine.upstreams.openai.connecting import Connector
         from realtime_engine.upstreams.openai.server import server_of
 
         for flag in ("connect_within", "greet_within", "upstream_ping"):
@@ -107,7 +108,8 @@ class OpenAI:
             raise UsageError(f"--max-message-upstream must be at least 1 byte, not {options.max_message_upstream}")
         self._options = options
         self._server = server_of(options, *_key(options, self.vendor), os.environ, self.vendor)
-        self._tls = _trust(options.upstream_ca) if options.url.startswith("wss:") else None
+        tls = _trust(options.upstream_ca) if options.url.startswith("wss:") else None
+        self._connector = Connector(self._server, options, tls)
 
     @property
     def dialect(self) -> "UpstreamDialect":
@@ -123,9 +125,7 @@ class OpenAI:
         self, clock: "Callable[[], float]", network: "Network", wanted: Wanted = ANYTHING
     ) -> "AbstractAsyncContextManager[Link]":
         """See `realtime_engine.plugins.LinkUpstream`."""
-        from realtime_engine.upstreams.openai.connecting import Connection
-
-        return Connection(self._server, self._options, network, self._tls, wanted)
+        return self._connector.connection(network, wanted)
 
 
 def common(options: ServerOptions) -> dict[str, Any]:

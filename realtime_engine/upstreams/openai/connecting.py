@@ -35,15 +35,11 @@ _BEGINNING: Final = 128  # bytes of an event in which its type stands, behind no
 class Connection(AbstractAsyncContextManager["Guarded"]):
     """A connection for as long as the block lasts."""
 
-    __slots__ = ("_link", "_network", "_options", "_server", "_tls", "_wanted")
+    __slots__ = ("_connector", "_link", "_network", "_wanted")
 
-    def __init__(
-        self, server: Server, options: OpenAIOptions, network: Network, tls: ssl.SSLContext | None, wanted: Wanted
-    ) -> None:
-        self._server = server
-        self._options = options
+    def __init__(self, connector: "Connector", network: Network, wanted: Wanted) -> None:
+        self._connector = connector
         self._network = network
-        self._tls = tls
         self._wanted = wanted
 
     async def __aenter__(self) -> "Guarded":
@@ -52,32 +48,51 @@ class Connection(AbstractAsyncContextManager["Guarded"]):
         Raises:
             UpstreamError: The server refused, or did not answer in time.
         """
-        ping = self._options.upstream_ping
-        limits = WireLimits(max_message=self._options.max_message_upstream, ping_every=ping, ping_wait=ping)
-        wire, received = await _reach(self._server, self._options, self._network, self._tls, self._wanted)
-        self._link = Guarded(wire, self._network, self._server, self._options.greet_within, limits, received)
+        self._link = await self._connector.connect(self._network, self._wanted)
         return self._link
 
     async def __aexit__(self, *_: object) -> None:
         self._link.wire.close()
 
 
-async def _reach(
-    server: Server, options: OpenAIOptions, network: Network, tls: ssl.SSLContext | None, wanted: Wanted
-) -> tuple[Wire, bytes]:
-    with trio.move_on_after(options.connect_within):
-        try:
-            return await dial(
-                server.address(wanted),
-                network.readiness,
-                network.tickets,
-                headers=server.headers,
-                subprotocols=(),
-                tls=tls,
-            )
-        except UpstreamError as error:
-            raise UpstreamError(server.explain(error), status=error.status) from None
-    raise UpstreamError(f"{server.host} was not reached within {options.connect_within:g} s: is it there?")
+class Connector:
+    """Connects to one server, for each conversation anew."""
+
+    def __init__(self, server: Server, options: OpenAIOptions, tls: ssl.SSLContext | None) -> None:
+        self._server = server
+        self._options = options
+        self._tls = tls
+        ping = options.upstream_ping
+        self._limits = WireLimits(max_message=options.max_message_upstream, ping_every=ping, ping_wait=ping)
+
+    def connection(self, network: Network, wanted: Wanted) -> Connection:
+        """One that lasts as long as its block."""
+        return Connection(self, network, wanted)
+
+    async def connect(self, network: Network, wanted: Wanted) -> "Guarded":
+        """Connect.
+
+        Raises:
+            UpstreamError: The server refused, or did not answer in time.
+        """
+        wire, received = await self._reach(network, wanted)
+        return Guarded(wire, network, self._server, self._options.greet_within, self._limits, received)
+
+    async def _reach(self, network: Network, wanted: Wanted) -> tuple[Wire, bytes]:
+        server, within = self._server, self._options.connect_within
+        with trio.move_on_after(within):
+            try:
+                return await dial(
+                    server.address(wanted),
+                    network.readiness,
+                    network.tickets,
+                    headers=server.headers,
+                    subprotocols=(),
+                    tls=self._tls,
+                )
+            except UpstreamError as error:
+                raise UpstreamError(server.explain(error), status=error.status) from None
+        raise UpstreamError(f"{server.host} was not reached within {within:g} s: is it there?")
 
 
 class Guarded(WebSocket):
