@@ -118,7 +118,8 @@ class Wire:
             await self.send_all(rest)
         if self.stream is self.sock:  # with TLS some of it may have come with the handshake
             await self._waiter.wait(READ)
-        return await self.receive()
+        come = self.receive_now()
+        return come if come is not None else await self.receive()
 
     def close(self) -> None:
         """End the connection at once."""
