@@ -3,7 +3,6 @@
 import socket
 import time
 from contextlib import suppress
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -140,7 +139,7 @@ class HttpConnection:
             body += event.data
             if request.method != "POST" or len(body) > MOST_BODY:
                 raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "No such body is expected.")
-        return request if not body else replace(request, body=body)
+        return request if not body else request._replace(body=body)
 
     async def _next(self) -> object:
         while True:

@@ -4,9 +4,8 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from realtime_engine.dialect import Dialect
 from realtime_engine.websocket import accept_value
@@ -27,8 +26,7 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UPGRADE: Final = ("upgrade", "websocket")
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(NamedTuple):
     """A handshake that may be answered.
 
     Attributes:

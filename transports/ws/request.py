@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import h11
@@ -36,8 +35,7 @@ _ONCE: Final = frozenset(
 """What stands twice is read differently by different readers; one of them may be a proxy that was to check it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a client asks for.
 
     Attributes:
