@@ -22,7 +22,7 @@ def log() -> Log:
     return logger
 
 
-def made_log() -> Log:
+def bound_log() -> Log:
     """The same as structlog is set up now: what says much of the same keeps it, for to make it takes as long again."""
     return log().bind()
 

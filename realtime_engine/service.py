@@ -63,7 +63,7 @@ class Service:
     reconnect: Reconnect | None = field(default_factory=Reconnect)
     recordings: Recordings | None = None
     metrics: Metrics = field(default_factory=Metrics)
-    _log: journal.Log = field(default_factory=journal.made_log, init=False, repr=False)
+    _log: journal.Log = field(default_factory=journal.bound_log, init=False, repr=False)
     _options: dict[tuple[Mode, bool, Dialect], SessionOptions] = field(default_factory=dict, init=False, repr=False)
 
     @property

@@ -9,7 +9,7 @@ import trio.testing
 from structlog.testing import LogCapture
 
 from realtime_engine.driving import Run
-from realtime_engine.journal import Journal, log, made_log
+from realtime_engine.journal import Journal, bound_log, log
 from realtime_engine.metrics import Metrics
 from realtime_engine.watch import Watch
 
@@ -30,7 +30,7 @@ def watch() -> Watch:
 
 def test_a_conversation_has_a_first_and_a_last_line(lines: list[structlog.typing.EventDict]) -> None:
     with Journal(
-        made_log(), "a1b2c3", watch(), front="ws", mode="managed", upstream="local", address="127.0.0.1"
+        bound_log(), "a1b2c3", watch(), front="ws", mode="managed", upstream="local", address="127.0.0.1"
     ) as journal:
         journal.note("something odd, carried on")
         journal.ended(Run(12.3456, 1000, "the front has left"))
@@ -51,14 +51,14 @@ def test_a_conversation_has_a_first_and_a_last_line(lines: list[structlog.typing
 
 
 def test_an_end_by_a_failure_is_a_warning(lines: list[structlog.typing.EventDict]) -> None:
-    Journal(made_log(), "a1b2c3", watch()).ended(Run(1.0, 1011, "the upstream has failed"))
+    Journal(bound_log(), "a1b2c3", watch()).ended(Run(1.0, 1011, "the upstream has failed"))
 
     assert [line["log_level"] for line in lines] == ["warning"]
 
 
 async def test_the_lines_of_two_conversations_at_a_time_name_their_own(lines: list[structlog.typing.EventDict]) -> None:
     async def talk(session: str) -> None:
-        with Journal(made_log(), session, watch()):
+        with Journal(bound_log(), session, watch()):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(speak, session)
             await trio.to_thread.run_sync(log().info, f"{session} in a thread")
@@ -88,7 +88,7 @@ def test_of_a_fault_its_kind_and_place_are_told_and_not_its_message(lines: list[
     try:
         fail()
     except KeyError as error:
-        Journal(made_log(), "a1b2c3", watch()).failed(ExceptionGroup("faults", [ExceptionGroup("more", [error])]))
+        Journal(bound_log(), "a1b2c3", watch()).failed(ExceptionGroup("faults", [ExceptionGroup("more", [error])]))
 
     (line,) = lines
     assert (line["event"], line["log_level"], line["error"]) == ("conversation failed", "error", "KeyError")
