@@ -242,8 +242,7 @@ class _Conversation:
 
     async def _watch_the_clock(self) -> None:
         while True:
-            with trio.CancelScope() as self._alarm:
-                self._set_alarm()
+            with trio.CancelScope(deadline=self._next_alarm()) as self._alarm:
                 await trio.sleep_forever()
             self._wake()
 
@@ -313,7 +312,7 @@ class _Conversation:
             elif side not in self._behind:
                 self._behind[side] = (self.now() + PROGRESS, link.sent)
         if self._alarm is not None:
-            self._set_alarm()
+            self._set_alarm(self._alarm)
 
     def _most_queued(self, source: Side) -> int:
         """Bytes that may wait: of what this side says, nothing more is read meanwhile."""
@@ -333,11 +332,20 @@ class _Conversation:
                 self._give_up(side, f"too slow: nothing was read for {PROGRESS:g} s")
         self._flush()
 
-    def _set_alarm(self) -> None:
+    def _next_alarm(self) -> float:
         behind = min((deadline for deadline, _ in self._behind.values()), default=inf)
-        deadline = self._start + whole_microseconds_after(min(self._session.deadline, behind))
-        if self._alarm is not None and self._alarm.deadline != deadline:
-            self._alarm.deadline = deadline
+        return self._start + whole_microseconds_after(min(self._session.deadline, behind))
+
+    def _set_alarm(self, alarm: trio.CancelScope) -> None:
+        """An alarm that comes sooner is set by the task that waits for it, for whoever waits for sockets sees it wake.
+
+        He would see no deadline that is set meanwhile (`realtime_engine.readiness.LINGER`).
+        """
+        deadline = self._next_alarm()
+        if deadline < alarm.deadline:
+            alarm.cancel()
+        elif deadline > alarm.deadline:
+            alarm.deadline = deadline
 
     def _give_up(self, side: Side, reason: str) -> None:
         connection, listening = self._connection, self._upstream

@@ -82,6 +82,30 @@ async def test_timers_fire_at_their_own_times(autojump_clock: trio.testing.MockC
     assert heard == [1.0, 1.8, 2.8]
 
 
+class Woken(trio.abc.Instrument):
+    """Notes when a task has something to do."""
+
+    def __init__(self, name: str) -> None:
+        self.at: list[float] = []
+        self._name = name
+        self._start = trio.current_time()
+
+    def task_scheduled(self, task: trio.lowlevel.Task) -> None:
+        if task.name.endswith(self._name):
+            self.at.append(trio.current_time() - self._start)
+
+
+async def test_a_timer_that_is_due_sooner_wakes_who_waits_for_it(autojump_clock: trio.testing.MockClock) -> None:
+    """Whoever looks at sockets all the time must see that somebody else has something to do."""
+    woken = Woken("_watch_the_clock")
+    trio.lowlevel.add_instrument(woken)
+
+    await talk(Script().at(1, bytes(100)).at(1.5, bytes(100)).at(4, Close()), Script())
+
+    trio.lowlevel.remove_instrument(woken)
+    assert [at for at in woken.at if 0 < at < 4] == pytest.approx([1.0, 2.0])  # audio waits for a second at most
+
+
 async def test_tools_run_beside_the_conversation_and_are_cancelled_with_it(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
