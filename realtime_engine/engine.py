@@ -337,9 +337,10 @@ class _Conversation:
         return self._start + whole_microseconds_after(min(self._session.deadline, behind))
 
     def _set_alarm(self, alarm: trio.CancelScope) -> None:
-        """An alarm that comes sooner is set by the task that waits for it, for whoever waits for sockets sees it wake.
+        """One that comes sooner is set by the task that waits for it, which wakes for that.
 
-        He would see no deadline that is set meanwhile (`realtime_engine.readiness.LINGER`).
+        A server's network task sees others wake while it lingers at the sockets, but not that a deadline was set
+        (`realtime_engine.readiness.LINGER`).
         """
         deadline = self._next_alarm()
         if deadline < alarm.deadline:

@@ -137,8 +137,8 @@ class Epoll:
                     self.later = self._afterwards.add
         finally:
             remove_instrument(self._others)
-            self.later = None  # whoever has a last word says it at once …
-            self._afterwards.call_all()  # … or has said it already
+            self.later = None  # nobody calls any more: last words are said at once, and now those that wait
+            self._afterwards.call_all()
 
     def close(self) -> None:
         """Watch nothing any more: sockets may be closed later."""

@@ -100,7 +100,7 @@ class WebSocket:
     Attributes:
         wire: The connection; to close it ends everything at once.
         queued: Bytes that are written and not yet sent, but for those that leave when all others have had their turn.
-        sent: Bytes that have left.
+        sent: Bytes that have left; below 0 until a server's answer to the handshake has.
         bytes_in, messages_in, messages_out: What has passed.
     """
 
