@@ -8,6 +8,7 @@ from pipecat.adapters.llm.schemas.tools_schema import ToolsSchema
 from pipecat.frames.frames import (
     ErrorFrame,
     InputAudioRawFrame,
+    InterruptionFrame,
     LLMFullResponseEndFrame,
     LLMRunFrame,
     TTSAudioRawFrame,
@@ -30,6 +31,7 @@ class Ear(FrameProcessor):
         super().__init__()
         self.words, self.sound, self.errors = "", [], []
         self.answers = asyncio.Queue()
+        self.interrupted = asyncio.Event()
 
     async def process_frame(self, frame, direction):
         await super().process_frame(frame, direction)
@@ -40,6 +42,8 @@ class Ear(FrameProcessor):
                 self.sound.append(frame.audio)
             case ErrorFrame():
                 self.errors.append(frame.error)
+            case InterruptionFrame():
+                self.interrupted.set()
             case LLMFullResponseEndFrame():
                 self.answers.put_nowait((self.words, self.sound))
                 self.words, self.sound = "", []
@@ -71,11 +75,18 @@ async def conversation(address, token, text, called):
     await running
 
 
+async def speak(task, speech):
+    for piece in speech:
+        await task.queue_frame(InputAudioRawFrame(piece, 24_000, 1))
+
+
 async def converse(address, token, speech, heard):
     async with conversation(address, token, HELLO, []) as (task, ear):
         heard["typed"], heard["voiced"] = await ear.answers.get()
-        for piece in speech:
-            await task.queue_frame(InputAudioRawFrame(piece, 24_000, 1))
+        # Whoever begins to speak interrupts: the pipeline drops what it holds, were it the answer to what was said.
+        await speak(task, speech[: len(speech) // 2])
+        await ear.interrupted.wait()
+        await speak(task, speech[len(speech) // 2 :])
         _, heard["spoken"] = await ear.answers.get()
         heard["errors"] += ear.errors
 
