@@ -23,8 +23,9 @@ from tests.servers import PATIENCE, Client, Scripted, Served, eventually, model,
 from transports.ws import WsOptions
 from transports.ws.site import Site
 
-SHORT: Final = WsOptions(handshake_timeout=2.0, write_timeout=0.5)
-PINGING: Final = WsOptions(ping_every=0.3, ping_timeout=2.0)
+SHORT: Final = WsOptions(write_timeout=0.5)
+HASTY: Final = replace(SHORT, handshake_timeout=2.0)
+PINGING: Final = WsOptions(ping_every=0.3, ping_timeout=PATIENCE)
 PATHS: Final = ("/ws", "/v1/realtime")
 SOON: Final = 5.0
 """Seconds in which a bystander's question is answered, whatever others do on a busy computer."""
@@ -97,7 +98,7 @@ async def test_a_browser_that_reads_two_kilobytes_a_second_holds_up_nobody() -> 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_browser_that_vanishes_without_a_word_is_noticed_by_its_silence(path: str) -> None:
-    async with beside(PINGING) as (server, _), open_rude(server, path) as vanished:
+    async with beside(replace(PINGING, ping_timeout=SOON)) as (server, _), open_rude(server, path) as vanished:
         asked = await vanished.read()
         while asked is not None and asked.opcode != PING:
             asked = await vanished.read()
@@ -154,7 +155,7 @@ async def test_a_fault_in_the_answer_to_one_ends_that_connection_and_is_logged(m
 
 async def test_half_a_handshake_costs_nobody_anything_whether_its_client_stays_or_goes() -> None:
     half = handshake("/v1/realtime")[:60]
-    async with beside() as (server, bystander):
+    async with beside(HASTY) as (server, bystander):
         async with open_rude(server) as gone:
             await gone.send(half)
         async with open_rude(server) as stays:
@@ -182,7 +183,7 @@ async def test_three_hundred_slow_handshakes_hold_up_nobody(monkeypatch: pytest.
                     return
                 await slow.send(bytes([byte]))
 
-    async with beside() as (server, bystander), trio.open_nursery() as nursery:
+    async with beside(HASTY) as (server, bystander), trio.open_nursery() as nursery:
         for _ in range(300):
             opened = trio.Event()
             nursery.start_soon(be_slow, server, opened)

@@ -1,6 +1,7 @@
 """HTTP, as browsers speak it, and as nobody should."""
 
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,11 +34,16 @@ def token(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 async def say(server: Served, said: bytes) -> bytes:
-    """Say this over a new connection; all that is answered until the server ends it."""
+    """Say this over a new connection; all that is answered until the server ends it.
+
+    It is said before the server has its turn, which so finds it there, however long the computer keeps it waiting.
+    """
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+    client.sendall(said)
+    client.setblocking(False)
     answer = b""
     with trio.fail_after(PATIENCE):
-        async with await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
-            await stream.send_all(said)
+        async with trio.SocketStream(trio.socket.from_stdlib_socket(client)) as stream:
             async for data in stream:
                 answer += data
     return answer
@@ -328,7 +334,7 @@ async def test_what_is_malformed_gets_a_4xx_and_others_never_notice(said: str) -
 @pytest.mark.parametrize("behind", ["", "GET /about HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 async def test_whoever_asks_for_a_page_and_would_open_a_websocket_too_gets_the_page_and_may_ask_on(behind: str) -> None:
     wish = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    async with open_server(SHORT) as server:
+    async with open_server(WsOptions(keep_alive=0.3)) as server:
         answer = await say(server, f"{wish}{behind}".encode())
 
     assert status(answer) == 200
@@ -337,7 +343,7 @@ async def test_whoever_asks_for_a_page_and_would_open_a_websocket_too_gets_the_p
 
 async def test_an_opening_that_comes_in_pieces_is_as_good_as_any_other() -> None:
     opening = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    async with open_server(SHORT) as server, await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
+    async with open_server() as server, await trio.open_tcp_stream("127.0.0.1", server.port) as stream:
         answer = b""
         with trio.fail_after(PATIENCE):
             for piece in (opening[:20], opening[20:]):

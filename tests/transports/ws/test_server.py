@@ -475,7 +475,7 @@ async def test_the_page_and_websockets_are_served_over_tls(tmp_path: Path) -> No
 async def test_whoever_begins_tls_and_does_not_go_on_is_given_up(said: bytes, tmp_path: Path) -> None:
     made = make_certificate(tmp_path)
     trusting = ssl.create_default_context(cafile=str(made.chain))
-    options = WsOptions(tls_cert=made.chain, tls_key=made.key, handshake_timeout=2.0)
+    options = WsOptions(tls_cert=made.chain, tls_key=made.key, handshake_timeout=5.0)
 
     with capture_logs() as logs:
         async with open_server(options) as server, await trio.open_tcp_stream("127.0.0.1", server.port) as half:
