@@ -1,6 +1,7 @@
 """A server for tests: real sockets on a free port of this computer, and the embedded model behind it."""
 
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -101,6 +102,26 @@ async def eventually(true: Callable[[], bool] | Callable[[], Awaitable[bool]]) -
             if found if isinstance(found, bool) else await found:
                 return
             await trio.sleep(0.01)
+
+
+async def say(server: Served, said: bytes) -> bytes:
+    """Say this over a new connection; all that is answered until the server ends it.
+
+    It is said before the server has its turn, which so finds it there, however long the computer keeps it waiting.
+    """
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
+    client.sendall(said)
+    client.setblocking(False)
+    answer = b""
+    with trio.fail_after(PATIENCE):
+        async with trio.SocketStream(trio.socket.from_stdlib_socket(client)) as stream:
+            async for data in stream:
+                answer += data
+    return answer
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
 
 
 # --- clients --------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ def read_handshake(request: Request) -> Handshake | None:
     if connection not in map(str.lower, request.listed("connection")):
         raise bad_request("The header Connection does not say Upgrade.")
     if request.headers.get("sec-websocket-version") != VERSION:
-        raise upgrade_required()
+        raise _upgrade("unsupported_version")
     key = request.headers.get("sec-websocket-key", "")
     if not _is_key(key):
         raise bad_request("The header Sec-WebSocket-Key is not 16 bytes in base64.")
@@ -102,9 +102,13 @@ def dialect(request: Request) -> Dialect:
 
 def upgrade_required() -> HttpError:
     """What a plain request is told, that could have opened a WebSocket."""
+    return _upgrade("upgrade_required")
+
+
+def _upgrade(code: str) -> HttpError:
     return HttpError(
         HTTPStatus.UPGRADE_REQUIRED,
-        "upgrade_required",
+        code,
         "This is a WebSocket: open it as one, version 13.",
         headers=(("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", VERSION)),
     )

@@ -18,7 +18,8 @@ COUNTED: Final[Mapping[str, Refusal]] = {
     "too_many_attempts": "token",
     "origin_not_allowed": "origin",
     "host_not_allowed": "host",
-    "bad_request": "handshake",
+    **dict.fromkeys(("bad_request", "head_too_large", "body_too_large", "too_slow", "no_room"), "handshake"),
+    **dict.fromkeys(("unsupported_version", "invalid_model", "invalid_dialect"), "handshake"),
 }
 """Refusals, and what they are counted as."""
 

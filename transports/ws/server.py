@@ -165,9 +165,9 @@ class WebServer:
                 going_on = True
         while going_on:
             try:
-                request = await self._await_request(http, begun_by, whole_by)
+                request = await self._await_request(http, begun_by, whole_by, peer)
             except HttpError as error:
-                self._service.metrics.refused("handshake")
+                self._refusals.note(error.code, peer)
                 await self._send(http, error.answer, last=True)
                 with self._room.wait(trio.current_time() + LINGER):
                     await http.linger()
@@ -189,7 +189,7 @@ class WebServer:
             await trio.lowlevel.checkpoint()  # others have their turn, also when the next request is there already
             begun_by, whole_by = trio.current_time() + self._options.keep_alive, inf
 
-    async def _await_request(self, http: HttpConnection, begun_by: float, whole_by: float) -> Request | None:
+    async def _await_request(self, http: HttpConnection, begun_by: float, whole_by: float, peer: str) -> Request | None:
         """The next request; None: there is none, or the place is needed: to say so would take one from somebody else.
 
         Raises:
@@ -205,7 +205,7 @@ class WebServer:
         if http.begun and trio.current_time() >= scope.deadline:
             raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "too_slow", "The request has taken too long.")
         if http.begun:
-            self._service.metrics.refused("handshake")
+            self._refusals.note("no_room", peer)
         return None
 
     async def _send(self, http: HttpConnection, answer: Answer, *, last: bool = False) -> bool:

@@ -238,19 +238,22 @@ async def test_whoever_comes_where_all_places_are_taken_costs_one_of_them_only(
     def whole(client: Rude) -> trio.abc.Stream:
         return trio.SSLStream(client.stream, trusting, server_hostname="localhost") if tls else client.stream
 
-    async with open_server(options, upstream=Scripted()) as server, AsyncExitStack() as stack:
-        waiting = []
-        for _ in range(5):
-            waiting.append(await stack.enter_async_context(open_rude(server)))
-            await waiting[-1].send(begun)
-        await eventually(lambda: server.ws._server is not None and server.ws._server._room.full)
-        for _ in range(3):
-            newcomer = await stack.enter_async_context(open_rude(server))
-            assert await is_answered(whole(newcomer), asking)
-        heard = [await is_answered(whole(each), rest) for each in waiting]
+    served = open_server(options, upstream=Scripted())
+    with capture_logs() as logs:
+        async with served as server, AsyncExitStack() as stack:
+            waiting = []
+            for _ in range(5):
+                waiting.append(await stack.enter_async_context(open_rude(server)))
+                await waiting[-1].send(begun)
+            await eventually(lambda: server.ws._server is not None and server.ws._server._room.full)
+            for _ in range(3):
+                newcomer = await stack.enter_async_context(open_rude(server))
+                assert await is_answered(whole(newcomer), asking)
+            heard = [await is_answered(whole(each), rest) for each in waiting]
 
     assert heard.count(True) == 2
     assert server.service.metrics.totals().refused == ({} if tls else {"handshake": 3})
+    assert {line["why"] for line in logs} == (set() if tls else {"no_room"})
 
 
 async def test_whoever_does_not_read_the_answer_to_his_handshake_gets_no_place_for_long(

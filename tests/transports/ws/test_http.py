@@ -1,7 +1,6 @@
 """HTTP, as browsers speak it, and as nobody should."""
 
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import trio
 import trio.testing
 
 from realtime_engine.options import Policy
-from tests.servers import PATIENCE, Served, open_server
+from tests.servers import PATIENCE, Served, open_server, say, status
 from transports.ws import WsOptions
 from transports.ws.tokens import COOKIE
 
@@ -31,26 +30,6 @@ async def open_browser(server: Served, **more: Any) -> AsyncIterator[httpx.Async
 def token(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("ENGINE_TOKEN", TOKEN)
     return TOKEN
-
-
-async def say(server: Served, said: bytes) -> bytes:
-    """Say this over a new connection; all that is answered until the server ends it.
-
-    It is said before the server has its turn, which so finds it there, however long the computer keeps it waiting.
-    """
-    client = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
-    client.sendall(said)
-    client.setblocking(False)
-    answer = b""
-    with trio.fail_after(PATIENCE):
-        async with trio.SocketStream(trio.socket.from_stdlib_socket(client)) as stream:
-            async for data in stream:
-                answer += data
-    return answer
-
-
-def status(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1])
 
 
 def code(response: httpx.Response) -> str:
