@@ -145,6 +145,15 @@ def test_a_wrong_token_is_a_clear_error(server: Served) -> None:
     assert (error["code"], TOKEN in str(error)) == ("token_required", False)
 
 
+def test_a_call_to_listen_in_on_is_a_clear_error(server: Served) -> None:
+    client = OpenAI(api_key=TOKEN, base_url=f"{server.http}/v1")
+    with client, pytest.raises(websockets.InvalidStatus, match="HTTP 404") as refused:
+        client.realtime.connect(call_id="rtc_1").enter()
+
+    error = json.loads(bytes(refused.value.response.body or b""))["error"]
+    assert (error["code"], error["message"]) == ("call_id_not_found", "No session found for the provided call_id")
+
+
 def test_the_token_may_come_as_a_browser_sends_it(server: Served) -> None:
     offered = [websockets.Subprotocol("realtime"), websockets.Subprotocol(f"openai-insecure-api-key.{TOKEN}")]
 

@@ -40,20 +40,24 @@ class HttpError(Exception):
         code: What programs read.
         message: What people read.
         headers: What the answer carries besides.
+        param: Which parameter is wrong, as the protocol names it; None: none in particular.
     """
 
-    def __init__(self, status: HTTPStatus, code: str, message: str, *, headers: Headers = ()) -> None:
+    def __init__(
+        self, status: HTTPStatus, code: str, message: str, *, headers: Headers = (), param: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers
+        self.param = param
 
     @property
     def answer(self) -> Answer:
         """The answer that says so."""
         kind = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
-        error = {"message": self.message, "type": kind, "code": self.code, "param": None}
+        error = {"message": self.message, "type": kind, "code": self.code, "param": self.param}
         return json_answer({"error": error}, self.status, headers=self.headers)
 
 

@@ -19,7 +19,7 @@ COUNTED: Final[Mapping[str, Refusal]] = {
     "origin_not_allowed": "origin",
     "host_not_allowed": "host",
     **dict.fromkeys(("bad_request", "head_too_large", "body_too_large", "too_slow", "no_room"), "handshake"),
-    **dict.fromkeys(("unsupported_version", "invalid_model", "invalid_dialect"), "handshake"),
+    **dict.fromkeys(("unsupported_version", "invalid_model", "invalid_dialect", "call_id_not_found"), "handshake"),
 }
 """Refusals, and what they are counted as."""
 

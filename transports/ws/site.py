@@ -119,7 +119,10 @@ class Site:
         model = query.get("model") or None
         if model is not None and (len(model) > LONGEST_MODEL or not model.isprintable()):
             raise HttpError(HTTPStatus.BAD_REQUEST, "invalid_model", "This is no name of a model.")
-        return self._admit(visit, "transparent", Wanted(model, query.get("intent") == "transcription"))
+        admission = self._admit(visit, "transparent", Wanted(model, query.get("intent") == "transcription"))
+        if query.get("call_id"):
+            raise _no_call()
+        return admission
 
     def _admit(self, visit: Visit, mode: Mode, wanted: Wanted) -> Admission:
         self._access.check_token(visit, time.time())
@@ -140,6 +143,12 @@ _ROUTES: Final[Mapping[str, _Route]] = {
     "/metrics": ("GET", True, Site._metrics),
 }
 """The method, whether HEAD is answered too, and what answers."""
+
+
+def _no_call() -> HttpError:
+    """What is told to whoever would join a call by WebRTC or SIP: there are none here (protocol.md, section 10)."""
+    message = "No session found for the provided call_id"
+    return HttpError(HTTPStatus.NOT_FOUND, "call_id_not_found", message, param="")
 
 
 def _with_cookie(value: str, life: int, visit: Visit) -> Answer:

@@ -47,6 +47,7 @@ REFUSED = {
     "no key": (OPENING.replace(b"Sec-WebSocket-Key", b"X"), 400, "bad_request"),
     "a model that is none": (handshake("/v1/realtime?model=%00"), 400, "invalid_model"),
     "a dialect that is none": (handshake("/v1/realtime?dialect=alpha"), 400, "invalid_dialect"),
+    "a call": (handshake("/v1/realtime?call_id=rtc_1"), 404, "call_id_not_found"),
     "an old version": (OPENING.replace(b"Version: 13", b"Version: 8"), 426, "unsupported_version"),
     "a large head": (OPENING.replace(b"Host", b"X: " + b"a" * 17_000 + b"\r\nHost"), 431, "head_too_large"),
     "a large body": (LARGE, 413, "body_too_large"),

@@ -130,12 +130,37 @@ async def test_what_comes_with_the_handshake_is_heard() -> None:
 async def test_a_client_s_url_says_what_it_wants_and_what_nobody_knows_is_ignored() -> None:
     upstream = Scripted()
     async with open_server(upstream=upstream) as server:
-        for query in ("model=gpt-x&unheard=of", "intent=transcription", "model=", "intent=other&call_id=rtc_1"):
+        for query in ("model=gpt-x&unheard=of", "intent=transcription", "model=", "intent=other&call_id="):
             async with open_client(f"{server.ws_url}/v1/realtime?{query}"):
                 pass
         await eventually(lambda: len(upstream.wanted) == 4)
 
     assert upstream.wanted == [Wanted("gpt-x"), Wanted(transcription=True), ANYTHING, ANYTHING]
+
+
+@pytest.mark.parametrize("path", ["/v1/realtime?call_id=rtc_1", "/v1/realtime?model=any&dialect=beta&call_id=rtc_1"])
+async def test_a_call_that_a_client_would_listen_in_on_is_not_here(path: str) -> None:
+    upstream = Scripted()
+    async with open_server(upstream=upstream) as server:
+        status, _, error = await turned_away(f"{server.ws_url}{path}")
+        plain = await get(f"{server.url}{path}")
+
+    assert (status, plain.status_code) == (404, 404)
+    assert error == {
+        "message": "No session found for the provided call_id",
+        "type": "invalid_request_error",
+        "code": "call_id_not_found",
+        "param": "",
+    }
+    assert upstream.wanted == []
+
+
+async def test_whether_a_call_is_here_is_told_to_those_who_may_come_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINE_TOKEN", TOKEN)
+    async with open_server() as server:
+        status, _, error = await turned_away(f"{server.ws_url}/v1/realtime?call_id=rtc_1")
+
+    assert (status, error["code"]) == (401, "token_required")
 
 
 async def test_a_client_s_model_does_not_count_where_the_operator_chooses_it() -> None:
