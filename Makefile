@@ -92,7 +92,7 @@ pytest: setup system autobahn $(NODE)/.ready  ## only the tests and the golden r
 
 soak: setup test-clients system autobahn  ## what takes long: fuzzed events, kills, a long hang, all of Autobahn, 1050 clients, the page, the sound card; MINUTES=1 shortens it
 	ENGINE_FUZZED_EVENTS=100000 $(BIN)/pytest -n 0 tests/transports/ws/test_faults.py -k fuzzed
-	ENGINE_KILLS=500 ENGINE_WORKER_KILLS=20 $(BIN)/pytest -n 0 tests/system/test_kill.py tests/system/test_workers.py -k kill
+	ENGINE_KILLS=500 ENGINE_WORKER_KILLS=20 $(BIN)/pytest -n 0 -o faulthandler_timeout=1800 tests/system/test_kill.py tests/system/test_workers.py -k kill
 	ENGINE_HANG_SECONDS=30 $(BIN)/pytest -n 0 tests/upstreams/openai/test_lost.py -k hangs
 	$(BIN)/pytest -n 0 --hypothesis-profile=search tests/test_frames.py
 	$(BIN)/python -m tests.autobahn.conformance
