@@ -72,7 +72,8 @@ def _libraries() -> Iterator[Finding]:
         except (ImportError, OSError, PackageNotFoundError) as error:
             broken.append(f"{name} ({error})")
     if broken:
-        yield Finding("libraries", f"missing or broken: {', '.join(broken)}", f"pip install {_PACKAGE}", needed=True)
+        mend = "from the checkout, pip install ."
+        yield Finding("libraries", f"missing or broken: {', '.join(broken)}", mend, needed=True)
     else:
         yield Finding("libraries", f"all {len(names)} are there")
 
@@ -89,7 +90,7 @@ def _speech() -> Iterator[Finding]:
     try:
         importlib.import_module("espeakng_loader")
     except ImportError:
-        mend = f"pip install '{_PACKAGE}[speech]'"
+        mend = "from the checkout, pip install '.[speech]'"
         yield Finding("extra speech", "missing: the embedded model answers in tones", mend)
     else:
         yield Finding("extra speech", "the embedded model can speak")
@@ -101,7 +102,7 @@ def _echo() -> Iterator[Finding]:
     if is_installed():
         yield Finding("extra echo", "the model can be kept from hearing itself")
     else:
-        mend = f"wear a headset, or pip install '{_PACKAGE}[echo]'"
+        mend = "wear a headset, or, from the checkout, pip install '.[echo]'"
         yield Finding("extra echo", "missing: without a headset the model hears itself", mend)
 
 

@@ -67,7 +67,7 @@ def test_an_extra_that_is_missing_is_installed(
     lines = told(capsys)
 
     at = lines.index("--  extra speech: missing: the embedded model answers in tones")
-    assert lines[at + 1] == "      mend: pip install 'realtime-engine[speech]'"
+    assert lines[at + 1] == "      mend: from the checkout, pip install '.[speech]'"
 
 
 def test_without_a_canceller_a_headset_is_the_mend(
@@ -78,7 +78,7 @@ def test_without_a_canceller_a_headset_is_the_mend(
     lines = told(capsys)
 
     at = lines.index("--  extra echo: missing: without a headset the model hears itself")
-    assert lines[at + 1] == "      mend: wear a headset, or pip install 'realtime-engine[echo]'"
+    assert lines[at + 1] == "      mend: wear a headset, or, from the checkout, pip install '.[echo]'"
 
 
 def test_a_library_that_is_missing_is_status_2(
@@ -89,7 +89,7 @@ def test_a_library_that_is_missing_is_status_2(
     lines = told(capsys, status=2)
 
     assert lines[0] == "--  libraries: missing or broken: soxr (No module named 'soxr')"
-    assert lines[1] == "      mend: pip install realtime-engine"
+    assert lines[1] == "      mend: from the checkout, pip install ."
 
 
 def test_portaudio_that_is_missing_is_installed(

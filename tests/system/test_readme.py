@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,16 @@ def serve(command: str, folder: Path) -> list[str]:
 def test_the_quick_start_is_short_and_begins_with_the_two_commands_that_count() -> None:
     assert len(QUICK_START) <= 8
     assert [command.partition("#")[0].strip() for command in QUICK_START[:2]] == ["make run", "make test"]
+
+
+def test_nobody_is_told_to_install_what_no_index_has_or_an_extra_that_is_none() -> None:
+    files = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md")]
+    files += [file for package in ("cli", "realtime_engine", "transports") for file in ROOT.glob(f"{package}/**/*.py")]
+    told = "".join(file.read_text("utf-8") for file in files)
+    extras = {extra for each in re.findall(r"pip install '\.\[([\w,]+)\]'", told) for extra in each.split(",")}
+
+    assert re.findall(r"pip install '?realtime.engine", told) == []
+    assert extras == set(metadata("realtime-engine").get_all("Provides-Extra") or ())
 
 
 def test_make_run_serves_a_page_with_the_embedded_model_behind_it(folder: Path) -> None:

@@ -34,7 +34,8 @@ TRY_EVERY: Final = 0.5
 """Seconds between two looks for another card."""
 
 _HEADSET: Final = (
-    "wear a headset, or the model hears itself: pip install 'realtime-engine[echo]' helps without one, or --echo mute"
+    "wear a headset, or the model hears itself: the extra echo helps without one "
+    "(from the checkout, pip install '.[echo]'), or --echo mute"
 )
 
 

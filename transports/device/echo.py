@@ -139,7 +139,9 @@ def check_echo(mode: EchoMode) -> None:
     """
     there = mode in ("auto", "cancel") and is_installed()
     if mode == "cancel" and not there:
-        raise UsageError("--echo cancel needs the extra echo: pip install 'realtime-engine[echo]'; or take --echo mute")
+        raise UsageError(
+            "--echo cancel needs the extra echo: from the checkout, pip install '.[echo]'; or take --echo mute"
+        )
 
 
 def make_echo(mode: EchoMode, rate: int, latency: float) -> Echo | None:

@@ -61,7 +61,7 @@ def load() -> ModuleType:
     try:
         import sounddevice
     except ModuleNotFoundError as error:
-        raise UsageError("the sound card needs the extra device: pip install 'realtime-engine[device]'") from error
+        raise UsageError("the sound card needs the extra device: from the checkout, pip install '.[device]'") from error
     except OSError as error:
         raise UsageError(
             "the sound card needs PortAudio: sudo apt-get install libportaudio2 (Debian, Ubuntu), "

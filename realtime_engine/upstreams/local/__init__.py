@@ -55,7 +55,7 @@ class Local:
         from realtime_engine.upstreams.local import voice
 
         if options.speech == "espeak" and not voice.can_speak():
-            raise UsageError("--speech espeak needs the extra 'speech': pip install realtime-engine[speech]")
+            raise UsageError("--speech espeak needs the extra speech: from the checkout, pip install '.[speech]'")
         self._options = options
         speaks = options.speech != "tones" and voice.can_speak()
         self._voice = voice.espeak if speaks else voice.tones

@@ -81,7 +81,7 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path, card: V
 
     told = engine("devices", env={**card.env, "PYTHONPATH": str(tmp_path)})
 
-    mend = "pip install 'realtime-engine[device]'"
+    mend = "from the checkout, pip install '.[device]'"
     assert (told.returncode, told.stderr) == (2, f"engine: the sound card needs the extra device: {mend}\n")
 
 
