@@ -655,7 +655,7 @@ _encode = msgspec.json.Encoder().encode
 _START: Final = b'{"type":"'
 _SPEECH_START: Final = b'{"type":"response.output_audio.delta"'
 _DELTA: Final = b',"delta":"'
-_UNREADABLE: Final = (UnicodeDecodeError, RecursionError)
+UNREADABLE: Final = (UnicodeDecodeError, RecursionError)
 """What msgspec raises beside its own `msgspec.DecodeError`: text that is no UTF-8, or nested too deeply."""
 
 
@@ -680,7 +680,7 @@ def peek_type(raw: bytes) -> str:
     except msgspec.ValidationError:
         _check_object(raw)
         return ""
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise msgspec.DecodeError(str(error)) from error
 
 
@@ -700,7 +700,7 @@ def decode(raw: bytes) -> Event:
     except msgspec.ValidationError as error:
         _check_object(raw)
         return UnknownEvent(name=name, problem=str(error))
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise msgspec.DecodeError(str(error)) from error
 
 
@@ -718,7 +718,7 @@ def read_plain_speech(raw: bytes) -> tuple[ResponseOutputAudioDelta, int] | None
         return None
     try:
         return _decode_speech(b"%b}" % raw[:head]), (end - start) // 4 * 3 - raw.count(b"=", end - 2, end)
-    except (msgspec.DecodeError, *_UNREADABLE):
+    except (msgspec.DecodeError, *UNREADABLE):
         return None
 
 
@@ -730,7 +730,7 @@ def _check_object(raw: bytes) -> None:
     """
     try:
         msgspec.json.decode(raw, type=dict[str, Raw])
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise msgspec.DecodeError(str(error)) from error
 
 

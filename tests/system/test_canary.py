@@ -27,9 +27,11 @@ KEY: Final = "canary0key1QzXw7"
 HEADER: Final = "canary2header3Jv9"
 TOKEN: Final = "canary4token5Kp8m"
 SECRETS: Final = (KEY, HEADER, TOKEN)
+TRANSCRIPTION_FAILED: Final = "conversation.item.input_audio_transcription.failed"
 PIECE: Final = 10  # characters that are enough to know a secret by
 
 BEHAVIOURS: Final = 4
+HEARD: Final = 6  # events that a client waits for: among them each place where an error may stand
 
 
 class Talkative:
@@ -67,6 +69,9 @@ class Talkative:
                 name = json.loads(said)["type"]
                 error = {"type": "server_error", "code": KEY, "message": f"{HEADER} may not {name}", "param": KEY}
                 connection.send(json.dumps({"type": "error", "event_id": "event_2", "error": error}))
+                failed = {"id": "resp_1", "status": "failed", "status_details": {"type": "failed", "error": error}}
+                connection.send(json.dumps({"type": "response.done", "response": failed}))
+                connection.send(json.dumps({"type": TRANSCRIPTION_FAILED, "item_id": "item_1", "error": error}))
 
 
 @contextmanager
@@ -100,7 +105,7 @@ def talk(url: str, headers: Mapping[str, str], *protocols: str) -> str:
         try:
             for _ in range(3):  # each is answered, by one upstream or the other
                 client.send(json.dumps({"type": "session.update", "session": {"type": "realtime"}}))
-            heard.extend(str(client.recv(timeout=PATIENCE)) for _ in range(3))
+            heard.extend(str(client.recv(timeout=PATIENCE)) for _ in range(HEARD))
         except (ConnectionClosed, TimeoutError):
             pass
     return " ".join([*heard, str(client.close_code), str(client.close_reason)])
@@ -148,5 +153,7 @@ def test_no_key_header_or_token_is_seen_anywhere(tmp_path: Path) -> None:
 
     assert "401" in found["transparent 0"]
     assert "session.created" in found["transparent 3"]
+    for conversation in ("transparent 3", "managed 3"):
+        assert all(name in found[conversation] for name in ("response.done", TRANSCRIPTION_FAILED))
     assert len(list(records.iterdir())) == 3 * BEHAVIOURS
     assert {where: seen(text) for where, text in found.items() if seen(text)} == {}

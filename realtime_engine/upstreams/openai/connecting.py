@@ -6,30 +6,23 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
-import msgspec
 import outcome
 import trio
-from msgspec import UnsetType
 
 from realtime_engine.dial import dial
 from realtime_engine.errors import UpstreamError
-from realtime_engine.events import Error, encode, type_of
-from realtime_engine.inputs import Kind, Message, Side
+from realtime_engine.inputs import Message, Side
 from realtime_engine.link import Take
 from realtime_engine.network import Network
-from realtime_engine.objects import ErrorDetail
 from realtime_engine.plugins import Wanted
 from realtime_engine.upstreams.openai import OpenAIOptions
+from realtime_engine.upstreams.openai.discretion import discreet
 from realtime_engine.upstreams.openai.server import Server
 from realtime_engine.websocket import Shared, WebSocket, WireLimits
 from realtime_engine.wire import Wire
 
-_ERROR: Final = type_of(Error)
-_REFUSED: Final = "invalid_api_key"
 _UNAUTHORIZED: Final = 3000
-"""An error's code and a close code that say that it is the key (protocol.md, 1.2 and 10)."""
-
-_BEGINNING: Final = 128  # bytes of an event in which its type stands, behind no more than its id
+"""A close code that says that it is the key (protocol.md, 1.2)."""
 
 
 class Connection(AbstractAsyncContextManager["Guarded"]):
@@ -126,9 +119,10 @@ class Guarded(WebSocket):
 
     def _hand_on(self, take: Take, batch: Sequence[Message]) -> bool:
         self._greeted = True
+        server = self._server
         for message in batch:
-            if message.raw.find(b"error", 0, _BEGINNING) >= 0 and self._is_betrayal(message):
-                return take([self._in_other_words(each) if self._is_betrayal(each) else each for each in batch])
+            if discreet(message, server) is not message:
+                return take([discreet(each, server) for each in batch])
         return take(batch)
 
     def _check(self, now: float) -> None:
@@ -137,30 +131,3 @@ class Guarded(WebSocket):
             patience = f"{self._greet_within:g} s"
             silent = f"{self._server.host} has said nothing within {patience}: is it a Realtime server?"
             self._wake(outcome.Error(UpstreamError(silent)))
-
-    def _is_betrayal(self, message: Message) -> bool:
-        return _is_error(message) and self._server.betrays(message.raw.decode(errors="replace"))
-
-    def _in_other_words(self, message: Message) -> Message:
-        """What may show the key is said without it."""
-        event = message.event
-        detail = event.error if isinstance(event, Error) else ErrorDetail()
-        said = ErrorDetail(
-            type=self._safe(detail.type),
-            code=self._safe(detail.code),
-            message=self._server.refusal if detail.code == _REFUSED else self._server.silence,
-            param=self._safe(detail.param),
-            event_id=self._safe(detail.event_id),
-        )
-        return Message(message.side, message.kind, encode(Error(event_id=event.event_id, error=said)))
-
-    def _safe(self, said: str | None | UnsetType) -> str | None:
-        """A short text of the server's, unless it shows a secret."""
-        return said if isinstance(said, str) and not self._server.shows(said) else None
-
-
-def _is_error(message: Message) -> bool:
-    try:
-        return message.kind is Kind.TEXT and message.type == _ERROR
-    except msgspec.DecodeError:
-        return False  # it is the session that ends a conversation for it
