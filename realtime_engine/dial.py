@@ -198,7 +198,8 @@ async def _agree_on_tls(wire: Wire, address: _Address) -> None:
     except ssl.SSLCertVerificationError as error:
         raise UpstreamError(f"cannot trust {address.host}: {error.verify_message}", final=True) from error
     except OSError as error:
-        raise UpstreamError(f"cannot speak TLS with {address.host}: {_why(error)}") from error
+        plain = "without TLS its address would begin with ws://"
+        raise UpstreamError(f"cannot speak TLS with {address.host}: {_why(error)} ({plain})") from error
 
 
 async def _upgrade(wire: Wire, address: _Address, headers: Headers, subprotocols: Sequence[str]) -> bytes:
@@ -262,9 +263,10 @@ async def _read_answer(wire: Wire, come: bytes, address: _Address, headers: Head
             refusal = _refusal(answer, await _read_body(wire, connection), headers)
             raise UpstreamError(refusal, status=answer.status_code)
     except h11.RemoteProtocolError as error:
+        hint = "" if address.secure else " (with TLS its address would begin with wss://)"
         if connection.trailing_data == (b"", True):
-            raise UpstreamError(f"{address.host} ended the connection in the handshake") from error
-        raise UpstreamError(f"{address.host} does not speak HTTP: {error}") from error
+            raise UpstreamError(f"{address.host} ended the connection in the handshake{hint}") from error
+        raise UpstreamError(f"{address.host} does not speak HTTP: {error}{hint}") from error
     return _Answer(list(answer.headers), connection.trailing_data[0])
 
 
@@ -324,6 +326,8 @@ def _refusal(answer: h11.Response, body: bytes, headers: Headers) -> str:
         said = (error.message if isinstance(error, _Problem) else error) or refusal.message or refusal.detail
     except (msgspec.DecodeError, UnicodeDecodeError):
         said = body.decode(errors="replace") if b"<" not in body else ""
+    if 300 <= answer.status_code < 400:
+        said = next((f"it is at {_path(where)} now" for name, where in answer.headers if name == b"location"), said)
     for _, value in headers:
         for secret in {value, value.rpartition(" ")[2]}:
             if len(secret) >= _SHORTEST_SECRET:
@@ -331,6 +335,11 @@ def _refusal(answer: h11.Response, body: bytes, headers: Headers) -> str:
     status = f"{answer.status_code} {answer.reason.decode('latin-1')}".strip()
     said = " ".join(said.split())[:_MOST_SAID]
     return f"the upstream refused the connection: {status}" + (f": {said}" if said else "")
+
+
+def _path(where: bytes) -> str:
+    """An address without what is asked of it."""
+    return where.decode("latin-1").partition("?")[0]
 
 
 def _why(error: OSError) -> str:

@@ -298,6 +298,28 @@ async def test_a_server_that_speaks_no_tls_is_said_not_to(network: Network) -> N
         nursery.cancel_scope.cancel()
 
     assert said.startswith("cannot speak TLS with 127.0.0.1: ")
+    assert said.endswith(" (without TLS its address would begin with ws://)")
+
+
+async def test_a_server_that_speaks_tls_is_not_asked_without(network: Network) -> None:
+    """It answers with an alert, or not at all."""
+    answers: list[Answer] = [lambda _: b"", lambda _: b"\x15\x03\x01\x00\x02\x02\x46"]
+    for answer in answers:
+        async with answering(answer) as url:
+            assert (await refused(network, url)).endswith(" (with TLS its address would begin with wss://)")
+
+
+async def test_a_server_that_has_moved_says_where_it_is(network: Network) -> None:
+    moved = b"HTTP/1.1 301 Moved\r\nLocation: https://there.example/v1?key=secret\r\nContent-Length: 0\r\n\r\n"
+    async with answering(lambda _: moved) as url:
+        said = await refused(network, url)
+
+    assert said == "the upstream refused the connection: 301 Moved: it is at https://there.example/v1 now"
+
+
+async def test_what_a_server_says_of_a_move_to_nowhere_is_told(network: Network) -> None:
+    async with answering(response("302 Found", b"look around")) as url:
+        assert await refused(network, url) == "the upstream refused the connection: 302 Found: look around"
 
 
 async def test_a_name_that_cannot_be_one_is_not_looked_up(network: Network) -> None:

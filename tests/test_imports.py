@@ -72,7 +72,7 @@ MAY: Final[dict[str, set[str]]] = {
     "upstreams/azure.py": {"os", "urllib"},
     "upstreams/openai/__init__.py": {"os", "pathlib", "ssl"},
     "upstreams/openai/connecting.py": {"ssl", "trio"},
-    "upstreams/openai/server.py": {"urllib"},
+    "upstreams/openai/server.py": {"ssl", "urllib"},
     "upstreams/recorded/__init__.py": {"pathlib"},
     # a user's functions, from a module or a file, and how they run
     "tool_modules.py": {"pathlib", "sys"},

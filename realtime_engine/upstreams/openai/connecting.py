@@ -84,7 +84,7 @@ class Connector:
                     tls=self._tls,
                 )
             except UpstreamError as error:
-                raise UpstreamError(server.explain(error), status=error.status) from None
+                raise UpstreamError(server.explain(error), status=error.status, final=error.final) from None
         raise UpstreamError(f"{server.host} was not reached within {within:g} s: is it there?")
 
 

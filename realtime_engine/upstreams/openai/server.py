@@ -4,6 +4,7 @@ Source: protocol.md, section 1.
 """
 
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -75,7 +76,10 @@ class Server:
             return sentence if not said or self.betrays(said) else f"{sentence} ({said})"
         if error.status is not None and error.status >= 500:
             return f"{self.host} is in trouble ({error.status}): try again later"
-        return self.silence if self.betrays(str(error)) else str(error)
+        said = str(error)
+        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            said = f"{said}: name the file of its authority with --upstream-ca"
+        return self.silence if self.betrays(said) else said
 
     @property
     def refusal(self) -> str:

@@ -57,11 +57,15 @@ async def answering(answer: bytes) -> AsyncIterator[str]:
 
 
 async def refused(url: str, **options: Any) -> str:
+    return str(await refusal(url, **options))
+
+
+async def refusal(url: str, **options: Any) -> UpstreamError:
     async with open_network() as network:
         with pytest.raises(UpstreamError) as error, trio.fail_after(PATIENCE):
             async with OpenAI(OpenAIOptions(url=url, **options)).open(trio.current_time, network) as link:
                 await link.read()
-    return str(error.value)
+    return error.value
 
 
 def says(*events: dict[str, Any] | str, code: int = 1000, reason: str = "") -> Callable[[WebSocket], Awaitable[None]]:
@@ -215,4 +219,8 @@ async def test_an_authority_of_ones_own_is_trusted_and_an_unknown_one_is_not(tmp
             front = Script().on("session.created", Close())
             assert (await hold(network, url, front, upstream_ca=certificate.chain)).code == 1000
 
-        assert "cannot trust 127.0.0.1: self-signed certificate" in await refused(url)
+        error = await refusal(url)
+        assert str(error) == (
+            "cannot trust 127.0.0.1: self-signed certificate: name the file of its authority with --upstream-ca"
+        )
+        assert error.final
