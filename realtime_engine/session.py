@@ -221,10 +221,13 @@ class Session:
             if message.side is Side.FRONT:
                 self._meter.heard_from_front(now)
                 self._front_said(now, message)
-            elif self._out.upstream is not Upstream.LOST:
+            elif self._out.upstream is not Upstream.LOST and self._out.upstream is not Upstream.GONE:
                 self._upstream_said(now, message)
         except msgspec.DecodeError as error:
-            self._hang_up(BAD_TEXT, f"{message.side.value}: not an event: {error}")
+            if message.side is Side.FRONT:
+                self._hang_up(BAD_TEXT, f"front: not an event: {error}")
+            else:
+                self._upstream_closed(now, Closed(Side.UPSTREAM, self._connection, BAD_TEXT, f"not an event: {error}"))
 
     def _happened(self, now: float, given: Opened | Closed | ToolResult | Stop) -> None:
         match given:
@@ -266,10 +269,12 @@ class Session:
         Where the connection can be made again, the front hears that instead. It is told of a mishap once: by the
         server, if its last word was an ``error``, or else by the engine.
         """
-        if closed.connection != self._connection or self._comes_back(now, closed):
+        gone = self._out.upstream is Upstream.GONE  # given up before its connection ended
+        if gone or closed.connection != self._connection or self._comes_back(now, closed):
             return
         mishap = self._managed is not None and self._managed.reconnection.told and closed.code in RETRIED
         told = mishap or self._complained(now)
+        failure = self._failure(closed)
         self._out.upstream = Upstream.GONE
         self._manner.upstream_left(now)
         code, reason = closed.code, closed.reason
@@ -277,13 +282,19 @@ class Session:
             reason = reason or "the upstream has ended the conversation"
         else:
             code = TRY_LATER if code == TRY_LATER else FAILED
-            reason = f"the upstream has failed: {_why(closed)}"
+            reason = failure
             if not told:
                 self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
         if code == TRY_LATER:  # the driver gave it up
             self._hang_up(code, reason)
         elif self._ending is None:
             self._ending = _Ending(code, reason, inf, speech_only=True)
+
+    def _failure(self, closed: Closed) -> str:
+        """How a connection has failed; why one was never made, a driver says in a whole sentence."""
+        if closed.reason and self._out.upstream is not Upstream.OPEN:
+            return closed.reason
+        return f"the upstream has failed: {closed.reason or 'the connection is lost'} ({closed.code})"
 
     def _complained(self, now: float) -> bool:
         """Whether the server itself has said why it goes: an error that answers nothing that it was told."""
@@ -363,8 +374,3 @@ class Session:
             self._out.do(CancelTool(call_id))
         self._out.do(HangUp(code, reason))
         self._over = True
-
-
-def _why(closed: Closed) -> str:
-    """How a connection ended, in words."""
-    return f"{closed.reason or 'the connection is lost'} ({closed.code})"

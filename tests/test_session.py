@@ -148,11 +148,38 @@ def test_an_upstream_that_the_driver_has_given_up_ends_the_conversation_at_once(
 
 
 @pytest.mark.parametrize("raw", [b"no json", b"[1]", b'{"type":', b"\xff\xfe", b'"text"', b""])
-def test_an_upstream_that_does_not_speak_json_ends_the_conversation(raw: bytes) -> None:
-    end = hang_up(opened().step(1, Message(Side.UPSTREAM, Kind.TEXT, raw)))
+@pytest.mark.parametrize("mode", ["managed", "transparent"])
+def test_an_upstream_that_does_not_speak_json_has_failed(raw: bytes, mode: str) -> None:
+    commands = opened(mode=mode).step(1, Message(Side.UPSTREAM, Kind.TEXT, raw))
 
+    end = hang_up(commands)
+    assert errors(commands) == ["upstream_closed"]
     assert end is not None
-    assert end.code == 1007
+    assert end.code == 1011
+    assert end.reason.startswith("the upstream has failed: not an event: ")
+
+
+def test_what_came_before_it_is_heard_to_its_end_and_what_comes_after_it_not_at_all() -> None:
+    session = opened()
+    session.step(0, event(Side.UPSTREAM, created()))
+    session.step(0, event(Side.UPSTREAM, speech(2)))
+
+    assert errors(session.step(1, Message(Side.UPSTREAM, Kind.TEXT, b"no json"))) == ["upstream_closed"]
+    assert session.step(1, event(Side.UPSTREAM, speech(2))) == []
+    assert session.step(1, Closed(Side.UPSTREAM, 1, 1006)) == []
+    ((at, commands),) = session.advance(99)
+    end = hang_up(commands)
+    assert end is not None
+    assert (at, end.code) == (2.0, 1011)
+
+
+def test_why_an_upstream_was_never_there_is_said_in_one_sentence_without_a_code_that_nobody_sent() -> None:
+    session = Session(SessionOptions())
+    session.step(0, Opened(Side.FRONT))
+
+    commands = session.step(1, Closed(Side.UPSTREAM, 1, 1008, "there.example refuses the connection: check the key"))
+
+    assert hang_up(commands) == HangUp(1011, "there.example refuses the connection: check the key")
 
 
 # --- limits ---------------------------------------------------------------------------------------------------
