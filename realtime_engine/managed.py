@@ -122,7 +122,7 @@ class Managed:
         """The settings go first, then, if it is there again, what it needs to go on, then all that has waited."""
         self.reconnection.opened(now)
         for event in self._recovery.begin(self.conversation, self._out.invent_id):
-            self._out.to_upstream(event)
+            self._out.settle(event) if isinstance(event, ev.SessionUpdate) else self._out.to_upstream(event)
         for lack in self._recovery.lacks:
             self._out.note(lack)
         self._out.send_pending()
@@ -447,6 +447,7 @@ class Managed:
 
     def _failed(self, now: float, event: ev.Error) -> None:
         self.complaint = (now, event)
+        self._out.note_refusal(event)
         if event.error.code != EXPIRED and not text(event.error.event_id):
             self._turn_waits = False  # it may have come in the answer's place
         self._create_if_possible(now)

@@ -8,9 +8,9 @@ from enum import Enum, auto
 from typing import Final
 
 from realtime_engine.commands import FORWARD, Command, Note, Send, Span
-from realtime_engine.events import Error, Event, encode
+from realtime_engine.events import Error, Event, SessionUpdate, encode
 from realtime_engine.inputs import Kind, Message, Side
-from realtime_engine.objects import ErrorDetail
+from realtime_engine.objects import ErrorDetail, text
 from realtime_engine.options import Limits
 from realtime_engine.policy import Refused
 
@@ -45,6 +45,7 @@ class Outbox:
         self._commands: list[Command] = []
         self._pending: deque[Send] = deque()
         self._noted: set[str] = set()
+        self._settling = ""
         self._invented = 0
 
     def take(self) -> list[Command]:
@@ -71,6 +72,18 @@ class Outbox:
         """Say something to the model, now or when it is there."""
         self.send_upstream(encode(event))
 
+    def settle(self, update: SessionUpdate) -> None:
+        """Tell the model the settings with which a connection begins."""
+        self._settling = text(update.event_id)
+        self.to_upstream(update)
+
+    def note_refusal(self, event: Error) -> None:
+        """An upstream takes all of an update or nothing: if it refuses the first, whoever runs the engine must know."""
+        error = event.error
+        if self._settling and text(error.event_id) == self._settling:
+            what = ", ".join(filter(None, (text(error.code), text(error.param))))
+            self.note(f"the upstream refuses the settings that it is given first, so none of them holds: {what}")
+
     def send_upstream(self, raw: bytes, kind: Kind = Kind.TEXT, audio: Span | None = None) -> None:
         """Send a frame to the model, now or when it is there."""
         send = Send(Side.UPSTREAM, raw, kind, audio)
@@ -85,12 +98,12 @@ class Outbox:
         self._pending.clear()
         self._pending_bytes = 0
 
-    def note(self, text: str) -> None:
+    def note(self, what: str) -> None:
         """Something for the log, once."""
-        text = text[:_NOTE_LENGTH]
-        if text not in self._noted and len(self._noted) < _NOTES:
-            self._noted.add(text)
-            self._commands.append(Note(text))
+        what = what[:_NOTE_LENGTH]
+        if what not in self._noted and len(self._noted) < _NOTES:
+            self._noted.add(what)
+            self._commands.append(Note(what))
 
     def invent_id(self) -> str:
         """An event id of the engine's own."""

@@ -80,7 +80,7 @@ class Transparent:
     def upstream_opened(self, now: float) -> None:
         """The settings go first, then all that has waited."""
         if bytes(self._options.settings) != bytes(NO_SETTINGS):
-            self._out.to_upstream(ev.SessionUpdate(event_id=self._out.invent_id(), session=self._options.settings))
+            self._out.settle(ev.SessionUpdate(event_id=self._out.invent_id(), session=self._options.settings))
         self._out.send_pending()
 
     def advance(self, now: float) -> None:
@@ -143,7 +143,9 @@ class Transparent:
         elif isinstance(event, ev.SessionCreated | ev.SessionUpdated):
             self._meter.session(event.session)
         else:
-            self.complaint = (now, cast("ev.Error", event))
+            error = cast("ev.Error", event)
+            self.complaint = (now, error)
+            self._out.note_refusal(error)
 
     def tool_ended(self, now: float, result: ToolResult) -> None:
         """No tool was run here."""

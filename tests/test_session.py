@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from math import inf
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -43,6 +43,10 @@ def opened(**options: Any) -> Session:
 def errors(commands: Sequence[Command]) -> list[str]:
     sent = [json.loads(command.raw) for command in commands if isinstance(command, Send)]
     return [said["error"]["code"] for said in sent if said["type"] == "error"]
+
+
+def notes(commands: Sequence[Command]) -> list[str]:
+    return [command.text for command in commands if isinstance(command, Note)]
 
 
 def hang_up(commands: Sequence[Command]) -> HangUp | None:
@@ -180,6 +184,23 @@ def test_why_an_upstream_was_never_there_is_said_in_one_sentence_without_a_code_
     commands = session.step(1, Closed(Side.UPSTREAM, 1, 1008, "there.example refuses the connection: check the key"))
 
     assert hang_up(commands) == HangUp(1011, "there.example refuses the connection: check the key")
+
+
+@pytest.mark.parametrize("mode", ["managed", "transparent"])
+def test_settings_of_the_operator_that_the_upstream_refuses_are_noted(mode: Literal["managed", "transparent"]) -> None:
+    session = Session(SessionOptions(mode=mode, settings=Raw(b'{"type":"realtime","max_output_tokens":"lots"}')))
+    session.step(0, Opened(Side.FRONT))
+    told = [json.loads(each.raw) for each in session.step(0, Opened(Side.UPSTREAM)) if isinstance(each, Send)]
+    detail = {"type": "invalid_request_error", "code": "invalid_value", "param": "session.max_output_tokens"}
+
+    other = {"type": "error", "error": {**detail, "event_id": "event_of_the_client"}}
+    assert notes(session.step(1, event(Side.UPSTREAM, other))) == []
+    refused = {"type": "error", "error": {**detail, "event_id": told[0]["event_id"]}}
+    (note,) = notes(session.step(1, event(Side.UPSTREAM, refused)))
+    assert note == (
+        "the upstream refuses the settings that it is given first, so none of them holds: "
+        "invalid_value, session.max_output_tokens"
+    )
 
 
 # --- limits ---------------------------------------------------------------------------------------------------
