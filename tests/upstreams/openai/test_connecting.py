@@ -197,13 +197,36 @@ async def test_a_server_that_never_says_a_word_is_given_up() -> None:
     assert said == "127.0.0.1 has said nothing within 0.1 s: is it a Realtime server?"
 
 
+@pytest.mark.parametrize("reason", ["", "no more today"])
+async def test_a_server_that_says_good_bye_before_all_else_has_refused(reason: str) -> None:
+    front = Script()
+
+    async with open_network() as network, serving(network, says(reason=reason)) as url:
+        end = await hold(network, url, front)
+
+    before = "127.0.0.1 has ended the connection before it began a session"
+    assert front.all("error")[0]["error"]["code"] == "upstream_closed"
+    assert end.code == 1011
+    assert (f"{before}: {reason}" if reason else before) in end.reason
+
+
+async def test_a_server_that_has_greeted_may_say_good_bye() -> None:
+    front = Script()
+
+    async with open_network() as network, serving(network, says(session_created())) as url:
+        end = await hold(network, url, front)
+
+    assert (end.code, end.reason) == (1000, "the upstream has ended the conversation")
+    assert not front.all("error")
+
+
 async def test_a_server_that_has_greeted_may_be_silent() -> None:
     async def greet(websocket: WebSocket) -> None:
         websocket.write(json.dumps(session_created()).encode(), Kind.TEXT)
         websocket.flush()
         await websocket.read()
 
-    front = Script().at(1.5, Close())
+    front = Script().at(2.0, Close())  # after more than one look at the clock
     async with open_network() as network, serving(network, greet) as url:
         end = await hold(network, url, front, greet_within=1.0)
 
