@@ -217,16 +217,14 @@ class Session:
         return self._out.take()
 
     def _said(self, now: float, message: Message) -> None:
-        try:
-            if message.side is Side.FRONT:
-                self._meter.heard_from_front(now)
-                self._front_said(now, message)
-            elif self._out.upstream is not Upstream.LOST and self._out.upstream is not Upstream.GONE:
+        """A client's text that is no event is refused by the policy, before anybody reads it."""
+        if message.side is Side.FRONT:
+            self._meter.heard_from_front(now)
+            self._front_said(now, message)
+        elif self._out.upstream is not Upstream.LOST and self._out.upstream is not Upstream.GONE:
+            try:
                 self._upstream_said(now, message)
-        except msgspec.DecodeError as error:
-            if message.side is Side.FRONT:
-                self._hang_up(BAD_TEXT, f"front: not an event: {error}")
-            else:
+            except msgspec.DecodeError as error:
                 self._upstream_closed(now, Closed(Side.UPSTREAM, self._connection, BAD_TEXT, f"not an event: {error}"))
 
     def _happened(self, now: float, given: Opened | Closed | ToolResult | Stop) -> None:

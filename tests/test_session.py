@@ -163,6 +163,28 @@ def test_an_upstream_that_does_not_speak_json_has_failed(raw: bytes, mode: str) 
     assert end.reason.startswith("the upstream has failed: not an event: ")
 
 
+@pytest.mark.parametrize("dialect", ["ga", "beta"])
+@pytest.mark.parametrize("mode", ["managed", "transparent"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"no json",
+        b'{"type":"response.cancel"} x',
+        b'{"type":"response.create","x":1e400}',
+        b'{"type":"session.update","session":{"temperature":1e400}}',
+        b'{"type":"input_audio_buffer.append","audio":"\\ud800"}',
+        b'{"type":"response.cancel","response_id":"\xff"}',
+        b'{"type":"response.create","response":' + b"[" * 4000 + b"]" * 4000 + b"}",
+        b'{"type":1e400}',
+    ],
+)
+def test_a_client_that_says_what_is_no_event_is_told_so_and_stays(raw: bytes, mode: str, dialect: str) -> None:
+    commands = opened(mode=mode, dialect=dialect).step(1, Message(Side.FRONT, Kind.TEXT, raw))
+
+    assert errors(commands) == ["invalid_json"]
+    assert len(commands) == 1
+
+
 def test_what_came_before_it_is_heard_to_its_end_and_what_comes_after_it_not_at_all() -> None:
     session = opened()
     session.step(0, event(Side.UPSTREAM, created()))
