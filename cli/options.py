@@ -63,6 +63,7 @@ class ServeOptions(ConversationOptions):
         record_quota: What all recordings together may take, such as 20G; the oldest finished ones go first.
         record_keep: Days for which a finished recording is kept.
         log: How the log is written to standard error: for people, or a line of JSON an event.
+        verbose: Say more in the log.
     """
 
     transport: str = "ws"
@@ -70,6 +71,7 @@ class ServeOptions(ConversationOptions):
     record_quota: int | None = field(default=None, metadata={"parse": size, "metavar": "SIZE"})
     record_keep: float | None = None
     log: Literal["console", "json"] = "console"
+    verbose: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,9 @@ A flag counts more than the environment (ENGINE_MODEL for --model, and so on), t
 Ctrl-C or SIGTERM lets nobody in any more and gives conversations time to end; the second time it is at once.
 """
 
+_VERBOSE: Final = frozenset({"--verbose", "-v"})
+"""Flags of every command, which are taken from the command line before this one sees it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _FileOptions:
@@ -75,6 +78,8 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
     file = value_of("--config", tokens) or os.environ.get(variable_of("config"))
     config = ConfigFile.read(Path(file)) if file else ConfigFile()
     given = config.values(ServeOptions, "serve") | from_environment(ServeOptions)
+    if not _VERBOSE.isdisjoint(tokens):
+        given["verbose"] = True
     limits_given = config.values(LimitOptions, "limits") | from_environment(LimitOptions)
     common = make(ServeOptions, given)
     transport = value_of("--transport", tokens) or common.transport
@@ -97,13 +102,12 @@ def command(tokens: Sequence[str]) -> Callable[..., int]:
             upstream_given | flags,
             make_tools(tools, tools_given | flags, common),
             config,
-            verbose=bool({"-v", "--verbose"} & set(tokens)),
         )
 
     arguments = {
         ENGINE: [
             *arguments_of(_FileOptions, group="Conversations"),
-            *arguments_of(ServeOptions, group="Conversations", given=given),
+            *arguments_of(ServeOptions, group="Conversations", leave_out=("verbose",), given=given),
             *arguments_of(LimitOptions, group="Limits", given=limits_given),
         ],
         (TRANSPORTS, transport): arguments_of(front.Options, group=f"Transport {transport}", given=front_given),
@@ -173,8 +177,6 @@ def _serve(
     values: Mapping[str, object],
     tools: "Runner | None",
     config: ConfigFile,
-    *,
-    verbose: bool,
 ) -> int:
     from cli.logs import configure
     from cli.serving import serve_until_told
@@ -193,7 +195,7 @@ def _serve(
     tools = tools or tools_of(upstream)
     if tools is not None:
         with_tools(settings, tools.schemas)  # no conversation could begin if this failed
-    configure(verbose=verbose, level=INFO, form=common.log, secrets=_secrets(server, upstream), behind=True)
+    configure(verbose=common.verbose, level=INFO, form=common.log, secrets=_secrets(server, upstream), behind=True)
     policy = Policy(pinned=pins(settings), may_set=may_set(common.client_may_set, local=server.local))
 
     bounds = _limits(limits, config)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
+from logging import DEBUG
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ import trio
 from realtime_engine import finding
 from realtime_engine.commands import RunTool
 from realtime_engine.errors import UsageError
+from realtime_engine.journal import log
 from realtime_engine.options import Limits
 from realtime_engine.prices import Price, Prices
 from realtime_engine.service import Service
@@ -162,6 +164,27 @@ def test_a_key_file_is_a_key_wherever_it_is_named(
     assert engine(*tokens) == 0
     assert f"'openai' answers, {why}" in capsys.readouterr().err
     assert Hosted.made.key_file == Path("key.txt")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "variable", "text", "shown"),
+    [
+        ((), None, "", False),
+        ((), None, "[serve]\nverbose = true\n", True),
+        ((), "1", "", True),
+        (("--verbose",), None, "", True),
+        (("-v",), "0", "[serve]\nverbose = false\n", True),
+        ((), "false", "[serve]\nverbose = true\n", False),
+    ],
+)
+def test_the_log_says_more_wherever_it_is_asked_to(
+    tokens: tuple[str, ...], variable: str | None, text: str, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("ENGINE_VERBOSE", variable)
+
+    assert engine("serve", "--config", write(text), *tokens) == 0
+    assert log().is_enabled_for(DEBUG) is shown
 
 
 def test_the_help_shows_no_address_that_the_environment_holds(
