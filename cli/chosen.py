@@ -7,7 +7,7 @@ from inspect import Parameter as Argument
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from cli.flags import arguments_of, flag_of, flags_of, make, value_of
+from cli.flags import arguments_of, default_of, flag_of, flags_of, make, value_of
 from realtime_engine.errors import EngineError, UsageError
 from realtime_engine.finding import TRANSPORTS, UPSTREAMS, check_made, described, find
 from realtime_engine.plugins import Upstream
@@ -142,6 +142,24 @@ def made(group: str, name: str, plugin: type[Any], values: Mapping[str, object])
         raise UsageError(f"{described(group, name)} cannot begin: {type(error).__name__}: {error}") from error
     check_made(made, group, name)
     return made
+
+
+def check_options(group: str, name: str, plugin: type[Any], values: Mapping[str, object]) -> None:
+    """See what is wrong with the options of a plug-in, whatever is said besides; one that can tell has ``check``.
+
+    Raises:
+        EngineError: It says what is wrong.
+        UsageError: It fails in another way.
+    """
+    needed = {field.name for field in fields(plugin.Options) if default_of(field) is Argument.empty}
+    if not hasattr(plugin, "check") or not needed <= values.keys():
+        return
+    try:
+        plugin.check(make(plugin.Options, values))
+    except EngineError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{described(group, name)} fails: {type(error).__name__}: {error}") from error
 
 
 def distinct(arguments: Mapping[tuple[str, str], Sequence[Argument]]) -> list[Argument]:

@@ -20,6 +20,7 @@ from cli.chosen import (
     HOSTED,
     KEYS,
     ChosenUpstream,
+    check_options,
     choose_transport,
     choose_upstream,
     distinct,
@@ -27,11 +28,11 @@ from cli.chosen import (
     made,
 )
 from cli.flags import arguments_of, flag_of, make, value_of
-from cli.given import ConfigFile, from_environment, variable_of
+from cli.given import PLUGINS, ConfigFile, from_environment, variable_of
 from cli.options import LimitOptions, ServeOptions
 from cli.toolbox import check_tools, choose_tools, make_tools, tool_arguments
 from realtime_engine.errors import UsageError
-from realtime_engine.finding import TRANSPORTS, UPSTREAMS
+from realtime_engine.finding import TRANSPORTS, UPSTREAMS, find
 from realtime_engine.plugins import Discreet, Upstream, tools_of
 from realtime_engine.servers import Server, is_supervisor
 
@@ -138,6 +139,10 @@ def check_config(config: ConfigFile) -> None:
         reconnect_of(common)
         _check_positive(_bounds(common))
         _limits(make(LimitOptions, config.values(LimitOptions, "limits")), config)
+        for kind, group in PLUGINS.items():
+            for name in config.table(kind):
+                plugin = find(group, name)
+                check_options(group, name, plugin, config.values(plugin.Options, kind, name))
     except UsageError as error:
         raise UsageError(f"{config.name}: {error}") from error
     if tools is not None:

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cli.chosen import choose_transport, choose_upstream, key_among
+from cli.chosen import check_options, choose_transport, choose_upstream, key_among
 from realtime_engine.errors import UsageError
+from realtime_engine.finding import UPSTREAMS
 from tests.cli.fake import Fake, PathOptions, Reading, polite
 
 
@@ -140,3 +141,23 @@ def test_each_transport_is_for_one_of_the_two_commands() -> None:
         choose_transport("ws", server=False)
     with pytest.raises(UsageError, match="'wav' holds one conversation: engine run --transport wav"):
         choose_transport("wav", server=True)
+
+
+class Choosy(Reading):
+    """One that needs a path, and can tell what is wrong with it."""
+
+    @staticmethod
+    def check(options: PathOptions) -> None:
+        if options.path == Path("bad"):
+            raise UsageError("the path is bad")
+        options.path.relative_to("good")
+
+
+def test_a_plug_in_that_can_judge_its_options_is_asked_as_soon_as_all_that_it_needs_is_said() -> None:
+    check_options(UPSTREAMS, "choosy", Choosy, {})
+    check_options(UPSTREAMS, "choosy", Choosy, {"path": Path("good/one")})
+    check_options(UPSTREAMS, "reading", Reading, {"path": Path("bad")})
+    with pytest.raises(UsageError, match=r"^the path is bad$"):
+        check_options(UPSTREAMS, "choosy", Choosy, {"path": Path("bad")})
+    with pytest.raises(UsageError, match=r"^the upstream 'choosy' fails: ValueError: "):
+        check_options(UPSTREAMS, "choosy", Choosy, {"path": Path("other")})

@@ -99,6 +99,14 @@ def test_a_wrong_file_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("[serve]\nrecord_keep = 0", "--record-keep must be more than 0"),
         ("[limits]\nmax_idle = -1", "--max-idle must be more than 0, not -1"),
         ("[limits]\nmax_cost = 1", "--max-cost needs prices"),
+        ("[transport.ws]\nmax_sessions = -1", "--max-sessions must be more than 0, not -1"),
+        ("[transport.ws]\nport = 65536", "--port must be from 0 to 65535, not 65536"),
+        ("[transport.ws]\nhost = 'http://a'", "--host 'http://a': give a name or an address alone"),
+        ("[transport.ws]\nallow_origin = ['nope']", "--allow-origin nope: not an origin"),
+        ("[transport.ws]\nallow_host = ['a/b']", "--allow-host a/b: not a host"),
+        ("[transport.ws]\ntrusted_proxy = ['proxy']", "--trusted-proxy proxy: not an address"),
+        ("[serve]\nupstream = 'openai'\n[upstream.local]\nreply_speed = 0", "--reply-speed must be more than 0"),
+        ("[upstream.local]\nexpires_after = -1", "--expires-after must be more than 0 seconds, not -1"),
     ],
 )
 def test_what_engine_serve_would_refuse_whatever_it_is_told_besides_is_refused_here(
@@ -108,6 +116,22 @@ def test_what_engine_serve_would_refuse_whatever_it_is_told_besides_is_refused_h
 
     assert engine("config", "--check", tmp_path / "engine.toml") == 2
     assert f"engine: {tmp_path / 'engine.toml'}: {problem}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[transport.ws]\nhost = '0.0.0.0'",  # a token may come from the environment
+        "[transport.ws]\ntls_cert = 'cert.pem'\ntoken_file = 'gone'",  # the key from a flag; and files come and go
+        "[upstream.local]\nscript = 'gone.toml'\nspeech = 'espeak'",
+        "[upstream.recorded]",  # the path may stand behind the colon
+        "[transport.wav]\nspeed = 'max'",
+    ],
+)
+def test_what_may_be_right_with_what_is_said_elsewhere_is_not_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "engine.toml").write_text(text)
+
+    assert engine("config", "--check", tmp_path / "engine.toml") == 0
 
 
 @pytest.mark.parametrize("tokens", [(), ("--example", "--check", "x")])

@@ -91,7 +91,13 @@ class Ws:
     name: ClassVar[str] = "ws"
     example: ClassVar[str] = "--port 8000"
 
-    def __init__(self, options: WsOptions) -> None:
+    @staticmethod
+    def check(options: WsOptions) -> None:
+        """See that every option is right by itself; no file is looked at, and no environment.
+
+        Raises:
+            UsageError: One is out of range, or names what cannot be.
+        """
         for name in _POSITIVE:
             if not 0 < getattr(options, name) < inf:
                 raise UsageError(f"--{name.replace('_', '-')} must be more than 0, not {getattr(options, name)}")
@@ -99,19 +105,23 @@ class Ws:
             raise UsageError(f"--drain must not be less than 0 seconds, and is {options.drain}")
         if not 0 <= options.port < 1 << 16:
             raise UsageError(f"--port must be from 0 to 65535, not {options.port}")
-        if (options.tls_cert is None) is not (options.tls_key is None):
-            raise UsageError("--tls-cert and --tls-key belong together: give both, or neither")
         if not 1 <= options.workers <= MOST_WORKERS:
             raise UsageError(f"--workers must be from 1 to {MOST_WORKERS}, not {options.workers}")
         from transports.ws.addresses import Proxies
         from transports.ws.origins import Origins, check_bound, check_hosts
-        from transports.ws.tls import tls_context
-        from transports.ws.tokens import required_token
 
         check_bound(options.host)
         check_hosts(options.allow_host)
         Origins(options.allow_origin)
         Proxies(options.trusted_proxy)
+
+    def __init__(self, options: WsOptions) -> None:
+        self.check(options)
+        if (options.tls_cert is None) is not (options.tls_key is None):
+            raise UsageError("--tls-cert and --tls-key belong together: give both, or neither")
+        from transports.ws.tls import tls_context
+        from transports.ws.tokens import required_token
+
         self.options = options
         self._token = required_token(options.host, options.token_file)
         self._tls = tls_context(options.tls_cert, options.tls_key) if options.tls_cert and options.tls_key else None

@@ -47,11 +47,20 @@ class Local:
     Options: ClassVar[type] = LocalOptions
     name: str = "local"
 
-    def __init__(self, options: LocalOptions) -> None:
+    @staticmethod
+    def check(options: LocalOptions) -> None:
+        """See that no option is out of range.
+
+        Raises:
+            UsageError: One is.
+        """
         if not options.reply_speed > 0:
             raise UsageError(f"--reply-speed must be more than 0, not {options.reply_speed}")
         if options.expires_after is not None and not 0 < options.expires_after < 1e9:
             raise UsageError(f"--expires-after must be more than 0 seconds, not {options.expires_after}")
+
+    def __init__(self, options: LocalOptions) -> None:
+        self.check(options)
         from realtime_engine.upstreams.local import voice
 
         if options.speech == "espeak" and not voice.can_speak():
