@@ -123,12 +123,12 @@ class Transparent:
             self._out.refuse(verdict)
 
     def upstream_said(self, now: float, message: Message) -> None:
-        """A server's frame goes on as it came."""
+        """A server's frame goes on as it came, if it is one."""
+        event = message.event if message.kind is Kind.TEXT and message.type in self._read else None
         self._out.forward(message)
         self.complaint = None
-        if message.kind is Kind.BINARY or message.type not in self._read:
+        if event is None:
             return
-        event = message.event
         if isinstance(event, ev.UnknownEvent):
             self._out.note(f"{event.type} in an unknown shape, passed on: {event.problem}")
         elif isinstance(event, ev.ResponseCreated):

@@ -216,7 +216,10 @@ def _complains(given: object) -> bool:
     """Whether an input is an error of the server's own: what a session then tells the front is that, in other words."""
     if not isinstance(given, Message) or given.side is not _UPSTREAM_SIDE or given.kind is not Kind.TEXT:
         return False
-    return given.type == ev.type_of(ev.Error)
+    try:
+        return given.type == ev.type_of(ev.Error)
+    except ValueError:  # it is no event, which is what the front is told
+        return False
 
 
 _Handler: TypeAlias = Callable[[Watch, float, Any], None]  # each takes its own event

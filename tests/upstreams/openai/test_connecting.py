@@ -24,7 +24,7 @@ from realtime_engine.upstreams.openai.connecting import Guarded
 from realtime_engine.websocket import WebSocket
 from tests.certs import make_certificate
 from tests.script import Script, session_created
-from tests.servers import open_server
+from tests.servers import open_client, open_server
 from tests.wires import serving
 from transports.ws import WsOptions
 
@@ -195,6 +195,25 @@ async def test_a_server_that_never_says_a_word_is_given_up() -> None:
         said = await refused(url, greet_within=0.1)
 
     assert said == "127.0.0.1 has said nothing within 0.1 s: is it a Realtime server?"
+
+
+@pytest.mark.parametrize("path", ["/ws", "/v1/realtime"])
+@pytest.mark.parametrize("said", ["hello", "[1]", '{"type":"response.done"', "[" * 5000 + "]" * 5000])
+async def test_a_server_that_says_what_is_no_event_has_failed(said: str, path: str) -> None:
+    async with (
+        open_network() as network,
+        serving(network, says(said)) as url,
+        open_server(upstream=OpenAI(OpenAIOptions(url=url))) as server,
+        open_client(server.ws_url + path) as client,
+    ):
+        told = await client.hear("error")
+        code, reason = await client.closing()
+        errors = server.service.metrics.totals().errors
+
+    assert told["error"]["code"] == "upstream_closed"
+    assert code == 1011
+    assert reason.startswith("the upstream has failed: not an event: ")
+    assert errors == {"engine upstream_closed": 1}
 
 
 @pytest.mark.parametrize("reason", ["", "no more today"])
