@@ -3,7 +3,7 @@
 import errno
 import resource
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final, TypeAlias
 
@@ -12,6 +12,7 @@ import trio
 from realtime_engine.errors import UsageError
 from realtime_engine.journal import log
 from realtime_engine.readiness import READ, Readiness, Waiter
+from transports.ws.origins import is_host
 
 BACKLOG: Final = 1024
 """Connections that may wait to be taken in: a burst, not a state."""
@@ -24,6 +25,7 @@ BACK_OFF: Final = 0.1
 
 MOST_DESCRIPTORS: Final = 1 << 16
 
+_OWN: Final[Mapping[str, str]] = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound by it
 _FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _TRIES: Final = 10  # for a port that is free at all addresses of a name
 
@@ -55,6 +57,20 @@ def bind(host: str, port: int) -> list[socket.socket]:
             raise _explain(host, port, error) from error
         return sockets
     raise UsageError(f"--host {host}: no port is free at all of its addresses")
+
+
+def urls(listeners: Iterable[socket.socket], scheme: str, name: str) -> Sequence[str]:
+    """Where whoever listens can be asked, by each address.
+
+    An address that stands for all of this computer's can be opened by nobody: its own is shown instead, and the name
+    by which others may know it.
+    """
+    found = []
+    for listener in listeners:
+        address, port = listener.getsockname()[:2]
+        hosts = [_OWN[address], *([name] if is_host(name) else [])] if address in _OWN else [address]
+        found += [f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/" for host in hosts]
+    return found
 
 
 async def accept_all(listener: socket.socket, readiness: Readiness, take: Take, make_room: Callable[[], bool]) -> None:

@@ -28,7 +28,8 @@ from transports.ws.answers import Answer, HttpError
 from transports.ws.connection import HttpConnection
 from transports.ws.files import read_files
 from transports.ws.handshake import Handshake, upgrade_required
-from transports.ws.listeners import Take, accept_all, bind, raise_descriptor_limit
+from transports.ws.listeners import Take, accept_all, bind, raise_descriptor_limit, urls
+from transports.ws.origins import is_loopback
 from transports.ws.refusals import Refusals
 from transports.ws.request import Request
 from transports.ws.site import Admission, Scrape, Site
@@ -66,7 +67,8 @@ class WebServer:
         self._slots = slots or LocalSlots(most=options.max_sessions, most_per_address=options.max_sessions_per_address)
         _warn(options, token)
         self._tls = tls
-        self._access = Access(options, token, name=socket.gethostname())
+        self._name = socket.gethostname()
+        self._access = Access(options, token, name=self._name)
         self._site = Site(self._access, read_files(), service, scrape)
         self._refusals = Refusals(service.metrics, trio.current_time)
         self._room = WaitingRoom(MOST_WAITING)
@@ -94,8 +96,7 @@ class WebServer:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._accept, opened, partial(self._take, nursery))
-                urls = self._urls(opened)
-                task_status.started(urls)
+                task_status.started(urls(opened, "http" if self._tls is None else "https", self._name))
                 await self._draining.wait()
                 with trio.move_on_after(self._options.drain + LATE):
                     await self._quiet.wait()
@@ -118,15 +119,6 @@ class WebServer:
     def stop_accepting(self) -> None:
         """Take no connection in any more: others listen at the same sockets, and will."""
         self._accepting.cancel()
-
-    def _urls(self, listeners: Sequence[socket.socket]) -> Sequence[str]:
-        """Where the page is, by each address that is listened at."""
-        scheme = "https" if self._tls is not None else "http"
-        urls = []
-        for listener in listeners:
-            address, port = listener.getsockname()[:2]
-            urls.append(f"{scheme}://[{address}]:{port}/" if ":" in address else f"{scheme}://{address}:{port}/")
-        return urls
 
     # --- one connection -------------------------------------------------------------------------------------
 
@@ -284,8 +276,10 @@ def _unavailable(code: str, message: str, retry_after_s: int) -> HttpError:
 
 
 def _warn(options: WsOptions, token: Token | None) -> None:
-    """Say what is weak about the token."""
+    """Say what is weak about the token, and what those who come from elsewhere will miss."""
     if token is not None and token.is_short:
         log().warning("the access token is short enough to be guessed: `openssl rand -hex 32` makes a better one")
     if options.token_file is not None and is_readable_by_all(options.token_file):
         log().warning("everybody on this computer can read the token: chmod 600 helps", file=str(options.token_file))
+    if not is_loopback(options.host) and options.tls_cert is None and not options.trusted_proxy:
+        log().info("from elsewhere the page gets no microphone: browsers ask for https (--tls-cert, or a proxy)")

@@ -1,6 +1,7 @@
 """The server over real sockets: who has a place, what passes, and how all of it ends."""
 
 import json
+import socket
 import ssl
 from contextlib import suppress
 from functools import partial
@@ -434,6 +435,45 @@ async def test_sockets_that_listen_already_are_served() -> None:
 
     assert len(urls) == len(listeners)
     assert all(answer.status_code == 200 for answer in answers)
+
+
+async def test_a_server_that_all_can_reach_says_by_which_name_and_that_browsers_want_tls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ENGINE_TOKEN", TOKEN)
+    monkeypatch.setattr(socket, "gethostname", lambda: "studio")
+    ws = Ws(WsOptions(host="0.0.0.0", port=0))
+    with capture_logs() as logs:
+        async with open_network() as network, trio.open_nursery() as nursery:
+            urls = await nursery.start(partial(ws.serve, Service(upstream=model(), network=network)))
+            port = int(urls[0].rstrip("/").rpartition(":")[2])
+            async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as browser:
+                answer = await browser.get(f"{urls[0]}about", headers={"Host": f"studio:{port}"})
+            ws.drain()
+
+    assert urls == [f"http://127.0.0.1:{port}/", f"http://studio:{port}/"]
+    assert answer.status_code == 200
+    assert any("the page gets no microphone" in line["event"] for line in logs)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"host": "0.0.0.0", "trusted_proxy": ("127.0.0.1",)}, {"host": "0.0.0.0", "tls": True}]
+)
+async def test_where_a_page_gets_its_microphone_nothing_is_said_of_it(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ENGINE_TOKEN", TOKEN)
+    if options.pop("tls", False):
+        made = make_certificate(tmp_path)
+        options |= {"tls_cert": made.chain, "tls_key": made.key}
+    ws = Ws(WsOptions(**options))
+    with capture_logs() as logs:
+        async with open_network() as network, trio.open_nursery() as nursery:
+            service = Service(upstream=model(), network=network)
+            await nursery.start(partial(ws.serve, service, listeners=bind("127.0.0.1", 0)))
+            ws.drain()
+
+    assert not any("microphone" in line["event"] for line in logs)
 
 
 async def test_a_fault_in_one_conversation_closes_it_and_the_others_never_notice() -> None:

@@ -18,7 +18,7 @@ from realtime_engine.network import open_network
 from tests.certs import make_certificate
 from tests.servers import open_server
 from transports.ws import Ws, WsOptions
-from transports.ws.listeners import accept_all, bind, raise_descriptor_limit
+from transports.ws.listeners import accept_all, bind, raise_descriptor_limit, urls
 from transports.ws.tls import tls_context
 
 TOKEN = "correct-horse-battery-staple"
@@ -107,6 +107,25 @@ def test_an_address_of_either_family_can_be_listened_at() -> None:
     assert close(bind("0.0.0.0", 0))[0][0] == "0.0.0.0"
     if socket.has_ipv6:
         assert close(bind("::", 0))[0][0] == "::"
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "shown"),
+    [
+        ("127.0.0.1", "studio", ["http://127.0.0.1:{}/"]),
+        ("0.0.0.0", "studio", ["http://127.0.0.1:{}/", "http://studio:{}/"]),
+        ("0.0.0.0", "a studio", ["http://127.0.0.1:{}/"]),  # no browser could ask by that name
+        ("::1", "studio", ["http://[::1]:{}/"]),
+        ("::", "studio", ["http://[::1]:{}/", "http://studio:{}/"]),
+    ],
+)
+def test_an_address_that_stands_for_all_is_shown_as_one_that_can_be_opened(
+    host: str, name: str, shown: list[str]
+) -> None:
+    opened = bind(host, 0)
+    found = urls(opened, "http", name)
+
+    assert found == [url.format(port) for (_, port), url in zip(close(opened) * 2, shown, strict=False)]
 
 
 def test_a_port_in_use_is_one_clear_line() -> None:
