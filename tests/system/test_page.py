@@ -636,6 +636,18 @@ def test_all_of_it_works_by_keyboard_alone(visit: Visit) -> None:
     visit.shows("#message-what", "There is no microphone")
 
 
+def test_space_presses_what_the_tab_key_has_led_to(visit: Visit) -> None:
+    theme = "() => document.documentElement.dataset.theme"
+    visit.page.click("#theme")
+    assert visit.page.evaluate(theme) == "dark"
+    visit.page.keyboard.press("Tab")
+    visit.page.keyboard.press("Shift+Tab")
+    visit.page.keyboard.press("Space")
+
+    assert visit.page.evaluate(theme) == "light"
+    visit.state("off")
+
+
 def test_every_control_can_be_reached_with_the_tab_key(visit: Visit) -> None:
     visit.write("Hello")
     visit.comes("response.done")

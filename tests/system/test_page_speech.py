@@ -231,6 +231,33 @@ def test_push_to_talk_sends_what_is_said_while_it_is_held(visit: Visit, by: str,
     assert len(visit.spoken) == spoken
 
 
+@pytest.mark.parametrize(
+    "pressed",
+    [
+        *("#show-settings Escape", "#show-settings #hide-settings", "#show-settings [value=none]"),
+        *("#show-keys Escape", ".assistant>.acts>.play", ".row", "#theme"),
+    ],
+)
+def test_space_talks_whatever_was_clicked_before(visit: Visit, pressed: str) -> None:
+    push_to_talk(visit)
+    visit.write("hello")
+    visit.comes("session.updated", 2)
+    visit.shows(".turn.assistant .play")
+    visit.page.click("#interrupt")
+    visit.comes("conversation.item.truncated")
+    for each in pressed.split():
+        visit.page.keyboard.press(each) if each == "Escape" else visit.page.click(each)
+    visit.page.evaluate("() => { window.clicks = 0; addEventListener('click', () => clicks++, true); }")
+
+    visit.page.keyboard.down("Space")
+    visit.state("hearing")
+    visit.until(lambda: len(visit.spoken) > RATE, "nothing was sent")
+    visit.page.keyboard.up("Space")
+
+    visit.goes("input_audio_buffer.commit")
+    assert visit.page.evaluate("() => clicks") == 0
+
+
 def test_in_push_to_talk_the_enter_key_begins_and_ends_a_turn(visit: Visit) -> None:
     push_to_talk(visit)
     visit.page.click("#talk")

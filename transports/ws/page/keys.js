@@ -3,7 +3,8 @@
 import { get } from "./page.js";
 
 const TYPED = "input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, [contenteditable]";
-const USES_SPACE = "button:not(#talk), summary, input, textarea, select, a";
+const PRESSED = "button:not(#talk), summary, input[type=checkbox], a";
+const WALKS = new Set(["Tab", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"]);
 
 /**
  * @param {object} on
@@ -14,7 +15,14 @@ const USES_SPACE = "button:not(#talk), summary, input, textarea, select, a";
  */
 export function wireTalk(on) {
   const talk = get("talk");
+  const walked = watchFocus();
   let held = "";
+
+  const isSpace = (/** @type {KeyboardEvent} */ event) => {
+    const target = /** @type {Element} */ (event.target);
+    const isTaken = target.closest(TYPED) || (walked() && target.closest(PRESSED)) || document.querySelector("dialog[open]");
+    return event.code === "Space" && !isTaken && !event.ctrlKey && !event.altKey && !event.metaKey;
+  };
 
   const down = (/** @type {string} */ by) => {
     if (held) return;
@@ -42,6 +50,7 @@ export function wireTalk(on) {
     if (!isSpace(event) || event.defaultPrevented) return;
     event.preventDefault();
     if (event.repeat) return;
+    if (document.activeElement?.matches(PRESSED)) talk.focus(); // the ring is drawn round what is pressed
     if (on.manual()) down("space");
     else on.press();
   });
@@ -54,11 +63,17 @@ export function wireTalk(on) {
   window.addEventListener("blur", () => held && up(held)); // the key's release goes to somebody else
 }
 
-/** @param {KeyboardEvent} event */
-function isSpace(event) {
-  const target = /** @type {Element} */ (event.target);
-  const isFree = !target.closest(USES_SPACE) && !document.querySelector("dialog[open]");
-  return event.code === "Space" && isFree && !event.ctrlKey && !event.altKey && !event.metaKey;
+/**
+ * Whether keys have brought the focus where it is, rather than the pointer: who walks there presses by space what they
+ * have come to, and who has clicked is done with it. Browsers draw the ring at any key, so `:focus-visible` tells nothing.
+ * @returns {() => boolean}
+ */
+function watchFocus() {
+  let [isWalked, walks] = [true, false];
+  document.addEventListener("keydown", ({ key }) => (walks = WALKS.has(key)), true);
+  document.addEventListener("pointerdown", () => (isWalked = walks = false), true);
+  document.addEventListener("focusin", () => (isWalked ||= walks));
+  return () => isWalked;
 }
 
 /** Single keys, outside of text. @param {Record<string, () => void>} actions by `event.key` @param {() => void} escape */

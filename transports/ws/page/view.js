@@ -42,7 +42,7 @@ export class View {
     this.body.dataset.settings = on ? "on" : "off";
     get("show-settings").setAttribute("aria-expanded", String(on));
     if (on) get("settings").focus();
-    else if (was) get("show-settings").focus();
+    else if (was) get("talk").focus(); // so that space talks
   }
 
   /** Close whatever lies over the conversation. @returns {boolean} whether there was something */
