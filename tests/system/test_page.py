@@ -636,6 +636,17 @@ def test_all_of_it_works_by_keyboard_alone(visit: Visit) -> None:
     visit.shows("#message-what", "There is no microphone")
 
 
+def test_events_come_where_the_settings_were(visit: Visit) -> None:
+    visit.write("Hello")
+    visit.shows("#events")
+    visit.page.click("#show-settings")
+    assert not visit.page.is_visible("#events")
+    visit.page.keyboard.press("e")
+
+    assert visit.page.is_visible("#events")
+    assert not visit.page.is_visible("#settings")
+
+
 def test_space_presses_what_the_tab_key_has_led_to(visit: Visit) -> None:
     theme = "() => document.documentElement.dataset.theme"
     visit.page.click("#theme")

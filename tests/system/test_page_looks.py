@@ -134,6 +134,32 @@ def too_small(visit: Visit) -> list[str]:
     return small
 
 
+@pytest.mark.parametrize("size", [PHONE, (960, 700), DESKTOP], ids=["phone", "narrow", "desktop"])
+def test_messages_and_what_they_offer_are_seen_while_settings_are_open(
+    browser: Browser, server: Server, size: tuple[int, int]
+) -> None:
+    with visiting(browser, server.url, size=size) as visit:
+        visit.page.click("#talk")
+        visit.shows("#message-what", "There is no microphone")
+        visit.page.click("#tab-settings" if size == PHONE else "#show-settings")
+        visit.shows("#wishes")
+
+        offered = {"message-act", "message-hide"} | (set() if size == PHONE else {"talk", "mic", "text", "send", "end"})
+        assert covered(visit, offered) == set()
+        visit.page.click("#message-hide")
+        visit.page.wait_for_selector("#dock" if size == PHONE else "#message", state="hidden")
+
+
+def covered(visit: Visit, ids: set[str]) -> set[str]:
+    """Which of them a pointer would not find in their middle, or at their ends."""
+    found = """(id) => {
+      const { left, right, top, bottom } = document.getElementById(id).getBoundingClientRect();
+      const isThere = (x) => document.elementFromPoint(x, (top + bottom) / 2)?.closest(`#${id}`);
+      return right > left && [left + 2, (left + right) / 2, right - 2].every(isThere);
+    }"""
+    return {each for each in ids if not visit.page.evaluate(found, each)}
+
+
 def test_finished_turns_are_said_to_screen_readers_and_partial_words_are_not(browser: Browser, server: Server) -> None:
     with visiting(browser, server.url) as visit:
         visit.page.evaluate(

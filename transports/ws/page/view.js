@@ -21,11 +21,11 @@ export class View {
     this.#roles();
   }
 
-  /** Events beside the conversation, or on a phone in its place. */
+  /** Events beside the conversation, where settings take their place, or on a phone in its place. */
   toggleEvents() {
     if (wide.matches) {
+      this.#setEvents(this.body.dataset.events !== "on" || this.body.dataset.settings === "on");
       this.settings(false);
-      this.#setEvents(this.body.dataset.events !== "on");
       remember("events", this.body.dataset.events ?? "on");
     } else {
       this.tab(this.body.dataset.tab === "events" ? "talk" : "events");
