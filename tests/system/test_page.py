@@ -445,6 +445,15 @@ def test_a_response_that_fails_is_explained_and_can_be_asked_for_again(visit: Vi
     visit.goes("response.create", 2)
 
 
+def test_nothing_can_be_asked_for_again_once_the_conversation_has_ended(visit: Visit) -> None:
+    visit.write("fail")
+    visit.shows("#message-act", "Ask again")
+    visit.page.click("#end")
+    visit.state("off")
+
+    assert not visit.page.is_visible("#message")
+
+
 def says(ws: WebSocketRoute, **event: object) -> None:
     ws.send(json.dumps({"event_id": "event_1", **event}))
 

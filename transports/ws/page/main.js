@@ -126,6 +126,7 @@ export class Page {
 
   /** The person ends it. */
   end() {
+    this.messages.hide();
     this.connection.disconnect();
     this.voice.wanted = false;
     this.parted();
@@ -238,6 +239,7 @@ export class Page {
 
   /** The model is to answer. */
   ask() {
+    if (!this.connection.open) return; // nobody would
     this.answering.expected = true;
     this.connection.send({ type: "response.create" });
     this.stage.know();
