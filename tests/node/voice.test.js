@@ -3,7 +3,7 @@ import { beforeEach, mock, test } from "node:test";
 import { Browser } from "./fakes.js";
 import { Voice } from "./voice.js";
 
-let browser, voice, facts, sent, samples, turns, settings, messages, now;
+let browser, voice, facts, sent, samples, turns, letGo, settings, messages, now;
 
 beforeEach(() => {
   mock.timers.reset();
@@ -16,9 +16,9 @@ beforeEach(() => {
   const connection = { open: true, send: ({ type }) => sent.push(type), sendAudio: (frame) => (samples += frame.length) };
   const told = { hide: () => {}, show: (kind) => messages.push(kind) };
   voice = new Voice(connection, settings, told, {
-    ...{ peaks: () => {}, start: () => {}, spoke: () => {} },
+    ...{ peaks: () => {}, start: () => {} },
     know: (news) => Object.assign(facts, news),
-    turn: () => turns++,
+    turn: (at) => (turns++, (letGo = at)),
   });
 });
 
@@ -44,7 +44,7 @@ test("what is said while the button is held, and a moment longer, is a turn", as
   pass(20);
   await settled();
 
-  assert.deepEqual([sent, turns, facts.held], [["input_audio_buffer.commit"], 1, false]);
+  assert.deepEqual([sent, turns, facts.held, letGo], [["input_audio_buffer.commit"], 1, false, 400]);
   assert.equal(samples, 480 * 24 + 7);
   assert.equal(voice.ends("item").length, samples);
 });
@@ -60,7 +60,7 @@ test("a button that was let go for a moment only goes on with the turn, and noth
   pass(100);
   await settled();
 
-  assert.deepEqual([sent, turns, facts.held], [["input_audio_buffer.commit"], 1, false]);
+  assert.deepEqual([sent, turns, facts.held, letGo], [["input_audio_buffer.commit"], 1, false, 460]);
   assert.equal(voice.ends("item").length, 460 * 24 + 7);
 });
 

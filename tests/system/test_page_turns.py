@@ -142,6 +142,9 @@ def test_who_pauses_is_not_answered_when_the_session_says_so(visit: Visit, serve
 
     visit.state("muted")
     assert "thinking" not in visit.states()
+    server.say(AUDIO, **place("item_2"), delta=tone(0.2))
+    visit.until(lambda: "speaking" in visit.states(), "nothing is heard")
+    assert not visit.page.is_visible("#latency")
 
 
 def test_a_line_stands_between_two_conversations_and_nowhere_else(visit: Visit, server: Scripted) -> None:
@@ -203,6 +206,20 @@ def test_figures_are_those_of_one_session_and_the_inspector_says_where_one_begin
     assert not visit.page.is_visible("#latency")
     server.say("response.done", response={"id": "resp_2", "status": "completed", "output": [], "usage": usage})
     visit.shows("#usage", "1.5k tokens")
+
+
+def test_how_soon_an_answer_comes_is_told_from_what_asked_for_it(visit: Visit, server: Scripted) -> None:
+    visit.page.clock.install()
+    server.say("input_audio_buffer.speech_started", item_id="item_1", audio_start_ms=0)
+    server.say("input_audio_buffer.speech_stopped", item_id="item_1", audio_end_ms=900)
+    visit.state("thinking")
+    visit.page.clock.fast_forward(3_600_000)
+    visit.write("hello")
+    server.hears("response.create")
+    server.say(AUDIO, **place("item_2"), delta=tone(0.2))
+
+    visit.shows("#latency", "ms")
+    assert int(visit.page.inner_text("#latency").split()[0]) < WAIT
 
 
 def test_a_voice_that_is_refused_for_another_reason_than_having_spoken_says_why_and_shows_which_holds(

@@ -31,8 +31,7 @@ export const consequences = {
   },
   "input_audio_buffer.speech_stopped": (page, { item_id, audio_end_ms }) => {
     page.keep(item_id, page.voice.ends(item_id, audio_end_ms), "user");
-    page.figures.spoke();
-    page.answering.expected = page.responds;
+    if (page.responds) page.awaits(performance.now());
     page.stage.know({ hearing: false });
   },
   "input_audio_buffer.committed": (page, { item_id }) => {

@@ -5,7 +5,7 @@ import { clock, get, say, short } from "./page.js";
 export class Figures {
   #began = 0;
   #live = false;
-  #spoke = 0; // when the person stopped speaking, until the answer is heard
+  #asked = 0; // when an answer was asked for, until it is heard
   #tokens = { total: 0, input: 0, output: 0 };
 
   constructor() {
@@ -28,25 +28,25 @@ export class Figures {
 
   end() {
     this.#live = false;
-    this.#spoke = 0;
+    this.#asked = 0;
     say(get("clock"), "");
   }
 
-  /** The person has stopped speaking. */
-  spoke() {
-    this.#spoke = performance.now();
+  /** The person has finished, and wants an answer. @param {number} at by `performance.now()` */
+  asked(at) {
+    this.#asked = at;
   }
 
-  /** The person speaks again, or it was no turn. */
+  /** The person speaks again. */
   speaks() {
-    this.#spoke = 0;
+    this.#asked = 0;
   }
 
   /** The answer begins. @param {number} delay milliseconds until it reaches the ear */
   answered(delay) {
-    if (!this.#spoke) return;
-    const ms = Math.round(performance.now() + delay - this.#spoke);
-    this.#spoke = 0;
+    if (!this.#asked) return;
+    const ms = Math.round(performance.now() + delay - this.#asked);
+    this.#asked = 0;
     get("latency").hidden = false;
     say(get("latency"), `${ms} ms`);
   }

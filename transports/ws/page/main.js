@@ -66,8 +66,7 @@ export class Page {
       peaks: (pairs) => this.stage.loud("you", pairs),
       know: (facts) => this.stage.know(facts),
       start: () => this.connect(),
-      spoke: () => this.figures.spoke(),
-      turn: () => this.ask(),
+      turn: (at) => this.ask(at),
     });
     this.turns = new Turns(this.conversation, { play: (turn) => void this.replay.toggle(turn), remove: (turn) => this.deleting.remove(turn) });
     this.deleting = new Deleting(this.conversation, this.connection, (turn) => this.removed(turn));
@@ -237,12 +236,18 @@ export class Page {
     this.ask();
   }
 
-  /** The model is to answer. */
-  ask() {
+  /** The model is to answer. @param {number} [at] since when, by `performance.now()` */
+  ask(at = performance.now()) {
     if (!this.connection.open) return; // nobody would
-    this.answering.expected = true;
+    this.awaits(at);
     this.connection.send({ type: "response.create" });
     this.stage.know();
+  }
+
+  /** An answer is to come. @param {number} at since when */
+  awaits(at) {
+    this.answering.expected = true;
+    this.figures.asked(at);
   }
 
   /** @param {Turn | null} turn @param {number} ms */

@@ -26,8 +26,7 @@ export class Voice {
    * @param {(pairs: Float32Array) => void} on.peaks of 10 ms each
    * @param {(facts: Partial<import("./talk.js").Facts>) => void} on.know
    * @param {() => void} on.start the person wants to be heard, and there is no connection
-   * @param {() => void} on.spoke a turn was held, and let go
-   * @param {() => void} on.turn it is complete, and wants an answer
+   * @param {(at: number) => void} on.turn one that was held is complete, and wants an answer; when it was let go, by `performance.now()`
    */
   constructor(connection, settings, messages, on) {
     this.connection = connection;
@@ -110,25 +109,25 @@ export class Voice {
   /** Push-to-talk ends, a little later: the last word does. */
   release() {
     if (!this.#held || !this.#turn) return;
-    const held = performance.now() - this.#turn.since;
+    const now = performance.now();
     this.#held = false;
-    this.on.spoke();
-    this.#tail = setTimeout(() => void this.#complete(held), TAIL);
+    this.#tail = setTimeout(() => void this.#complete(now), TAIL);
   }
 
-  /** What was said is a turn, if it was long enough to be one. @param {number} held milliseconds */
-  async #complete(held) {
+  /** What was said is a turn, if it was long enough to be one. @param {number} at when it was let go */
+  async #complete(at) {
     await this.microphone.flush();
     if (this.#held || !this.#turn) return;
-    this.#said = { from: this.#turn.from, to: this.#recent.ms };
+    const { since, from } = this.#turn;
+    this.#said = { from, to: this.#recent.ms };
     this.#turn = null;
     this.on.know({ held: false });
-    if (Math.min(held, this.#said.to - this.#said.from) < SHORTEST) {
+    if (Math.min(at - since, this.#said.to - this.#said.from) < SHORTEST) {
       this.connection.send({ type: "input_audio_buffer.clear" });
       return;
     }
     this.connection.send({ type: "input_audio_buffer.commit" });
-    this.on.turn();
+    this.on.turn(at);
   }
 
   /** The server hears speech. @param {string} item @param {number} ms */
