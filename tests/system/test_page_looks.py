@@ -160,6 +160,24 @@ def covered(visit: Visit, ids: set[str]) -> set[str]:
     return {each for each in ids if not visit.page.evaluate(found, each)}
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_button_stays_in_the_middle_whatever_it_says(browser: Browser, server: Server, size: str) -> None:
+    def middle() -> float:
+        found = "() => { const { left, width } = document.getElementById('talk').getBoundingClientRect();"
+        return float(visit.page.evaluate(f"{found} return left + width / 2; }}"))
+
+    with visiting(browser, server.url, size=SIZES[size]) as visit:
+        at = [middle()]
+        visit.page.click("#talk")
+        visit.shows("#state", "Microphone off")
+        at.append(middle())
+        visit.write("How are you today?")
+        visit.state("speaking")
+        at.append(middle())
+
+        assert at == [pytest.approx(SIZES[size][0] / 2, abs=0.5)] * 3
+
+
 def test_finished_turns_are_said_to_screen_readers_and_partial_words_are_not(browser: Browser, server: Server) -> None:
     with visiting(browser, server.url) as visit:
         visit.page.evaluate(
