@@ -73,6 +73,13 @@ test("rows are found by their text, without audio, or only where something faile
   assert.deepEqual(types({ onlyErrors: true }), ["error", "response.done"]);
 });
 
+test("a tool that failed is as red as a transcription that did, whatever stands before the word", () => {
+  const failures = ["engine.tool_failed", "conversation.item.input_audio_transcription.failed"];
+  const { rows } = runsOf(...[...failures, "response.created"].map((type) => ["down", { type }]));
+
+  assert.deepEqual(rows.filter((row) => row.failed).map((row) => row.type), failures);
+});
+
 test("saved lines are JSON: each event, and of audio how much there was", () => {
   const saved = lines(runsOf(["up", { type: "response.create" }], audio, audio).rows).map((line) => JSON.parse(line));
 

@@ -69,7 +69,7 @@ export class Runs {
 
   /** @param {number} at @param {Way} way @param {string} type @param {any} event @returns {Row} */
   #begin(at, way, type, event) {
-    const failed = type === "error" || type.endsWith(".failed") || event.response?.status === "failed";
+    const failed = type === "error" || /[._]failed$/.test(type) || event.response?.status === "failed";
     const row = { at, way, type, count: 0, bytes: 0, events: [], audio: AUDIO.test(type), failed, words: type };
     this.rows.push(row);
     return row;
