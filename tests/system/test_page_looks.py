@@ -6,11 +6,42 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser
 
-from tests.system.browser import AXE, DESKTOP, PHONE, Server, Visit, chromium, serving, visiting
+from tests.system.browser import AXE, DESKTOP, PHONE, Scripted, Server, Visit, chromium, serving, visiting
 from tests.system.chatterbox import Chatterbox, tasks, tone
 
 SIZES: Final = {"desktop": DESKTOP, "phone": PHONE}
 TURNS: Final = 500
+NARROW: Final = (360, 640)
+ALIKE: Final = (
+    *("response.output_audio.delta", "response.output_audio_transcript.delta", "response.output_text.delta"),
+    *("response.function_call_arguments.delta", "conversation.item.input_audio_transcription.delta"),
+    *("response.output_audio.done", "response.output_audio_transcript.done", "response.output_text.done"),
+    *("response.output_item.added", "response.content_part.added", "conversation.item.added"),
+    *("input_audio_buffer.cleared", "output_audio_buffer.cleared"),
+)
+"""Types of events that are long, and begin or end as others do."""
+
+SEEN: Final = """
+() => [...document.querySelectorAll(".rows .type")].map((type) => {
+  const texts = document.createTreeWalker(type, NodeFilter.SHOW_TEXT);
+  const letter = document.createRange();
+  let seen = "";
+  while (texts.nextNode()) {
+    const text = texts.currentNode;
+    const cutting = [type, text.parentElement].filter((box) => getComputedStyle(box).overflowX === "hidden");
+    const boxes = cutting.map((box) => box.getBoundingClientRect());
+    for (let at = 0; at < text.length; at++) {
+      letter.setStart(text, at);
+      letter.setEnd(text, at + 1);
+      const { left, right } = letter.getBoundingClientRect();
+      if (boxes.every((box) => box.left < left + 1 && right - 1 < box.right)) seen += text.data[at];
+    }
+  }
+  return [type.textContent, seen, type.title];
+})
+"""
+"""Of each row the type, as much of it as is in its place, and what the pointer is told."""
+
 REPLIES: Final = """
 [[reply]]
 text = "weather"
@@ -248,6 +279,30 @@ def test_the_first_visit_fits_on_a_phone_that_lies_on_its_side(browser: Browser,
         button = visit.page.locator("#talk").bounding_box()
         assert button is not None
         assert button["width"] == button["height"]
+
+
+@pytest.mark.parametrize("size", [(960, 700), DESKTOP, PHONE, NARROW], ids=lambda size: str(size[0]))
+def test_events_are_told_apart_by_what_is_seen_of_their_types(
+    browser: Browser, server: Server, size: tuple[int, int]
+) -> None:
+    with visiting(browser, server.url, size=size) as visit:
+        model = Scripted(visit)
+        for kind in [kind for kind in ALIKE for _ in range(12)]:
+            model.say(
+                kind, item_id="item", delta="", transcript="", text="", part={}, item={"id": "item", "content": []}
+            )
+        if size[0] < 960:
+            visit.page.click("#tab-events")
+        visit.shows(".row", ALIKE[-1])
+        visit.painted()
+
+        looks: dict[str, set[str]] = {}
+        for whole, seen, title in visit.page.evaluate(SEEN):
+            assert whole.endswith(seen)
+            assert title.startswith(whole)
+            looks.setdefault(seen if seen == whole else seen[2:], set()).add(whole)  # two give way to the dots
+        assert not [alike for alike in looks.values() if len(alike) > 1]
+        assert set(ALIKE) <= set().union(*looks.values())
 
 
 # --- a long conversation -------------------------------------------------------------------------------------------

@@ -73,9 +73,11 @@ export class Inspector {
 
   /** @param {Row} row @param {any} node */
   #show(row, node) {
-    const [, , , count, bytes] = node.firstChild.children;
+    const [, , type, count, bytes] = node.firstChild.children;
+    const length = row.bytes ? size(row.bytes) : "";
     say(count, row.count > 1 ? `×${row.count}` : "");
-    say(bytes, row.bytes ? size(row.bytes) : "");
+    say(bytes, length);
+    type.title = length ? `${row.type}, ${length}` : row.type;
     node.hidden = !shown(row, this.filter);
     if (node.childElementCount > 1) this.#fill(row, node);
   }
@@ -196,7 +198,7 @@ function makeRow(row) {
     { type: "button", className: "row", tabIndex: -1, "aria-expanded": "false" },
     make("span", { className: "at" }, row.at.toFixed(2)),
     make("span", { className: "way" }, make("span", { "aria-hidden": "true" }, sign), make("span", { className: "sr" }, way)),
-    make("span", { className: "type" }, make("span", { className: "family" }, row.type.slice(0, split)), make("span", {}, row.type.slice(split))),
+    make("span", { className: "type" }, make("bdi", {}, make("span", { className: "family" }, row.type.slice(0, split)), row.type.slice(split))),
     make("span", { className: "count" }),
     make("span", { className: "bytes" }),
   );
