@@ -8,6 +8,7 @@ from playwright.sync_api import Browser
 
 from tests.system.browser import AXE, DESKTOP, PHONE, Scripted, Server, Visit, chromium, serving, visiting
 from tests.system.chatterbox import Chatterbox, tasks, tone
+from tests.system.eyes import contrasts, types
 
 SIZES: Final = {"desktop": DESKTOP, "phone": PHONE}
 TURNS: Final = 500
@@ -20,27 +21,6 @@ ALIKE: Final = (
     *("input_audio_buffer.cleared", "output_audio_buffer.cleared"),
 )
 """Types of events that are long, and begin or end as others do."""
-
-SEEN: Final = """
-() => [...document.querySelectorAll(".rows .type")].map((type) => {
-  const texts = document.createTreeWalker(type, NodeFilter.SHOW_TEXT);
-  const letter = document.createRange();
-  let seen = "";
-  while (texts.nextNode()) {
-    const text = texts.currentNode;
-    const cutting = [type, text.parentElement].filter((box) => getComputedStyle(box).overflowX === "hidden");
-    const boxes = cutting.map((box) => box.getBoundingClientRect());
-    for (let at = 0; at < text.length; at++) {
-      letter.setStart(text, at);
-      letter.setEnd(text, at + 1);
-      const { left, right } = letter.getBoundingClientRect();
-      if (boxes.every((box) => box.left < left + 1 && right - 1 < box.right)) seen += text.data[at];
-    }
-  }
-  return [type.textContent, seen, type.title];
-})
-"""
-"""Of each row the type, as much of it as is in its place, and what the pointer is told."""
 
 REPLIES: Final = """
 [[reply]]
@@ -124,6 +104,22 @@ def test_the_page_is_accessible_before_during_and_after_a_conversation(
         visit.shows(".divider", "does not remember")
         visit.state("speaking")
         judge(visit)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_settings_that_are_locked_can_be_read_like_all_others(browser: Browser, dark: bool) -> None:
+    pinned = ("--voice", "cedar", "--instructions", "Be brief.", "--client-may-set", "none")
+    with serving(*pinned) as server, visiting(browser, server.url, dark=dark) as visit:
+        visit.write("Hello")
+        visit.comes("session.created")
+        visit.page.click("#show-settings")
+        visit.painted()
+        assert visit.page.locator("fieldset:disabled").count() == 4
+
+        told = contrasts(visit, "fieldset:disabled")
+
+        assert len(told) > 15
+        assert [text for text, contrast in told if contrast < 4.5] == []
 
 
 def test_the_sign_in_form_is_accessible(browser: Browser, server: Server) -> None:
@@ -297,7 +293,7 @@ def test_events_are_told_apart_by_what_is_seen_of_their_types(
         visit.painted()
 
         looks: dict[str, set[str]] = {}
-        for whole, seen, title in visit.page.evaluate(SEEN):
+        for whole, seen, title in types(visit):
             assert whole.endswith(seen)
             assert title.startswith(whole)
             looks.setdefault(seen if seen == whole else seen[2:], set()).add(whole)  # two give way to the dots
