@@ -46,6 +46,9 @@ FIELDS: Final = frozenset(f"{holder}.{part}".lstrip(".") for holder, parts in _P
 ELSEWHERE: Final = ("audio.input.turn_detection", "audio.input.transcription", "output_modalities")
 """What people who come over a network may set, if the operator says nothing else: how they are heard, and answered."""
 
+FORETOLD: Final = ("audio.input.turn_detection", "audio.input.transcription", "audio.output.voice", "instructions")
+"""What people are shown of a session before it begins. Nothing in it is secret: every session tells it to its front."""
+
 BY_OPERATOR: Final = "set by the operator"
 BY_TOOLS: Final = "the engine runs tools of its own"
 
@@ -142,7 +145,12 @@ def for_transcription(settings: Raw) -> Raw:
 
 def pins(settings: Raw) -> dict[str, str]:
     """The paths of all that the settings set, each with the reason why a front may not."""
-    return dict.fromkeys(_paths(_read(settings), ""), BY_OPERATOR)
+    return dict.fromkeys(_by_path(_read(settings), ""), BY_OPERATOR)
+
+
+def foretold(settings: Raw) -> dict[str, Json]:
+    """What the settings say of that which a person is shown before there is a session, by path."""
+    return {path: value for path, value in _by_path(_read(settings), "").items() if path in FORETOLD}
 
 
 def may_set(text: str | None, *, local: bool) -> MaySet:
@@ -191,14 +199,14 @@ def _write(settings: _Object, kind: str = "realtime") -> Raw:
     return Raw(json.dumps(typed | settings, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def _paths(settings: _Object, path: str) -> list[str]:
-    found: list[str] = []
+def _by_path(settings: _Object, path: str) -> _Object:
+    found: _Object = {}
     for key, value in settings.items():
         name = f"{path}{key}"
         if name in _GROUPS and isinstance(value, dict):
-            found += _paths(value, f"{name}.")
+            found |= _by_path(value, f"{name}.")
         elif name != "type":
-            found.append(name)
+            found[name] = value
     return found
 
 

@@ -19,6 +19,7 @@ from realtime_engine.settings import (
     ELSEWHERE,
     FIELDS,
     for_transcription,
+    foretold,
     functions_of,
     has_manual_turns,
     input_format,
@@ -75,6 +76,19 @@ def test_null_is_a_setting_and_nothing_set_pins_nothing() -> None:
     assert list(pins(raw(audio=None))) == ["audio"]
     assert pins(raw(audio={"input": {}})) == {}
     assert pins(NO_SETTINGS) == {}
+
+
+def test_people_are_told_before_a_session_how_it_will_sound_and_nothing_that_may_be_secret() -> None:
+    settings = raw(
+        instructions="Be brief.",
+        tools=[{"type": "mcp", "server_label": "house", "authorization": "a-secret"}],
+        prompt={"id": "pmpt_1"},
+        audio={"input": {"turn_detection": None, "noise_reduction": None}, "output": {"voice": "cedar"}},
+    )
+
+    told = {"instructions": "Be brief.", "audio.input.turn_detection": None, "audio.output.voice": "cedar"}
+    assert foretold(settings) == told
+    assert foretold(NO_SETTINGS) == {}
 
 
 def test_a_turn_detection_of_another_type_is_no_way_around_a_pinned_one() -> None:

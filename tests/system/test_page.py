@@ -200,30 +200,52 @@ def test_a_voice_that_can_no_longer_be_changed_says_so_beside_it(visit: Visit) -
     assert not visit.page.is_visible("#message")
 
 
-def test_what_the_operator_pinned_is_shown_locked_with_the_reason(browser: Browser, server: Server) -> None:
-    with visiting(browser, server.url) as visit:
-        visit.page.route_web_socket(
-            "**/ws",
-            lambda ws: ws.send(
-                json.dumps(
-                    {
-                        "type": "engine.session",
-                        "event_id": "event_1",
-                        "upstream": "local",
-                        "pinned": {"audio.output.voice": "the voice of the house"},
-                        "may_set": ["audio.input.turn_detection"],
-                    }
-                )
-            ),
-        )
-        visit.page.reload()
-        visit.page.click("#talk")
-        visit.page.click("#show-settings")
+def locks(visit: Visit) -> dict[str, str]:
+    """What the locked settings say of themselves, by the path of each."""
+    said = "(boxes) => boxes.map((box) => [box.dataset.path, box.querySelector('.lock').innerText])"
+    return dict(visit.page.locator("fieldset:disabled").evaluate_all(said))
 
-        visit.shows("[data-path='audio.output.voice'] .lock", "Set by the operator: the voice of the house.")
-        assert visit.page.is_disabled("#voice")
-        assert visit.page.is_disabled("#instructions")
-        assert visit.page.is_enabled("input[value=semantic_vad]")
+
+def test_what_the_operator_set_is_shown_locked_with_the_reason_before_and_in_a_conversation(browser: Browser) -> None:
+    with (
+        serving("--voice", "cedar", "--instructions", "Be brief.") as server,
+        visiting(browser, server.url) as visit,
+    ):
+        visit.page.click("#show-settings")
+        for _ in ("before", "in it"):
+            assert locks(visit) == dict.fromkeys(["audio.output.voice", "instructions"], "Set by the operator.")
+            assert visit.page.input_value("#voice") == "cedar"
+            assert visit.page.input_value("#instructions") == "Be brief."
+            assert visit.page.is_enabled("input[value=semantic_vad]")
+            visit.write("Hello")
+            visit.comes("session.updated")
+
+
+def test_what_the_operator_has_closed_is_shown_as_soon_as_it_is_known(browser: Browser) -> None:
+    with serving("--client-may-set", "audio.input") as server, visiting(browser, server.url) as visit:
+        visit.page.click("#show-settings")
+        later = "Set by the operator. It is shown here once you are connected."
+        assert locks(visit) == dict.fromkeys(["audio.output.voice", "instructions"], later)
+        assert not visit.page.is_visible("#voice")
+        assert not visit.page.is_visible("#instructions")
+
+        visit.write("Hello")
+
+        visit.shows("#voice")
+        assert visit.page.input_value("#voice") == visit.comes("session.created")["session"]["audio"]["output"]["voice"]
+        assert locks(visit) == dict.fromkeys(["audio.output.voice", "instructions"], "Set by the operator.")
+
+
+def test_what_a_server_gives_as_the_reason_is_shown_as_it_is(visit: Visit) -> None:
+    server = Scripted(visit)
+    server.say("engine.session", upstream="local", pinned={"audio.output.voice": "the voice of the house"})
+    voice = {"audio": {"output": {"voice": {"id": "voice_of_the_house"}}}}
+    server.say("session.created", session={"type": "realtime", **voice})
+    visit.page.click("#show-settings")
+
+    visit.shows("#voice")
+    assert locks(visit) == {"audio.output.voice": "The voice of the house."}
+    assert visit.page.input_value("#voice") == "voice_of_the_house"
 
 
 # --- the inspector -------------------------------------------------------------------------------------------------

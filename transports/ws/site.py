@@ -10,6 +10,7 @@ from realtime_engine.dialect import Dialect
 from realtime_engine.metrics import Mode, Totals
 from realtime_engine.plugins import ANYTHING, Wanted
 from realtime_engine.service import Service
+from realtime_engine.settings import foretold
 from transports.ws.access import Access, Visit
 from transports.ws.answers import NEVER_KEPT, Answer, HttpError, json_answer, text_answer
 from transports.ws.files import File
@@ -101,6 +102,7 @@ class Site:
                 "recorded": self._service.recorded,
                 "pinned": policy.pinned,
                 "may_set": policy.may_set,
+                "settings": foretold(self._service.settings),
             }
         return json_answer(about)
 

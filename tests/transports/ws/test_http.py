@@ -10,6 +10,7 @@ import httpx
 import pytest
 import trio
 import trio.testing
+from msgspec import Raw
 
 from realtime_engine.options import Policy
 from tests.servers import PATIENCE, Served, open_server, say, status
@@ -66,7 +67,8 @@ async def test_the_health_and_the_metrics_of_the_server_can_be_asked() -> None:
 
 async def test_the_page_is_told_what_it_needs_to_know() -> None:
     policy = Policy(pinned={"instructions": "set by the operator"}, may_set=("audio.output",))
-    async with open_server(policy=policy) as server, open_browser(server) as browser:
+    settings = Raw(b'{"type":"realtime","instructions":"Be brief.","tools":[]}')
+    async with open_server(policy=policy, settings=settings) as server, open_browser(server) as browser:
         about = await browser.get("/about")
 
     assert about.headers["cache-control"] == "no-store"
@@ -78,6 +80,7 @@ async def test_the_page_is_told_what_it_needs_to_know() -> None:
         "recorded": False,
         "pinned": {"instructions": "set by the operator"},
         "may_set": ["audio.output"],
+        "settings": {"instructions": "Be brief."},
     }
 
 

@@ -27,6 +27,7 @@ const LOST = new Set([1001, 1005, 1006, RESTART]);
  * @property {boolean} [recorded]
  * @property {Record<string, string>} [pinned]
  * @property {"all" | "none" | string[]} [may_set]
+ * @property {Record<string, any>} [settings] that every session will have, by path
  */
 
 /** @typedef {{kind: "sign-in" | "full" | "draining" | "refused" | "gone", text: string, seconds?: number}} Failure */

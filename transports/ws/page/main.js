@@ -72,7 +72,10 @@ export class Page {
     this.deleting = new Deleting(this.conversation, this.connection, (turn) => this.removed(turn));
     this.replay = new Replay(this.speaker, { sounding: () => this.stage.facts.sounding, played: (turn, ms) => this.replayed(turn, ms) });
     this.entrance = new Entrance({
-      known: ({ pinned, may_set }) => this.settings.lock(pinned ?? {}, may_set ?? "all"),
+      known: ({ pinned, may_set, settings }) => {
+        this.settings.lock(pinned ?? {}, may_set ?? "all");
+        this.settings.expect(settings ?? {});
+      },
       signedIn: () => this.signedIn(),
     });
     this.writing = new Writing({ locked: () => this.entrance.locked, written: () => this.written(), send: (text) => this.tell(text) });

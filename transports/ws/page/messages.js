@@ -1,6 +1,6 @@
 // @ts-check
 /** What the page says when something is wrong: what happened, why, and what to do next. In place, not in a box above it. */
-import { get, say } from "./page.js";
+import { get, say, sentence } from "./page.js";
 
 /**
  * @typedef {object} Message
@@ -172,11 +172,4 @@ export function closeMessage(code, reason, again) {
   };
   const [what, why] = known[code] ?? ["The conversation has ended", `The connection was closed (${code}).`];
   return { what, why: [why, sentence(reason)].filter(Boolean).join(" "), act: "Start again", do: again };
-}
-
-/** @param {string} text */
-function sentence(text) {
-  if (!text) return "";
-  const begun = text[0].toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }

@@ -110,6 +110,13 @@ export async function copy(text) {
   field.remove();
 }
 
+/** What others say as a sentence of the page's own. @param {string} text */
+export function sentence(text) {
+  if (!text) return "";
+  const begun = text[0].toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
+}
+
 /** `4:05`. @param {number} seconds */
 export function clock(seconds) {
   const whole = Math.max(0, Math.floor(seconds));

@@ -1,11 +1,12 @@
 // @ts-check
 /** What the person may choose: how turns are taken, transcript, voice, instructions, devices. What is pinned is locked. */
-import { get, icon, make, recall, remember, say } from "./page.js";
+import { get, icon, make, recall, remember, say, sentence } from "./page.js";
 import { Speaker } from "./speaker.js";
 
 const VOICES = ["alloy", "ash", "ballad", "cedar", "coral", "echo", "marin", "sage", "shimmer", "verse"];
 const SPOKEN = "cannot_update_voice"; // once there is speech of the model
 const TRANSCRIBER = "gpt-4o-mini-transcribe";
+const BY_OPERATOR = "set by the operator"; // where no reason is given
 
 /** The fields of the form, and where each stands in the session. */
 const PATHS = {
@@ -66,12 +67,13 @@ export class Settings {
   lock(pinned, maySet) {
     for (const [field, path] of Object.entries(PATHS)) {
       const reason = reasonFor(path, pinned, maySet);
-      const box = this.form.querySelector(`[data-path="${path}"]`);
+      const box = this.#box(path);
       box.disabled = reason !== null;
       box.querySelector(".lock")?.remove();
       if (reason === null) this.#locked.delete(field);
       else this.#locked.add(field);
-      if (reason !== null) box.append(make("p", { className: "lock" }, icon("lock"), make("span", {}, `Set by the operator${reason ? `: ${reason}` : ""}.`)));
+      const later = make("span", { className: "later" }, " It is shown here once you are connected.");
+      if (reason !== null) box.append(make("p", { className: "lock" }, icon("lock"), make("span", {}, sentence(reason || BY_OPERATOR), later)));
     }
   }
 
@@ -88,11 +90,33 @@ export class Settings {
   show(session) {
     this.#session = session;
     const { input = {}, output = {} } = session.audio ?? {};
-    this.#showTurns(input.turn_detection);
-    if (!this.#wishes.has("transcription")) get("transcribe").checked = Boolean(input.transcription);
-    if (typeof output.voice === "string" && !this.#wishes.has("voice")) this.#showVoice(output.voice);
-    if (document.activeElement !== get("instructions") && !this.#wishes.has("instructions")) get("instructions").value = session.instructions ?? "";
+    this.expect({
+      [PATHS.turns]: input.turn_detection,
+      [PATHS.transcription]: input.transcription ?? null,
+      [PATHS.voice]: output.voice,
+      [PATHS.instructions]: session.instructions ?? "",
+    });
+  }
+
+  /** Some fields are so, or will be. @param {Record<string, any>} fields by path; undefined: it is not known */
+  expect(fields) {
+    for (const path of Object.values(PATHS)) if (fields[path] !== undefined) this.#box(path).dataset.known = "";
+    const { [PATHS.turns]: turns, [PATHS.transcription]: transcript, [PATHS.voice]: voice, [PATHS.instructions]: instructions } = fields;
+    this.#showTurns(turns);
+    if (transcript !== undefined && this.#follows("transcription")) get("transcribe").checked = Boolean(transcript);
+    if (voice && this.#follows("voice")) this.#showVoice(voice.id ?? voice);
+    if (instructions !== undefined && document.activeElement !== get("instructions") && this.#follows("instructions")) get("instructions").value = instructions;
     this.#tell();
+  }
+
+  /** Whether a field shows what holds, rather than what is wished for. @param {Field} field */
+  #follows(field) {
+    return this.#locked.has(field) || !this.#wishes.has(field);
+  }
+
+  /** @param {string} path */
+  #box(path) {
+    return this.form.querySelector(`[data-path="${path}"]`);
   }
 
   /** The server refused a wish: what is shown is what holds. @param {any} error @returns {boolean} whether it was one */
@@ -199,7 +223,7 @@ export class Settings {
 
   /** @param {Field} field @param {string} text */
   #problem(field, text) {
-    const box = this.form.querySelector(`[data-path="${PATHS[field]}"]`);
+    const box = this.#box(PATHS[field]);
     box.querySelector(".problem")?.remove();
     if (text) box.append(make("p", { className: "problem", role: "status" }, text));
   }
