@@ -65,7 +65,7 @@ class WebServer:
         self._options = options
         self._service = service
         self._slots = slots or LocalSlots(most=options.max_sessions, most_per_address=options.max_sessions_per_address)
-        _warn(options, token)
+        self._token = token
         self._tls = tls
         self._name = socket.gethostname()
         self._access = Access(options, token, name=self._name)
@@ -93,6 +93,7 @@ class WebServer:
         """Serve until `drain`, and then until the last conversation has ended; sockets that it binds, it closes."""
         self._room.most = min(MOST_WAITING, raise_descriptor_limit() // 2)
         opened = bind(self._options.host, self._options.port) if listeners is None else listeners
+        _warn(self._options, self._token)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._accept, opened, partial(self._take, nursery))
