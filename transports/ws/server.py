@@ -93,8 +93,8 @@ class WebServer:
         """Serve until `drain`, and then until the last conversation has ended; sockets that it binds, it closes."""
         self._room.most = min(MOST_WAITING, raise_descriptor_limit() // 2)
         opened = bind(self._options.host, self._options.port) if listeners is None else listeners
-        _warn(self._options, self._token)
         try:
+            _warn(self._options, self._token)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._accept, opened, partial(self._take, nursery))
                 task_status.started(urls(opened, "http" if self._tls is None else "https", self._name))
