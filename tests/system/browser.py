@@ -139,10 +139,11 @@ def chromium(microphone: Path | None = None, *arguments: str) -> Iterator[Browse
 
 @dataclass(slots=True)
 class Server:
-    """``engine serve`` in a process of its own, with the embedded model."""
+    """``engine serve`` in a process of its own, with the embedded model or another upstream."""
 
     arguments: Sequence[str]
     port: int
+    upstream: str = "local"
     process: "subprocess.Popen[str] | None" = None
 
     @property
@@ -150,7 +151,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "cli", "serve", "--transport", "ws", "--upstream", "local"]
+        command = [sys.executable, "-m", "cli", "serve", "--transport", "ws", "--upstream", self.upstream]
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port), *self.arguments], cwd=ROOT, stderr=subprocess.PIPE, text=True
         )
@@ -166,9 +167,9 @@ class Server:
 
 
 @contextmanager
-def serving(*arguments: str) -> Iterator[Server]:
+def serving(*arguments: str, upstream: str = "local") -> Iterator[Server]:
     """A server for as long as the block lasts."""
-    server = Server(arguments, free_port())  # which stays free while it restarts
+    server = Server(arguments, free_port(), upstream)  # which stays free while it restarts
     server.start()
     try:
         yield server

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Download, WebSocketRoute, expect
 
 from tests.system.browser import PHONE, WAIT, Event, Scripted, Server, Visit, chromium, serving, visiting
+from tests.wires import free_port
 
 READY: Final = 300  # milliseconds; 150 on a machine that has nothing else to do
 REPLIES: Final = """
@@ -457,6 +458,35 @@ def test_a_key_that_is_refused_upstream_is_explained(visit: Visit) -> None:
     visit.shows("#message-what", "The model's server refused the key")
 
     assert "OPENAI_API_KEY" in visit.page.inner_text("#message-why")
+
+
+def test_a_key_that_is_refused_at_the_door_is_explained_and_not_shown(
+    browser: Browser, guarded: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a-key-that-nobody-has-given-out")
+    upstream = f"ws://127.0.0.1:{guarded.port}/v1/realtime"
+    with serving(upstream=upstream) as server, visiting(browser, server.url) as visit:
+        visit.page.click("#talk")
+        visit.shows("#message-act", "Start again")
+        visit.state("off")
+
+        assert visit.page.inner_text("#message-what") == "The model cannot be reached"
+        why = visit.page.inner_text("#message-why")
+        assert "127.0.0.1 refuses the connection (401): it does not accept the key of OPENAI_API_KEY: check it" in why
+        assert why.endswith(".")
+        assert "sk-" not in why
+
+
+def test_an_upstream_that_is_not_there_is_explained_and_can_be_tried_again(browser: Browser) -> None:
+    upstream = f"ws://127.0.0.1:{free_port()}/v1/realtime"
+    with serving(upstream=upstream) as server, visiting(browser, server.url) as visit:
+        visit.page.click("#talk")
+        for attempt in (1, 2):
+            visit.shows("#message-act", "Start again")
+            assert visit.page.inner_text("#message-what") == "The model cannot be reached"
+            assert "127.0.0.1" in visit.page.inner_text("#message-why")
+            visit.page.click("#message-act")
+            visit.comes("engine.session", attempt + 1)
 
 
 def test_a_response_that_fails_is_explained_and_can_be_asked_for_again(visit: Visit) -> None:

@@ -139,12 +139,13 @@ const ERRORS = {
   invalid_model: ["There is no such model", "Whoever runs this server must choose another one (--model)."],
   session_expired: ["The session has expired", "The model's server ends every session after a time. Begin a new one."],
   limit_reached: ["The limit is reached", ""],
+  upstream_closed: ["The model cannot be reached", "If it stays so, whoever runs this server must see to it."],
 };
 
 /** An error event. @param {any} error @param {() => void} again @param {string} act @returns {Message} */
 export function errorMessage(error, again, act = "Start again") {
   const [what, why] = ERRORS[error.code] ?? ["Something went wrong", ""];
-  return { what, why: [why, error.message].filter(Boolean).join(" — "), act, do: again };
+  return { what, why: [sentence(error.message), why].filter(Boolean).join(" "), act, do: again };
 }
 
 /** The engine connects to the model anew. @param {number} seconds until it tries @param {string} reason @returns {Message} */
