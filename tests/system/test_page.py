@@ -97,6 +97,22 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
         yield opened
 
 
+def test_whoever_comes_is_told_where_the_voice_goes_and_nothing_else_of_the_address(
+    browser: Browser, server: Server
+) -> None:
+    upstream = f"ws://localhost:{server.port}/v1/realtime?api-key=sesame"
+    with serving(upstream=upstream) as ours, visiting(browser, ours.url) as visit:
+        visit.shows("#where", f"goes to 127.0.0.1:{ours.port} and from there to the model at localhost.")
+        told = visit.page.request.get(f"{ours.url}about").text()
+        assert "sesame" not in told
+        assert "v1/realtime" not in told
+
+        visit.write("Hello")
+
+        visit.comes("session.created")
+        assert visit.page.inner_text("#upstream") == "localhost"
+
+
 # --- the conversation ----------------------------------------------------------------------------------------------
 
 

@@ -99,6 +99,7 @@ class Site:
             policy = self._service.policy_of("managed")
             about |= {
                 "upstream": self._service.upstream.name,
+                "host": self._service.host,
                 "recorded": self._service.recorded,
                 "pinned": policy.pinned,
                 "may_set": policy.may_set,

@@ -68,7 +68,10 @@ async def test_the_health_and_the_metrics_of_the_server_can_be_asked() -> None:
 async def test_the_page_is_told_what_it_needs_to_know() -> None:
     policy = Policy(pinned={"instructions": "set by the operator"}, may_set=("audio.output",))
     settings = Raw(b'{"type":"realtime","instructions":"Be brief.","tools":[]}')
-    async with open_server(policy=policy, settings=settings) as server, open_browser(server) as browser:
+    async with (
+        open_server(policy=policy, settings=settings, host="voice.example") as server,
+        open_browser(server) as browser,
+    ):
         about = await browser.get("/about")
 
     assert about.headers["cache-control"] == "no-store"
@@ -77,6 +80,7 @@ async def test_the_page_is_told_what_it_needs_to_know() -> None:
         "token_required": False,
         "signed_in": True,
         "upstream": "local",
+        "host": "voice.example",
         "recorded": False,
         "pinned": {"instructions": "set by the operator"},
         "may_set": ["audio.output"],

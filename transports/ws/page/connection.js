@@ -22,6 +22,7 @@ const LOST = new Set([1001, 1005, 1006, RESTART]);
  * @typedef {object} About
  * @property {string} [version]
  * @property {string} [upstream]
+ * @property {string | null} [host] the upstream's, if it has an address
  * @property {boolean} token_required
  * @property {boolean} signed_in
  * @property {boolean} [recorded]

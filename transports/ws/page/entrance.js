@@ -6,6 +6,7 @@ import { get, say } from "./page.js";
 export class Entrance {
   /** Whether the server lets nobody in without its token. */
   locked = false;
+  /** @type {Partial<import("./connection.js").About>} */ #server = {};
 
   /**
    * @param {object} on
@@ -25,6 +26,7 @@ export class Entrance {
     get("sign-in").hidden = !this.locked;
     document.body.toggleAttribute("data-locked", this.locked);
     if (this.locked) return;
+    this.#server = server;
     if (server.version) say(get("version"), `Realtime engine ${server.version}`);
     get("recorded").hidden = !server.recorded;
     if (server.upstream) this.answers(server.upstream);
@@ -38,9 +40,10 @@ export class Entrance {
 
   /** @param {string} name of the upstream */
   answers(name) {
+    const host = name === this.#server.upstream ? this.#server.host : null;
     const isInside = name === "local";
-    say(get("upstream"), isInside ? "embedded model" : name);
-    const model = isInside ? "the model that is embedded in it" : `the model behind it (${name})`;
+    say(get("upstream"), isInside ? "embedded model" : host ?? name);
+    const model = isInside ? "the model that is embedded in it" : host ? `the model at ${host}` : `the model behind it (${name})`;
     const recorded = get("recorded").hidden ? "" : " The conversation is recorded there.";
     say(get("where"), `Your voice goes to ${location.host} and from there to ${model}.${recorded}`);
   }
