@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.system.browser import WAIT, Scripted, Visit, chromium, serving, visiting
 from tests.system.chatterbox import tone
@@ -220,6 +220,26 @@ def test_how_soon_an_answer_comes_is_told_from_what_asked_for_it(visit: Visit, s
 
     visit.shows("#latency", "ms")
     assert int(visit.page.inner_text("#latency").split()[0]) < WAIT
+
+
+def test_nothing_can_be_played_again_while_the_model_speaks_and_the_buttons_say_why(
+    visit: Visit, server: Scripted
+) -> None:
+    plays = visit.page.locator(".play:visible")
+    server.say(AUDIO, **place("item_1"), delta=tone(0.2))
+    expect(plays).to_have_count(1, timeout=WAIT)
+    server.say(AUDIO, **place("item_2"), delta=tone(30.0))
+    expect(plays).to_have_count(2, timeout=WAIT)
+    for play in plays.all():
+        expect(play).to_be_disabled(timeout=WAIT)
+        expect(play).to_have_attribute("title", "Not while the model speaks", timeout=WAIT)
+    plays.first.focus()  # whoever walks by keys loses no place
+    visit.page.keyboard.press("Escape")
+
+    for play in plays.all():
+        expect(play).to_be_enabled(timeout=WAIT)
+        expect(play).to_have_attribute("title", "", timeout=WAIT)
+    expect(plays.first).to_be_focused(timeout=WAIT)
 
 
 def test_a_voice_that_is_refused_for_another_reason_than_having_spoken_says_why_and_shows_which_holds(

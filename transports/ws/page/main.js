@@ -50,7 +50,7 @@ export class Page {
       played: (item_id, content_index, audio_ms, cleared_event_id) =>
         this.connection.send({ type: "output_audio_buffer.played", item_id, content_index, audio_ms, cleared_event_id }),
       began: (delay) => this.figures.answered(delay),
-      sounding: (sounding) => sounding !== this.stage.facts.sounding && this.stage.know({ sounding }),
+      sounding: (sounding) => this.sounds(sounding),
       peaks: (pairs) => this.stage.loud("model", pairs),
       replayed: (ms) => this.replay.played(ms),
       gone: () => this.messages.show("speaker", speakerMessage()),
@@ -170,7 +170,8 @@ export class Page {
     this.answering.stop();
     for (const turn of this.conversation.end()) this.turns.changed(turn);
     this.session = this.mute = false;
-    this.stage.know({ connecting: false, connected: false, sounding: false });
+    this.stage.know({ connecting: false, connected: false });
+    this.sounds(false);
     this.voice.end();
     this.rest();
   }
@@ -276,6 +277,13 @@ export class Page {
     this.turns.changed(this.conversation.apply(event, at));
     for (const turn of this.conversation.surplus()) this.removed(turn);
     consequences[event.type]?.(this, event);
+  }
+
+  /** @param {boolean} sounding whether speech of the model is heard */
+  sounds(sounding) {
+    if (sounding === this.stage.facts.sounding) return;
+    this.stage.know({ sounding });
+    this.turns.modelSpeaks(sounding);
   }
 
   /** What somebody said, kept for playing it again. @param {string} item @param {Int16Array | null} samples @param {"user" | "assistant"} who */

@@ -33,6 +33,7 @@ export class Turns {
   /** @type {Map<Turn, View>} */ #views = new Map();
   /** @type {Set<Turn>} */ #changed = new Set();
   /** @type {Turn | null} */ #playing = null;
+  #speaks = false; // whether the model does
 
   /**
    * @param {import("./conversation.js").Conversation} conversation
@@ -89,6 +90,18 @@ export class Turns {
     if (this.#playing && this.#playing !== turn) this.#showPlaying(this.#playing, 0, false);
     this.#playing = turn;
     if (turn) this.#showPlaying(turn, ms / (turn.heard ?? turn.ms), true);
+  }
+
+  /** Nothing is played again while the model speaks. @param {boolean} speaks */
+  modelSpeaks(speaks) {
+    this.#speaks = speaks;
+    for (const { play } of this.#views.values()) this.#allow(play);
+  }
+
+  /** One that may not be pressed keeps the focus, so that nobody who walks by keys loses their place. @param {any} play */
+  #allow(play) {
+    play.setAttribute("aria-disabled", String(this.#speaks));
+    play.title = this.#speaks ? "Not while the model speaks" : "";
   }
 
   /** @param {Turn} turn @param {number} share @param {boolean} plays */
@@ -148,6 +161,7 @@ export class Turns {
       make("div", { className: "said" }, body, cut),
       make("div", { className: "acts" }, play, remove),
     );
+    this.#allow(play);
     play.addEventListener("click", () => this.on.play(turn));
     remove.addEventListener("click", () => this.on.remove(turn));
     return { node, text, rest, cut, play, wave, length, tool, drawn: -1, drawnAt: 0, told: false };
