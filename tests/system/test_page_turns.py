@@ -242,6 +242,20 @@ def test_nothing_can_be_played_again_while_the_model_speaks_and_the_buttons_say_
     expect(plays.first).to_be_focused(timeout=WAIT)
 
 
+def test_esc_in_the_filter_takes_its_text_away_and_only_then_interrupts(visit: Visit, server: Scripted) -> None:
+    server.say(AUDIO, **place("item_1"), delta=tone(30.0))
+    visit.state("speaking")
+    visit.page.fill("#filter", "session.created")
+    visit.page.wait_for_selector(".row:has-text('audio')", state="hidden")
+    visit.page.press("#filter", "Escape")
+    visit.shows(".row", "audio")
+    assert visit.page.input_value("#filter") == ""
+    assert not server.all("output_audio_buffer.clear")
+    visit.page.press("#filter", "Escape")
+
+    server.hears("output_audio_buffer.clear")
+
+
 def test_a_voice_that_is_refused_for_another_reason_than_having_spoken_says_why_and_shows_which_holds(
     visit: Visit, server: Scripted
 ) -> None:

@@ -20,6 +20,7 @@ export class Inspector {
     this.paint = painter(() => this.#paint());
     this.filter = { text: "", hideAudio: false, onlyErrors: false };
     get("filter").addEventListener("input", (/** @type {any} */ event) => this.#select({ text: event.target.value.trim() }));
+    get("filter").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#leave(event));
     get("hide-audio").addEventListener("change", (/** @type {any} */ event) => this.#select({ hideAudio: event.target.checked }));
     get("only-errors").addEventListener("change", (/** @type {any} */ event) => this.#select({ onlyErrors: event.target.checked }));
     get("pause").addEventListener("click", () => this.#pause());
@@ -29,6 +30,14 @@ export class Inspector {
     this.list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#walk(event));
     this.follower = new Follower(this.list);
     this.#count();
+  }
+
+  /** Esc takes the text of the filter away, in every browser, and nothing else. @param {KeyboardEvent} event */
+  #leave(event) {
+    if (event.key !== "Escape" || !get("filter").value) return;
+    event.preventDefault();
+    get("filter").value = "";
+    this.#select({ text: "" });
   }
 
   /** A new session, whose times begin anew. */

@@ -79,7 +79,7 @@ function watchFocus() {
 /** Single keys, outside of text. @param {Record<string, () => void>} actions by `event.key` @param {() => void} escape */
 export function wireKeys(actions, escape) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
     if (event.key === "Escape") {
       escape();
       return;
