@@ -205,6 +205,23 @@ def test_the_button_stays_in_the_middle_whatever_it_says(browser: Browser, serve
         assert at == [pytest.approx(SIZES[size][0] / 2, abs=0.5)] * 3
 
 
+@pytest.mark.parametrize("width", [320, 360])
+def test_there_is_room_to_write_on_a_narrow_phone_while_the_model_speaks(
+    browser: Browser, server: Server, width: int
+) -> None:
+    with visiting(browser, server.url, size=(width, 640)) as visit:
+        visit.write("How is the weather?")
+        visit.state("speaking")
+        visit.page.fill("#text", "And tomorrow?")
+        assert covered(visit, {"mic", "send", "interrupt"}) == set()
+        box = visit.page.locator("#text").bounding_box()
+        assert box is not None
+        assert box["width"] > width * 0.4
+        visit.page.fill("#text", "")
+
+        visit.page.wait_for_selector("#end:visible")
+
+
 def test_finished_turns_are_said_to_screen_readers_and_partial_words_are_not(browser: Browser, server: Server) -> None:
     with visiting(browser, server.url) as visit:
         visit.page.evaluate(
