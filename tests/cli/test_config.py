@@ -106,6 +106,9 @@ def test_a_wrong_file_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("[transport.ws]\nallow_host = ['a/b']", "--allow-host a/b: not a host"),
         ("[transport.ws]\ntrusted_proxy = ['proxy']", "--trusted-proxy proxy: not an address"),
         ("[serve]\nupstream = 'openai'\n[upstream.local]\nreply_speed = 0", "--reply-speed must be more than 0"),
+        ("[upstream.openai]\nconnect_within = 0", "--connect-within must be more than 0 seconds, not 0"),
+        ("[upstream.azure]\nupstream_ping = -1", "--upstream-ping must be more than 0 seconds, not -1"),
+        ("[upstream.xai]\nmax_message_upstream = 0", "--max-message-upstream must be at least 1 byte, not 0"),
         ("[upstream.local]\nexpires_after = -1", "--expires-after must be more than 0 seconds, not -1"),
     ],
 )

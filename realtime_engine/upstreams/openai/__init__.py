@@ -96,16 +96,25 @@ class OpenAI:
     vendor: ClassVar[Vendor] = Vendor()
     name: str = "openai"
 
-    def __init__(self, options: OpenAIOptions) -> None:
-        from realtime_engine.upstreams.openai.connecting import Connector
-        from realtime_engine.upstreams.openai.server import server_of
+    @staticmethod
+    def check(options: ServerOptions) -> None:
+        """See that no option is out of range.
 
+        Raises:
+            UsageError: One is.
+        """
         for flag in ("connect_within", "greet_within", "upstream_ping"):
             seconds: float = getattr(options, flag)
             if not 0 < seconds < float("inf"):
                 raise UsageError(f"--{flag.replace('_', '-')} must be more than 0 seconds, not {seconds}")
         if options.max_message_upstream < 1:
             raise UsageError(f"--max-message-upstream must be at least 1 byte, not {options.max_message_upstream}")
+
+    def __init__(self, options: OpenAIOptions) -> None:
+        self.check(options)
+        from realtime_engine.upstreams.openai.connecting import Connector
+        from realtime_engine.upstreams.openai.server import server_of
+
         self._options = options
         self._server = server_of(options, *_key(options, self.vendor), os.environ, self.vendor)
         tls = _trust(options.upstream_ca) if options.url.startswith("wss:") else None
