@@ -24,6 +24,15 @@ class Scroller extends EventTarget {
   }
 }
 
+let resized;
+globalThis.ResizeObserver = class {
+  constructor(seen) {
+    resized = seen;
+  }
+
+  observe() {}
+};
+
 const following = () => {
   const scroller = new Scroller();
   const follower = new Follower(scroller);
@@ -39,6 +48,17 @@ test("a list that grows stays at its end", () => {
   follower.grown();
 
   assert.equal(scroller.scrollTop, 1900);
+});
+
+test("a list that has grown while nobody saw it, or shows less, is at its end", () => {
+  const { scroller } = following();
+  scroller.scrollHeight = 2000;
+  resized();
+  assert.equal(scroller.scrollTop, 1900);
+
+  scroller.clientHeight = 60;
+  resized();
+  assert.equal(scroller.scrollTop, 1940);
 });
 
 test("whoever scrolls up stays there until they come back to the end", () => {

@@ -798,9 +798,10 @@ def test_the_page_keeps_its_own_rules(browser: Browser, server: Server) -> None:
 def test_on_a_phone_events_and_settings_are_tabs(browser: Browser, server: Server) -> None:
     with visiting(browser, server.url, size=PHONE) as visit:
         visit.write("Hello")
-        visit.comes("response.done")
+        visit.comes("output_audio_buffer.stopped")
         visit.page.click("#tab-events")
         visit.shows(".row", "session.created")
+        expect(visit.page.locator(".row").last).to_be_in_viewport(timeout=WAIT)
         assert not visit.page.is_visible("#conversation")
         visit.page.keyboard.press("ArrowRight")
         visit.shows("#wishes")

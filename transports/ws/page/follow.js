@@ -16,6 +16,7 @@ export class Follower {
     this.scroller = scroller;
     this.changed = changed;
     scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.grown()).observe(scroller); // it is seen again, or shows less
     scroller.addEventListener("pointerdown", (event) => this.#press(event));
     for (const end of ["pointerup", "pointercancel", "contextmenu"]) {
       scroller.ownerDocument.addEventListener(end, () => this.#release());
