@@ -246,6 +246,12 @@ class Visit:
         """Wait until all that has come is on the screen."""
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
+    def reload(self) -> float:
+        """Load the page once more: after how many milliseconds it is ready."""
+        self.page.reload()
+        self.page.wait_for_function("() => performance.getEntriesByName('ready').length > 0")
+        return float(self.page.evaluate("() => performance.getEntriesByName('ready')[0].startTime"))
+
     def write(self, text: str) -> None:
         self.page.fill("#text", text)
         self.page.press("#text", "Enter")

@@ -1,7 +1,8 @@
 """The page for a long time: ``python -m tests.system.page_soak``, part of ``make soak``.
 
-A minute in which a conversation grows to 500 items while the microphone is on, with no frame over 50 ms; then
-twelve minutes in which it goes on, with memory that is flat after ten.
+First it is ready within 150 ms, in the median of some loads, on a machine that has nothing else to do. Then a minute in
+which a conversation grows to 500 items while the microphone is on, with no frame over 50 ms; then twelve minutes in
+which it goes on, with memory that is flat after ten.
 """
 
 import sys
@@ -16,6 +17,8 @@ import soundfile
 from tests.system.browser import RATE, Visit, chromium, serving, visiting
 from tests.system.chatterbox import WATCH_FRAMES, Chatterbox, tone
 
+LOADS: Final = 21
+READY: Final = 150.0  # milliseconds
 MINUTE: Final = 60.0
 ITEMS: Final = 500
 LONGEST_FRAME: Final = 50.0  # milliseconds
@@ -46,6 +49,8 @@ def main() -> int:
         microphone = Path(folder) / "microphone.wav"
         soundfile.write(microphone, np.random.default_rng(1).uniform(-0.3, 0.3, RATE * 20), RATE)
         with chromium(microphone) as browser, serving() as server, visiting(browser, server.url) as visit:
+            ready = sorted(visit.reload() for _ in range(LOADS))
+            print(f"{LOADS} loads, ready after {ready[LOADS // 2]:.0f} ms, the longest after {ready[-1]:.0f} ms")
             box = Chatterbox(visit)
             taken = frames(visit, box)
             late = sum(1 for each in taken if each > LONGEST_FRAME)
@@ -62,7 +67,7 @@ def main() -> int:
                 print(f"after {minute} min: {held[-1] / 1e6:.1f} MB, {box.turns} items")
     grown = held[-1] - held[-3]
     print(f"in the last two minutes: {grown / 1e6:+.1f} MB")
-    return int(late > 0 or grown > MOST_GROWTH)
+    return int(ready[LOADS // 2] >= READY or late > 0 or grown > MOST_GROWTH)
 
 
 if __name__ == "__main__":
