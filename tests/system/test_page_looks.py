@@ -120,6 +120,7 @@ def test_settings_that_are_locked_can_be_read_like_all_others(browser: Browser, 
 
         assert len(told) > 15
         assert [text for text, contrast in told if contrast < 4.5] == []
+        judge(visit)
 
 
 def test_the_sign_in_form_is_accessible(browser: Browser, server: Server) -> None:
