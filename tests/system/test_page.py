@@ -229,20 +229,24 @@ def test_what_the_operator_set_is_shown_locked_with_the_reason_before_and_in_a_c
         visiting(browser, server.url) as visit,
     ):
         visit.page.click("#show-settings")
-        for _ in ("before", "in it"):
-            assert locks(visit) == dict.fromkeys(["audio.output.voice", "instructions"], "Set by the operator.")
-            assert visit.page.input_value("#voice") == "cedar"
-            assert visit.page.input_value("#instructions") == "Be brief."
-            assert visit.page.is_enabled("input[value=semantic_vad]")
-            visit.write("Hello")
-            visit.comes("session.updated")
+        locked = dict.fromkeys(["audio.output.voice", "instructions"], "Set by the operator.")
+
+        def is_told() -> bool:
+            fields = visit.page.input_value("#voice"), visit.page.input_value("#instructions")
+            return (*fields, locks(visit)) == ("cedar", "Be brief.", locked)
+
+        visit.until(is_told, "it is not shown before")
+        visit.write("Hello")
+        visit.comes("session.updated")
+        visit.until(is_told, "it is not shown in the conversation")
+        assert visit.page.is_enabled("input[value=semantic_vad]")
 
 
 def test_what_the_operator_has_closed_is_shown_as_soon_as_it_is_known(browser: Browser) -> None:
     with serving("--client-may-set", "audio.input") as server, visiting(browser, server.url) as visit:
         visit.page.click("#show-settings")
         later = "Set by the operator. It is shown here once you are connected."
-        assert locks(visit) == dict.fromkeys(["audio.output.voice", "instructions"], later)
+        visit.until(lambda: locks(visit) == dict.fromkeys(["audio.output.voice", "instructions"], later), "not told")
         assert not visit.page.is_visible("#voice")
         assert not visit.page.is_visible("#instructions")
 
@@ -255,6 +259,7 @@ def test_what_the_operator_has_closed_is_shown_as_soon_as_it_is_known(browser: B
 
 def test_what_a_server_gives_as_the_reason_is_shown_as_it_is(visit: Visit) -> None:
     server = Scripted(visit)
+    visit.shows("#upstream", "embedded model")  # all that the real server says has come
     server.say("engine.session", upstream="local", pinned={"audio.output.voice": "the voice of the house"})
     voice = {"audio": {"output": {"voice": {"id": "voice_of_the_house"}}}}
     server.say("session.created", session={"type": "realtime", **voice})
@@ -597,7 +602,8 @@ def test_a_model_that_is_lost_and_comes_back_is_no_more_than_a_message(visit: Vi
     visit.page.route_web_socket("**/ws", lambda ws: sockets.append(ws))  # noqa: PLW0108 - playwright marks it
     visit.page.reload()
     visit.page.click("#talk")
-    visit.shows("#live-word", "live")
+    visit.shows("#message-what", "There is no microphone")  # which it may be long in saying
+    visit.page.click("#message-hide")
 
     words = "response.output_audio_transcript.delta"
     says(sockets[0], type=words, item_id="answer", response_id="r", content_index=0, delta="I was about")
@@ -608,6 +614,7 @@ def test_a_model_that_is_lost_and_comes_back_is_no_more_than_a_message(visit: Vi
     says(sockets[0], type="error", error={"code": "upstream_closed", "message": "lost"})
     says(sockets[0], type="engine.upstream", state="reconnecting", attempt=1, retry_in=2, reason="lost")
     visit.shows("#message-why", "connects again in 2 s")
+    visit.painted()
     assert visit.page.locator(".turn").count() == 2  # what was half said is said again to the next connection
     assert visit.page.locator(".partial:not(:empty)").count() == 0
     says(sockets[0], type="engine.upstream", state="connected", attempt=1)

@@ -111,10 +111,9 @@ def test_settings_that_are_locked_can_be_read_like_all_others(browser: Browser, 
     pinned = ("--voice", "cedar", "--instructions", "Be brief.", "--client-may-set", "none")
     with serving(*pinned) as server, visiting(browser, server.url, dark=dark) as visit:
         visit.write("Hello")
-        visit.comes("session.created")
         visit.page.click("#show-settings")
-        visit.painted()
-        assert visit.page.locator("fieldset:disabled").count() == 4
+        known = visit.page.locator("fieldset:disabled[data-known]")
+        visit.until(lambda: known.count() == 4, "they are not all locked and known")
 
         told = contrasts(visit, "fieldset:disabled")
 
