@@ -659,6 +659,11 @@ UNREADABLE: Final = (UnicodeDecodeError, RecursionError)
 """What msgspec raises beside its own `msgspec.DecodeError`: text that is no UTF-8, or nested too deeply."""
 
 
+def is_known(name: str) -> bool:
+    """Whether the engine knows events of this type."""
+    return name in _DECODERS
+
+
 def peek_type(raw: bytes) -> str:
     """An event's type, from the beginning of its text where it stands there, as on every known server.
 

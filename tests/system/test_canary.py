@@ -31,7 +31,7 @@ TRANSCRIPTION_FAILED: Final = "conversation.item.input_audio_transcription.faile
 PIECE: Final = 10  # characters that are enough to know a secret by
 
 BEHAVIOURS: Final = 4
-HEARD: Final = 6  # events that a client waits for: among them each place where an error may stand
+HEARD: Final = 8  # events that a client waits for: among them each place where an error may stand
 
 
 class Talkative:
@@ -72,6 +72,8 @@ class Talkative:
                 failed = {"id": "resp_1", "status": "failed", "status_details": {"type": "failed", "error": error}}
                 connection.send(json.dumps({"type": "response.done", "response": failed}))
                 connection.send(json.dumps({"type": TRANSCRIPTION_FAILED, "item_id": "item_1", "error": error}))
+                connection.send(json.dumps({"error": error}))
+                connection.send(f"Incorrect: {KEY}, {HEADER}")
 
 
 @contextmanager

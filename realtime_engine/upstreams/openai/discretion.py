@@ -1,10 +1,9 @@
 """What a server says of a key is said in other words, before anything else sees it.
 
-The hosted service repeats a wrong key in its answer. An error may stand in an ``error`` event, in a ``response.done``
-and in whatever has failed (protocol.md, 10).
+The hosted service repeats a wrong key in its answer. An error may stand in an ``error`` event, in a ``response.done``,
+in whatever has failed (protocol.md, 10), and in what nobody has heard of yet.
 """
 
-from collections.abc import Iterator
 from typing import Final, cast
 
 import msgspec
@@ -18,7 +17,10 @@ from realtime_engine.upstreams.openai.server import Server
 _ERROR: Final = ev.type_of(ev.Error)
 _DONE: Final = ev.type_of(ev.ResponseDone)
 _FAILED: Final = ".failed"
+_DELTA: Final = ".delta"
 _REFUSED: Final = "invalid_api_key"
+_OUTPUT: Final = "output"
+"""What the model itself has said."""
 
 _SPEECH: Final = tuple(
     b'{"type":"%b"' % ev.type_of(event).encode()
@@ -34,53 +36,84 @@ _SPEECH: Final = tuple(
 
 
 def discreet(message: Message, server: Server) -> Message:
-    """The message itself; or, if the error in it may show a key, what is said in its place."""
-    if message.raw.startswith(_SPEECH) or not _may_tell(message):
+    """The message itself; or, where it may show a key, what is said in its place."""
+    if message.raw.startswith(_SPEECH) or message.kind is not Kind.TEXT:
+        return message
+    name = _name(message)
+    if not _may_tell(name):
+        return message
+    text = message.raw.decode(errors="replace")
+    if "\\" not in text and not server.betrays(text):
         return message
     try:
         event: Json = msgspec.json.decode(message.raw)
+        said = _left_out(event, server) if name != _ERROR and server.betrays(_text(event)) else event
     except (msgspec.DecodeError, *ev.UNREADABLE):
-        event = message.raw.decode(errors="replace")
-    holder = _holder(event, message.type)
-    said = event if message.type == _ERROR or isinstance(event, str) else holder.get("error")
-    if not server.betrays(" ".join(_texts(said))):
-        return message
-    detail = _in_other_words(holder.get("error"), server)
-    if isinstance(event, dict) and message.type != _ERROR:
-        holder["error"] = cast("Json", msgspec.to_builtins(detail))
-        return Message(message.side, message.kind, msgspec.json.encode(event))
-    event_id = _safe(event.get("event_id"), server) if isinstance(event, dict) else None
-    return Message(message.side, message.kind, ev.encode(ev.Error(event_id=event_id or UNSET, error=detail)))
+        event = said = text
+    if said != event:
+        return Message(message.side, message.kind, msgspec.json.encode(said))
+    if _is_all_of_an_error(name, event) and (server.betrays(text) or server.betrays(_text(event))):
+        return Message(message.side, message.kind, ev.encode(_error(event, server)))
+    return message
 
 
-def _may_tell(message: Message) -> bool:
-    """Whether it is an event that may hold an error."""
+def _name(message: Message) -> str:
+    """The event's type; ``""``: it has none, or is no event."""
     try:
-        name = message.type if message.kind is Kind.TEXT else ""
+        return message.type
     except msgspec.DecodeError:
-        return False  # it is the session that ends a conversation for it
-    return name in (_ERROR, _DONE) or name.endswith(_FAILED)
+        return ""
 
 
-def _holder(event: Json, name: str) -> dict[str, Json]:
-    """The object in an event whose ``error`` tells what went wrong."""
-    path = ("response", "status_details") if name == _DONE else ()
-    for key in path:
-        event = event.get(key) if isinstance(event, dict) else None
-    return event if isinstance(event, dict) else {}
+def _may_tell(name: str) -> bool:
+    """Whether such an event may say what went wrong."""
+    return name in (_ERROR, _DONE) or name.endswith(_FAILED) or not (name.endswith(_DELTA) or ev.is_known(name))
 
 
-def _texts(said: Json) -> Iterator[str]:
+def _is_all_of_an_error(name: str, event: Json) -> bool:
+    """Whether nothing of it is the model's own words."""
+    return name in ("", _ERROR) or name.endswith(_FAILED) or not isinstance(event, dict)
+
+
+def _left_out(said: Json, server: Server) -> Json:
+    """All of it but the texts in which a key is seen; an error that may show one is told in other words."""
+    if isinstance(said, str):
+        return server.silence if server.shows(said) else said
+    if isinstance(said, list):
+        return [_left_out(each, server) for each in said]
+    if not isinstance(said, dict):
+        return said
+    kept: dict[str, Json] = {}
+    for name, value in said.items():
+        if name == "error" and server.betrays(_text(value)):
+            kept[name] = cast("Json", msgspec.to_builtins(_in_other_words(value, server)))
+        elif name == _OUTPUT:
+            kept[name] = value
+        else:
+            kept[server.silence if server.shows(name) else name] = _left_out(value, server)
+    return kept
+
+
+def _text(said: Json) -> str:
     """All that can be read in it, however deep."""
+    texts: list[str] = []
     left = [said]
     while left:
         each = left.pop()
         if isinstance(each, str):
-            yield each
+            texts.append(each)
         elif isinstance(each, list):
             left += each
         elif isinstance(each, dict):
             left += [*each, *each.values()]
+    return " ".join(texts)
+
+
+def _error(event: Json, server: Server) -> ev.Error:
+    """An error in place of an event."""
+    known = event if isinstance(event, dict) else {}
+    detail = _in_other_words(known.get("error"), server)
+    return ev.Error(event_id=_safe(known.get("event_id"), server) or UNSET, error=detail)
 
 
 def _in_other_words(error: Json, server: Server) -> ErrorDetail:

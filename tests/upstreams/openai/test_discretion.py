@@ -50,6 +50,34 @@ def test_a_response_that_has_failed_tells_its_error_without_the_key_and_all_else
     assert told(done(DETAIL, usage={"total_tokens": 3})) == done(LEFT_OUT, usage={"total_tokens": 3})
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"error": DETAIL},
+        {"type": None, "error": DETAIL},
+        {"type": "session.error", "error": DETAIL},
+        {"type": "response.failed", "response": {"error": DETAIL}},
+        {"type": "response.done", "response": {"error": DETAIL}},
+        {"type": "response.done", "response": {"status_details": {"reason": f"No {KEY}"}}},
+        {"type": "response.done", "response": {"status_details": [f"No {KEY}"]}},
+        {"type": "response.done", "response": {KEY: 1, "metadata": {"x": [1, None, KEY]}}},
+        {"type": TRANSCRIPTION_FAILED, "message": KEY},
+        {"type": TRANSCRIPTION_FAILED, "message": "The API key is wrong."},
+        {"type": "x.y", "z": f"{KEY[3:12]} is odd"},
+        b'{"type":"error","error":{"message":"%b"},"error":{"message":"No."}}' % KEY.encode(),
+        b"Incorrect API key provided: " + KEY.encode(),
+        b'"Incorrect API key provided: %b"' % KEY.encode(),
+        b'["%b"]' % KEY.encode(),
+        b'{"type":"x.y","z":"breaks off with \\u0073 %b' % KEY.encode(),
+    ],
+)
+def test_wherever_else_the_key_is_seen_it_is_left_out(event: dict[str, Any] | bytes) -> None:
+    raw = discreet(said(event), SERVER).raw.decode()
+
+    assert all(KEY[at : at + 6] not in raw for at in range(len(KEY) - 5))
+    assert SERVER.silence in raw
+
+
 def test_an_event_that_says_its_type_last_is_looked_at_too() -> None:
     event = dict(reversed(done(DETAIL).items()))
 
@@ -92,6 +120,10 @@ def test_an_error_that_breaks_off_is_told_without_the_key() -> None:
         {"type": TRANSCRIPTION_FAILED},
         {"type": "response.output_audio_transcript.done", "transcript": "Tell nobody your API key."},
         done(None, output=[{"content": [{"transcript": "Tell nobody your API key."}]}]),
+        done(None, output=[{"content": [{"transcript": f'Keys begin with "{KEY[:7]}".'}]}]),
+        {"type": "a.new.delta", "delta": f"{KEY[:7]}…"},
+        {"type": "a.new.thing", "text": "Tell nobody your API key."},
+        {"type": "session.updated", "session": {"instructions": f"Say {KEY[:7]}."}},
         b'{"type":"error","error":{"message":"breaks off',
         b'{"type":"error",' + b'"a":{' * 5000 + b"}" * 5001,
         b"no json: error",
