@@ -20,7 +20,7 @@ from realtime_engine.errors import RemoteProtocolError, UpstreamError, first
 from realtime_engine.inputs import Closed, Input, Kind, Message, Opened, Side, Stop, ToolResult
 from realtime_engine.link import LARGEST, Link
 from realtime_engine.listening import Listening
-from realtime_engine.session import FAILED, NORMAL, PASSED_ON, POLICY, TRY_LATER, Session
+from realtime_engine.session import FAILED, LOST, NORMAL, PASSED_ON, POLICY, TRY_LATER, Session
 from realtime_engine.stopping import Stopping
 from realtime_engine.sweep import Sweep
 
@@ -185,7 +185,7 @@ class _Conversation:
         except* UpstreamError as errors:
             failure = first(errors)
         if failure is not None and not ended:
-            code = POLICY if failure.final else FAILED
+            code = POLICY if failure.final else LOST
             self._step(Closed(Side.UPSTREAM, connection, code, str(failure)))
             self._leave_upstream()
 

@@ -27,7 +27,7 @@ from realtime_engine.responses import EXPIRED
 from realtime_engine.transparent import Transparent
 
 NORMAL: Final = 1000
-BAD_TEXT: Final = 1007
+LOST: Final = 1006
 POLICY: Final = 1008
 FAILED: Final = 1011
 RESTART: Final = 1012
@@ -225,7 +225,7 @@ class Session:
             try:
                 self._upstream_said(now, message)
             except msgspec.DecodeError as error:
-                self._upstream_closed(now, Closed(Side.UPSTREAM, self._connection, BAD_TEXT, f"not an event: {error}"))
+                self._part_for_good(now, FAILED, f"the upstream has said what is no event: {error}", told=False)
 
     def _happened(self, now: float, given: Opened | Closed | ToolResult | Stop) -> None:
         match given:
@@ -262,37 +262,40 @@ class Session:
         self._manner.upstream_opened(now)
 
     def _upstream_closed(self, now: float, closed: Closed) -> None:
-        """The front hears the answer to its end; then it is told that there will be no more.
+        """A connection that can be made again is; the front is told of a mishap once.
 
-        Where the connection can be made again, the front hears that instead. It is told of a mishap once: by the
-        server, if its last word was an ``error``, or else by the engine.
+        By the server, if its last word was an ``error``, or else by the engine.
         """
-        gone = self._out.upstream is Upstream.GONE  # given up before its connection ended
-        if gone or closed.connection != self._connection or self._comes_back(now, closed):
+        given_up = self._out.upstream is Upstream.GONE
+        if given_up or closed.connection != self._connection or self._comes_back(now, closed):
             return
         mishap = self._managed is not None and self._managed.reconnection.told and closed.code in RETRIED
         told = mishap or self._complained(now)
-        failure = self._failure(closed)
-        self._out.upstream = Upstream.GONE
-        self._manner.upstream_left(now)
-        code, reason = closed.code, closed.reason
-        if code == NORMAL:
-            reason = reason or "the upstream has ended the conversation"
-        else:
-            code = TRY_LATER if code == TRY_LATER else FAILED
-            reason = failure
-            if not told:
-                self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
+        code, reason = closed.code, closed.reason or "the upstream has ended the conversation"
+        if code != NORMAL:
+            code, reason = TRY_LATER if code == TRY_LATER else FAILED, self._failure(closed)
+        self._part_for_good(now, code, reason, told=told or code == NORMAL)
         if code == TRY_LATER:  # the driver gave it up
             self._hang_up(code, reason)
-        elif self._ending is None:
+
+    def _part_for_good(self, now: float, code: int, reason: str, *, told: bool) -> None:
+        """The front hears the answer to its end; then it is told that there will be no more."""
+        self._out.upstream = Upstream.GONE
+        self._manner.upstream_left(now)
+        if not told:
+            self._out.to_front(self._out.error("upstream_closed", reason, kind="server_error"))
+        if self._ending is None:
             self._ending = _Ending(code, reason, inf, speech_only=True)
 
     def _failure(self, closed: Closed) -> str:
-        """How a connection has failed; why one was never made, a driver says in a whole sentence."""
+        """How a connection has failed; of one that was never made a driver says it in a whole sentence.
+
+        A code is told if the server has sent one.
+        """
         if closed.reason and self._out.upstream is not Upstream.OPEN:
             return closed.reason
-        return f"the upstream has failed: {closed.reason or 'the connection is lost'} ({closed.code})"
+        said = f"the upstream has failed: {closed.reason or 'the connection is lost'}"
+        return said if closed.reason and closed.code == LOST else f"{said} ({closed.code})"
 
     def _complained(self, now: float) -> bool:
         """Whether the server itself has said why it goes: an error that answers nothing that it was told."""

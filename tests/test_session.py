@@ -109,6 +109,12 @@ def test_an_upstream_that_is_lost_reaches_the_front_as_one_error_and_a_close_wit
     assert str(code) in end.reason
 
 
+def test_a_code_that_no_server_has_sent_is_not_told() -> None:
+    commands = opened().step(1, Closed(Side.UPSTREAM, 1, 1006, "no answer to a ping for 20 s"))
+
+    assert hang_up(commands) == HangUp(1011, "the upstream has failed: no answer to a ping for 20 s")
+
+
 def test_an_upstream_that_says_good_bye_ends_the_conversation_without_an_error() -> None:
     commands = opened().step(1, Closed(Side.UPSTREAM, 1, 1000, ""))
 
@@ -160,7 +166,7 @@ def test_an_upstream_that_does_not_speak_json_has_failed(raw: bytes, mode: str) 
     assert errors(commands) == ["upstream_closed"]
     assert end is not None
     assert end.code == 1011
-    assert end.reason.startswith("the upstream has failed: not an event: ")
+    assert end.reason.startswith("the upstream has said what is no event: ")
 
 
 @pytest.mark.parametrize("dialect", ["ga", "beta"])

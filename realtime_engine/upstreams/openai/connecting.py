@@ -15,7 +15,7 @@ from realtime_engine.inputs import Message, Side
 from realtime_engine.link import Take
 from realtime_engine.network import Network
 from realtime_engine.plugins import Wanted
-from realtime_engine.session import FAILED, NORMAL
+from realtime_engine.session import LOST, NORMAL
 from realtime_engine.upstreams.openai import OpenAIOptions
 from realtime_engine.upstreams.openai.discretion import discreet
 from realtime_engine.upstreams.openai.server import Server
@@ -109,7 +109,7 @@ class Guarded(WebSocket):
             reason = self._server.refusal if code == _UNAUTHORIZED else self._server.silence
         if code == NORMAL and not self._greeted:  # whoever says good-bye before all else refuses
             before = f"{self._server.host} has ended the connection before it began a session"
-            return FAILED, f"{before}: {reason}" if reason else before
+            return LOST, f"{before}: {reason}" if reason else before
         return code, reason
 
     async def listen(self, take: Take) -> bool:
