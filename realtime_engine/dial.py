@@ -34,6 +34,7 @@ MOST_BODY: Final = 64 * 1024
 
 _MOST_SAID: Final = 500  # characters of a refusal that are told
 _SHORTEST_SECRET: Final = 6  # characters; less is found in any sentence
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})  # as OpenSSL calls an answer without it
 _CONNECTED: Final = frozenset({0, EISCONN})
 _PORTS: Final = {"ws": 80, "wss": 443}
 _UPGRADE: Final = (("Upgrade", "websocket"), ("Connection", "Upgrade"))
@@ -196,10 +197,12 @@ async def _agree_on_tls(wire: Wire, address: _Address) -> None:
     try:
         await wire.handshake()
     except ssl.SSLCertVerificationError as error:
-        raise UpstreamError(f"cannot trust {address.host}: {error.verify_message}", final=True) from error
+        doubt = error.verify_message.rstrip(".")
+        raise UpstreamError(f"cannot trust {address.host}: {doubt}", final=True) from error
     except OSError as error:
-        plain = "without TLS its address would begin with ws://"
-        raise UpstreamError(f"cannot speak TLS with {address.host}: {_why(error)} ({plain})") from error
+        is_plain = isinstance(error, ssl.SSLEOFError) or getattr(error, "reason", None) in _NO_TLS
+        hint = " (without TLS its address would begin with ws://)" if is_plain else ""
+        raise UpstreamError(f"cannot speak TLS with {address.host}: {_why(error)}{hint}") from error
 
 
 async def _upgrade(wire: Wire, address: _Address, headers: Headers, subprotocols: Sequence[str]) -> bytes:

@@ -3,7 +3,7 @@
 import ssl
 import subprocess
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Certificate(NamedTuple):
@@ -32,11 +32,14 @@ def make_contexts(folder: Path) -> Contexts:
     return Contexts(certificate.context(), ssl.create_default_context(cafile=str(certificate.chain)))
 
 
-def make_certificate(folder: Path, *, password: str | None = None) -> Certificate:
-    """One for ``localhost`` and ``127.0.0.1``; with a password its key is locked."""
+HERE: Final = "DNS:localhost,IP:127.0.0.1"
+
+
+def make_certificate(folder: Path, *, password: str | None = None, names: str = HERE) -> Certificate:
+    """One for this computer, or for other names; with a password its key is locked."""
     chain, key = folder / "cert.pem", folder / "key.pem"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-days", "2"]
-    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command += ["-subj", "/CN=localhost", "-addext", f"subjectAltName={names}"]
     command += ["-keyout", str(key), "-out", str(chain)]
     command += ["-nodes"] if password is None else ["-passout", f"pass:{password}"]
     subprocess.run(command, check=True, capture_output=True)

@@ -3,6 +3,7 @@
 import errno
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
@@ -299,6 +300,20 @@ async def test_a_server_that_speaks_no_tls_is_said_not_to(network: Network) -> N
 
     assert said.startswith("cannot speak TLS with 127.0.0.1: ")
     assert said.endswith(" (without TLS its address would begin with ws://)")
+
+
+async def test_a_connection_that_is_reset_in_the_handshake_says_nothing_of_tls(network: Network) -> None:
+    async def handle(stream: trio.SocketStream) -> None:
+        await stream.receive_some(1)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
+        port = listeners[0].socket.getsockname()[1]
+        said = await refused(network, f"wss://127.0.0.1:{port}/")
+        nursery.cancel_scope.cancel()
+
+    assert said == "cannot speak TLS with 127.0.0.1: Connection reset by peer"
 
 
 async def test_a_server_that_speaks_tls_is_not_asked_without(network: Network) -> None:

@@ -31,6 +31,9 @@ _SETTLES: Final = frozenset({"model", "deployment", "call_id"})
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.1
 _PIECE: Final = 6  # characters of a key that are not to be seen …
 _LONG: Final = 16  # … if it is so long that no word of a language is in it
+_UNKNOWN_AUTHORITY: Final = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's codes of certificates whose authority is not known, or which are their own (``X509_V_ERR_…``)."""
+
 _ABOUT_KEYS: Final = ("api key", "api_key", "bearer ")
 
 MENDS: Final = {
@@ -77,7 +80,8 @@ class Server:
         if error.status is not None and error.status >= 500:
             return f"{self.host} is in trouble ({error.status}): try again later"
         said = str(error)
-        if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        cause = error.__cause__
+        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in _UNKNOWN_AUTHORITY:
             said = f"{said}: name the file of its authority with --upstream-ca"
         return self.silence if self.betrays(said) else said
 

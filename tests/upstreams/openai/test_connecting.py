@@ -266,3 +266,12 @@ async def test_an_authority_of_ones_own_is_trusted_and_an_unknown_one_is_not(tmp
             "cannot trust 127.0.0.1: self-signed certificate: name the file of its authority with --upstream-ca"
         )
         assert error.final
+
+
+async def test_a_certificate_for_another_name_is_not_mended_by_an_authority(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path, names="DNS:there.example")
+    async with open_server(WsOptions(tls_cert=certificate.chain, tls_key=certificate.key)) as server:
+        error = await refusal(f"{server.ws_url}/v1/realtime", upstream_ca=certificate.chain)
+
+    assert str(error) == ("cannot trust 127.0.0.1: IP address mismatch, certificate is not valid for '127.0.0.1'")
+    assert error.final
