@@ -109,6 +109,9 @@ def test_a_wrong_file_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[
         ("[upstream.openai]\nconnect_within = 0", "--connect-within must be more than 0 seconds, not 0"),
         ("[upstream.azure]\nupstream_ping = -1", "--upstream-ping must be more than 0 seconds, not -1"),
         ("[upstream.xai]\nmax_message_upstream = 0", "--max-message-upstream must be at least 1 byte, not 0"),
+        ("[upstream.openai]\nurl = 'http://x'", "the upstream's address must be a whole ws:// or wss:// URL"),
+        ("[upstream.xai]\nurl = 'wss://me:secret@x'", "the upstream's address must hold no password"),
+        ("[upstream.azure]\nupstream_header = ['bad']", "--upstream-header must be 'name: value'"),
         ("[upstream.local]\nexpires_after = -1", "--expires-after must be more than 0 seconds, not -1"),
     ],
 )

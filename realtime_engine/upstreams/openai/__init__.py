@@ -98,17 +98,23 @@ class OpenAI:
 
     @staticmethod
     def check(options: ServerOptions) -> None:
-        """See that no option is out of range.
+        """See that every option is right by itself; no file is looked at, and no environment.
 
         Raises:
-            UsageError: One is.
+            UsageError: One is out of range, or names what cannot be.
         """
+        from realtime_engine.upstreams.openai.server import read_address, read_header
+
         for flag in ("connect_within", "greet_within", "upstream_ping"):
             seconds: float = getattr(options, flag)
             if not 0 < seconds < float("inf"):
                 raise UsageError(f"--{flag.replace('_', '-')} must be more than 0 seconds, not {seconds}")
         if options.max_message_upstream < 1:
             raise UsageError(f"--max-message-upstream must be at least 1 byte, not {options.max_message_upstream}")
+        for header in options.upstream_header:
+            read_header(header)
+        if isinstance(url := getattr(options, "url", None), str):  # not every vendor has one
+            read_address(url)
 
     def __init__(self, options: OpenAIOptions) -> None:
         self.check(options)

@@ -118,9 +118,9 @@ def server_of(
     Raises:
         UsageError: They name none, or there is no key for it.
     """
-    url = _read(options.url)
+    url = read_address(options.url)
     host = url.hostname or ""
-    headers = [_header(each) for each in options.upstream_header]
+    headers = [read_header(each) for each in options.upstream_header]
     authenticated = next((name for name, _ in headers if name.casefold() in _AUTHENTICATES), None)
     keys = [value.rpartition(" ")[2] for name, value in headers if name.casefold() in _AUTHENTICATES]
     values = [value for _, value in headers]
@@ -129,7 +129,7 @@ def server_of(
             raise UsageError(f"{where} holds no key: a key is one word of plain letters, digits and signs")
         if url.scheme == "ws" and not is_here(host):
             raise UsageError(f"the key would go to {host} in clear text: use wss://")
-        headers.insert(0, _header(vendor.header.format(key)))
+        headers.insert(0, read_header(vendor.header.format(key)))
         keys.append(key)
     if authenticated is None and not key and (vendor.aloof or host == HOSTED):
         raise UsageError(f"{host} needs a key: set {vendor.key}, or name a file that holds it with --key-file")
@@ -138,7 +138,7 @@ def server_of(
     if options.upstream_dialect == "beta" and not any(name.casefold() == _BETA[0].casefold() for name, _ in headers):
         headers.append(_BETA)
     if options.safety_identifier:
-        headers.append(_header(f"OpenAI-Safety-Identifier: {options.safety_identifier}", "--safety-identifier"))
+        headers.append(read_header(f"OpenAI-Safety-Identifier: {options.safety_identifier}", "--safety-identifier"))
     bearer = f"the key of {where}" if key else f"a client without a key ({vendor.key}, --key-file)"
     shown = bearer if authenticated is None else f"the {authenticated} header"
     model = _model(options, url) or vendor.model
@@ -157,7 +157,12 @@ def _address(url: SplitResult, model: str, wanted: Wanted) -> str:
     return urlunsplit(url._replace(query=urlencode(given)))
 
 
-def _read(address: str) -> SplitResult:
+def read_address(address: str) -> SplitResult:
+    """A server's address, with the usual path if it has none.
+
+    Raises:
+        UsageError: It is none, or holds a password.
+    """
     try:
         url = urlsplit(address)
         _ = url.port
@@ -170,8 +175,12 @@ def _read(address: str) -> SplitResult:
     return url._replace(path=url.path or "/v1/realtime", fragment="")
 
 
-def _header(given: str, flag: str = "--upstream-header") -> tuple[str, str]:
-    """A header that was given as ``name: value``; what is wrong with it is told without its value."""
+def read_header(given: str, flag: str = "--upstream-header") -> tuple[str, str]:
+    """A header that was given as ``name: value``.
+
+    Raises:
+        UsageError: It is none; what is wrong with it is told without its value.
+    """
     name, colon, value = given.partition(":")
     name, value = name.strip(), value.strip()
     if not colon or not _NAME.fullmatch(name):
@@ -186,7 +195,7 @@ def _header(given: str, flag: str = "--upstream-header") -> tuple[str, str]:
 def _accounts(environment: Mapping[str, str]) -> Sequence[tuple[str, str]]:
     """Who pays, if the key may choose."""
     names = {"OPENAI_ORG_ID": "OpenAI-Organization", "OPENAI_PROJECT_ID": "OpenAI-Project"}
-    return [_header(f"{name}: {environment[each]}") for each, name in names.items() if environment.get(each)]
+    return [read_header(f"{name}: {environment[each]}") for each, name in names.items() if environment.get(each)]
 
 
 def _model(options: OpenAIOptions, url: SplitResult) -> str | None:
