@@ -55,12 +55,6 @@ class ChosenUpstream(NamedTuple):
         url = self.behind_colon.get("url")
         return f"{self.name!r} answers" + (f", at {urlsplit(url).hostname}" if isinstance(url, str) else "")
 
-    def host(self, values: Mapping[str, object]) -> str | None:
-        """Whose computer answers, if an address says so: only this part of it, for the rest may hold a key."""
-        url = next((field.default for field in fields(self.plugin.Options) if field.name == "url"), None)
-        url = {"url": url, **values, **self.behind_colon}["url"]
-        return urlsplit(url).hostname if isinstance(url, str) else None
-
     def arguments(self, given: Mapping[str, object] = {}) -> list[Argument]:
         """Its flags."""
         return arguments_of(self.plugin.Options, group=f"Upstream {self.name}", leave_out=ELSEWHERE, given=given)

@@ -215,7 +215,6 @@ def _serve(
                 recordings = await stack.enter_async_context(keeping)
             yield Service(
                 upstream=upstream,
-                host=chosen.host(values),
                 network=await stack.enter_async_context(open_network(linger=LINGER)),
                 settings=settings,
                 policy=policy,

@@ -197,6 +197,15 @@ def dialect_of(upstream: Upstream) -> UpstreamDialect:
     return dialect
 
 
+def host_of(upstream: Upstream) -> str | None:
+    """At whose computer the model is, by an upstream's ``host``, for people who are told where their voice goes.
+
+    None: it does not say.
+    """
+    host: str | None = getattr(upstream, "host", None)
+    return host
+
+
 def for_conversation(upstream: Upstream) -> Upstream:
     """The upstream as another conversation has it: one that plays its connections in their order has ``anew``."""
     anew: Callable[[], Upstream] | None = getattr(upstream, "anew", None)

@@ -45,7 +45,6 @@ class Service:
 
     Attributes:
         upstream: Who answers.
-        host: The upstream's computer, for people who are told where their voice goes; None: nobody knows.
         network: The sockets of the process.
         settings: What the operator has set; tools that the engine runs are not among them.
         policy: What fronts may ask of the model.
@@ -57,7 +56,6 @@ class Service:
 
     upstream: Upstream
     network: Network
-    host: str | None = None
     settings: Raw = field(default_factory=lambda: NO_SETTINGS)
     policy: Policy = field(default_factory=Policy)
     limits: Limits = field(default_factory=Limits)

@@ -1,6 +1,5 @@
 """Which plug-ins are chosen: by name, by a path or an address, by a key that is there."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -81,21 +80,6 @@ def test_an_address_on_the_command_line_counts_more_than_that_of_a_file() -> Non
     choose_upstream("wss://flag", key=None).make({"url": "wss://file"}, model="gpt-realtime")
 
     assert Hosted.made == HostedOptions(url="wss://flag", model_name="gpt-realtime")
-
-
-@pytest.mark.parametrize(
-    ("named", "values", "host"),
-    [
-        ("wss://Voice.Example:8443/a-path?api-key=sesame#part", {}, "voice.example"),
-        ("stranger:ws://somebody:sesame@[::1]:9/", {"url": "wss://file"}, "::1"),
-        ("openai", {"url": "wss://file/v1/realtime"}, "file"),
-        ("openai", {}, "api.example"),
-        ("reading:a:b", {}, None),
-        ("local", {}, None),
-    ],
-)
-def test_of_an_address_only_the_host_is_told(named: str, values: Mapping[str, object], host: str | None) -> None:
-    assert choose_upstream(named, key=None).host(values) == host
 
 
 def test_the_flags_of_an_upstream_are_those_that_nothing_else_fills() -> None:

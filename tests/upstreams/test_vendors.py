@@ -146,8 +146,10 @@ def test_azure_is_shown_the_key_in_a_header_of_its_own(monkeypatch: pytest.Monke
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", f" {SECRET}\n")
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
 
-    server = made("azure:mine/voice")._server
+    upstream = made("azure:mine/voice")
+    server = upstream._server
 
+    assert upstream.host == "mine.openai.azure.com"
     assert server.headers == (("api-key", SECRET),)
     assert server.secrets == (SECRET,)
     assert server.refusal == "mine.openai.azure.com does not accept the key of AZURE_OPENAI_API_KEY: check it"

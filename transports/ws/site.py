@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import realtime_engine
 from realtime_engine.dialect import Dialect
 from realtime_engine.metrics import Mode, Totals
-from realtime_engine.plugins import ANYTHING, Wanted
+from realtime_engine.plugins import ANYTHING, Wanted, host_of
 from realtime_engine.service import Service
 from realtime_engine.settings import foretold
 from transports.ws.access import Access, Visit
@@ -99,7 +99,7 @@ class Site:
             policy = self._service.policy_of("managed")
             about |= {
                 "upstream": self._service.upstream.name,
-                "host": self._service.host,
+                "host": host_of(self._service.upstream),
                 "recorded": self._service.recorded,
                 "pinned": policy.pinned,
                 "may_set": policy.may_set,

@@ -132,6 +132,11 @@ class OpenAI:
         return self._options.upstream_dialect
 
     @property
+    def host(self) -> str:
+        """See `realtime_engine.plugins.host_of`: of the address only this, for the rest may hold a key."""
+        return self._server.host
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What must be seen nowhere: the key, and the values of the operator's headers."""
         return self._server.secrets

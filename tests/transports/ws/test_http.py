@@ -13,6 +13,7 @@ import trio.testing
 from msgspec import Raw
 
 from realtime_engine.options import Policy
+from realtime_engine.upstreams.openai import OpenAI, OpenAIOptions
 from tests.servers import PATIENCE, Served, open_server, say, status
 from transports.ws import WsOptions
 from transports.ws.tokens import COOKIE
@@ -68,10 +69,7 @@ async def test_the_health_and_the_metrics_of_the_server_can_be_asked() -> None:
 async def test_the_page_is_told_what_it_needs_to_know() -> None:
     policy = Policy(pinned={"instructions": "set by the operator"}, may_set=("audio.output",))
     settings = Raw(b'{"type":"realtime","instructions":"Be brief.","tools":[]}')
-    async with (
-        open_server(policy=policy, settings=settings, host="voice.example") as server,
-        open_browser(server) as browser,
-    ):
+    async with open_server(policy=policy, settings=settings) as server, open_browser(server) as browser:
         about = await browser.get("/about")
 
     assert about.headers["cache-control"] == "no-store"
@@ -80,12 +78,23 @@ async def test_the_page_is_told_what_it_needs_to_know() -> None:
         "token_required": False,
         "signed_in": True,
         "upstream": "local",
-        "host": "voice.example",
+        "host": None,
         "recorded": False,
         "pinned": {"instructions": "set by the operator"},
         "may_set": ["audio.output"],
         "settings": {"instructions": "Be brief."},
     }
+
+
+async def test_the_page_is_told_at_which_host_the_model_is_and_nothing_else_of_its_address() -> None:
+    address = "wss://Voice.Example:8443/a-path?api-key=sesame"
+    upstream = OpenAI(OpenAIOptions(url=address, upstream_header=("api-key: sesame",)))
+    async with open_server(upstream=upstream) as server, open_browser(server) as browser:
+        about = await browser.get("/about")
+
+    assert about.json()["host"] == "voice.example"
+    assert "sesame" not in about.text
+    assert "a-path" not in about.text
 
 
 async def test_head_is_answered_like_get_without_the_body() -> None:

@@ -32,6 +32,7 @@ def test_it_is_found_by_its_name_and_lives_in_real_time(monkeypatch: pytest.Monk
     upstream = OpenAI(OpenAIOptions())
     assert not is_machine(upstream)
     assert upstream.secrets == (SECRET,)
+    assert upstream.host == "api.openai.com"
 
 
 # --- the address ----------------------------------------------------------------------------------------------
