@@ -743,6 +743,39 @@ def test_space_presses_what_the_tab_key_has_led_to(visit: Visit) -> None:
     visit.state("off")
 
 
+def tab_to(visit: Visit, selector: str) -> None:
+    """Walk there by the Tab key alone."""
+    for _ in range(60):
+        visit.page.keyboard.press("Tab")
+        if visit.page.evaluate("(selector) => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"the Tab key does not lead to {selector}")
+
+
+def is_left_alone_by_space(visit: Visit) -> bool:
+    """Whether space, pressed here, is nothing to the talk button."""
+    visit.remember_states()
+    visit.page.keyboard.press("Space")
+    visit.painted()
+    return visit.states() == []
+
+
+def test_space_on_a_choice_or_a_slider_that_keys_have_led_to_begins_no_conversation(visit: Visit) -> None:
+    tab_to(visit, "#show-settings")
+    visit.page.keyboard.press("Enter")
+    tab_to(visit, "[value=server_vad]")
+    assert is_left_alone_by_space(visit)
+    tab_to(visit, "#silence")
+    assert is_left_alone_by_space(visit)
+
+    visit.page.click("[value=server_vad]")
+    visit.page.keyboard.press("ArrowDown")  # who clicked has begun to walk
+    assert visit.page.is_checked("[value=semantic_vad]")
+    assert is_left_alone_by_space(visit)
+    visit.page.click("[value=server_vad]")
+    assert not is_left_alone_by_space(visit)
+
+
 def test_every_control_can_be_reached_with_the_tab_key(visit: Visit) -> None:
     visit.write("Hello")
     visit.comes("response.done")

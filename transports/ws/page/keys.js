@@ -3,7 +3,7 @@
 import { get } from "./page.js";
 
 const TYPED = "input:not([type=checkbox]):not([type=radio]):not([type=range]), textarea, select, [contenteditable]";
-const PRESSED = "button:not(#talk), summary, input[type=checkbox], a";
+const PRESSED = "button:not(#talk), summary, input, a";
 const WALKS = new Set(["Tab", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"]);
 
 /**
@@ -65,7 +65,8 @@ export function wireTalk(on) {
 
 /**
  * Whether keys have brought the focus where it is, rather than the pointer: who walks there presses by space what they
- * have come to, and who has clicked is done with it. Browsers draw the ring at any key, so `:focus-visible` tells nothing.
+ * have come to, and who has clicked is done with it, until an arrow leads on to the next choice of a group. Browsers draw
+ * the ring at any key, so `:focus-visible` tells nothing.
  * @returns {() => boolean}
  */
 function watchFocus() {
