@@ -217,9 +217,27 @@ def test_there_is_room_to_write_on_a_narrow_phone_while_the_model_speaks(
         box = visit.page.locator("#text").bounding_box()
         assert box is not None
         assert box["width"] > width * 0.4
+        assert not visit.page.is_visible("#end")
         visit.page.fill("#text", "")
 
         visit.page.wait_for_selector("#end:visible")
+
+
+@pytest.mark.parametrize("width", [430, 900])
+def test_who_has_begun_to_write_can_end_the_conversation_where_there_is_room_for_both(
+    browser: Browser, server: Server, width: int
+) -> None:
+    with visiting(browser, server.url, size=(width, 800)) as visit:
+        visit.write("How is the weather?")
+        visit.state("speaking")
+        visit.page.fill("#text", "And tomorrow?")
+
+        assert covered(visit, {"mic", "send", "interrupt", "end"}) == set()
+        box = visit.page.locator("#text").bounding_box()
+        assert box is not None
+        assert box["width"] > 150
+        visit.page.click("#end")
+        visit.state("off")
 
 
 def test_finished_turns_are_said_to_screen_readers_and_partial_words_are_not(browser: Browser, server: Server) -> None:
