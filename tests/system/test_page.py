@@ -270,6 +270,21 @@ def test_what_a_server_gives_as_the_reason_is_shown_as_it_is(visit: Visit) -> No
     assert visit.page.input_value("#voice") == "voice_of_the_house"
 
 
+def test_what_a_server_does_not_tell_is_not_promised_any_more_once_it_has_spoken(visit: Visit) -> None:
+    server = Scripted(visit)
+    server.say("engine.session", upstream="local", may_set="none")
+    visit.page.click("#show-settings")
+    visit.shows("[data-path='audio.output.voice'] .later")
+    server.say("session.created", session={"type": "realtime", "instructions": "Be brief."})
+
+    visit.shows("#instructions")
+    assert visit.page.input_value("#instructions") == "Be brief."
+    closed = ["audio.input.turn_detection", "audio.input.transcription", "audio.output.voice", "instructions"]
+    assert locks(visit) == dict.fromkeys(closed, "Set by the operator.")
+    assert not visit.page.is_visible("#voice")
+    assert not visit.page.is_visible("[name=turns]")
+
+
 # --- the inspector -------------------------------------------------------------------------------------------------
 
 

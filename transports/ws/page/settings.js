@@ -96,6 +96,7 @@ export class Settings {
       [PATHS.voice]: output.voice,
       [PATHS.instructions]: session.instructions ?? "",
     });
+    for (const later of this.form.querySelectorAll(".later")) later.remove(); // what the session leaves out does not come
   }
 
   /** Some fields are so, or will be. @param {Record<string, any>} fields by path; undefined: it is not known */
