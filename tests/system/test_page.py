@@ -791,6 +791,52 @@ def test_space_on_a_choice_or_a_slider_that_keys_have_led_to_begins_no_conversat
     assert not is_left_alone_by_space(visit)
 
 
+@pytest.mark.parametrize("closed", ["Escape", "Enter"])
+def test_who_has_opened_the_settings_by_keys_is_back_where_that_was_once_they_are_closed(
+    visit: Visit, closed: str
+) -> None:
+    tab_to(visit, "#show-settings")
+    visit.page.keyboard.press("Enter")
+    visit.shows("#wishes")
+    tab_to(visit, "#hide-settings")
+    visit.page.keyboard.press(closed)
+
+    visit.page.wait_for_selector("#wishes", state="hidden")
+    expect(visit.page.locator("#show-settings")).to_be_focused(timeout=WAIT)
+
+
+def test_who_has_opened_the_settings_by_a_click_is_at_the_talk_button_once_they_are_closed(visit: Visit) -> None:
+    visit.page.click("#show-settings")
+    tab_to(visit, "#voice")
+    visit.page.keyboard.press("Escape")
+
+    visit.page.wait_for_selector("#wishes", state="hidden")
+    expect(visit.page.locator("#talk")).to_be_focused(timeout=WAIT)
+
+
+def test_settings_that_are_closed_from_elsewhere_leave_the_focus_there(visit: Visit) -> None:
+    visit.page.click("#show-settings")
+    visit.page.fill("#text", "Hel")
+    visit.page.keyboard.press("Escape")
+
+    visit.page.wait_for_selector("#wishes", state="hidden")
+    expect(visit.page.locator("#text")).to_be_focused(timeout=WAIT)
+
+
+def test_who_closes_the_settings_on_a_phone_by_keys_is_at_the_tab_of_the_conversation(
+    browser: Browser, server: Server
+) -> None:
+    with visiting(browser, server.url, size=PHONE) as visit:
+        tab_to(visit, "#tab-talk")
+        visit.page.keyboard.press("ArrowLeft")
+        visit.shows("#wishes")
+        tab_to(visit, "#transcribe")
+        visit.page.keyboard.press("Escape")
+
+        visit.page.wait_for_selector("#wishes", state="hidden")
+        expect(visit.page.locator("#tab-talk")).to_be_focused(timeout=WAIT)
+
+
 def test_every_control_can_be_reached_with_the_tab_key(visit: Visit) -> None:
     visit.write("Hello")
     visit.comes("response.done")

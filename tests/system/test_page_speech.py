@@ -234,7 +234,8 @@ def test_push_to_talk_sends_what_is_said_while_it_is_held(visit: Visit, by: str,
 @pytest.mark.parametrize(
     "pressed",
     [
-        *("#show-settings Escape", "#show-settings #hide-settings", "#show-settings [value=none]"),
+        *("#show-settings Escape", "#show-settings #hide-settings", "#show-settings #show-settings"),
+        "#show-settings [value=none]",
         *("#show-keys Escape", ".assistant>.acts>.play", ".row", "#theme"),
     ],
 )

@@ -5,11 +5,13 @@ import { get, recall, remember, say } from "./page.js";
 const wide = matchMedia("(min-width: 960px)");
 
 export class View {
+  #opener = "talk"; // where the focus goes from settings that are closed
+
   constructor() {
     this.body = document.body;
     this.#setEvents(recall("events") !== "off");
     get("show-events").addEventListener("click", () => this.toggleEvents());
-    get("show-settings").addEventListener("click", () => this.settings(this.body.dataset.settings !== "on"));
+    get("show-settings").addEventListener("click", (/** @type {MouseEvent} */ event) => this.#toggleSettings(event));
     get("hide-settings").addEventListener("click", () => this.settings(false));
     get("show-keys").addEventListener("click", () => this.keys());
     get("theme").addEventListener("click", () => this.#theme());
@@ -34,15 +36,15 @@ export class View {
 
   /** @param {boolean} on */
   settings(on) {
-    if (!wide.matches) {
+    const isLeft = !on && get("settings").contains(document.activeElement);
+    if (wide.matches) {
+      this.body.dataset.settings = on ? "on" : "off";
+      get("show-settings").setAttribute("aria-expanded", String(on));
+      if (on) get("settings").focus();
+    } else {
       this.tab(on ? "settings" : "talk");
-      return;
     }
-    const was = this.body.dataset.settings === "on";
-    this.body.dataset.settings = on ? "on" : "off";
-    get("show-settings").setAttribute("aria-expanded", String(on));
-    if (on) get("settings").focus();
-    else if (was) get("talk").focus(); // so that space talks
+    if (isLeft) get(wide.matches ? this.#opener : "tab-talk").focus();
   }
 
   /** Close whatever lies over the conversation. @returns {boolean} whether there was something */
@@ -86,6 +88,12 @@ export class View {
   /** @param {number} level 0 to 1 */
   level(level) {
     get("ring").style.setProperty("--level", level.toFixed(2));
+  }
+
+  /** Who opens them by keys goes on from there; a click asks for nothing more than that space talks. @param {MouseEvent} event */
+  #toggleSettings(event) {
+    this.#opener = event.detail === 0 ? "show-settings" : "talk";
+    this.settings(this.body.dataset.settings !== "on");
   }
 
   /** @returns {any[]} */
