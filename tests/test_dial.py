@@ -3,7 +3,6 @@
 import errno
 import socket
 import ssl
-import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from functools import partial
@@ -302,20 +301,6 @@ async def test_a_server_that_speaks_no_tls_is_said_not_to(network: Network) -> N
     assert said.endswith(" (without TLS its address would begin with ws://)")
 
 
-async def test_a_connection_that_is_reset_in_the_handshake_says_nothing_of_tls(network: Network) -> None:
-    async def handle(stream: trio.SocketStream) -> None:
-        await stream.receive_some(1)
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
-        port = listeners[0].socket.getsockname()[1]
-        said = await refused(network, f"wss://127.0.0.1:{port}/")
-        nursery.cancel_scope.cancel()
-
-    assert said == "cannot speak TLS with 127.0.0.1: Connection reset by peer"
-
-
 async def test_a_server_that_speaks_tls_is_not_asked_without(network: Network) -> None:
     """It answers with an alert, or not at all."""
     answers: list[Answer] = [lambda _: b"", lambda _: b"\x15\x03\x01\x00\x02\x02\x46"]
@@ -446,7 +431,10 @@ def test_an_answer_that_is_read_by_its_form_is_read_as_h11_reads_it(fields: list
         assert connection.trailing_data[0] == answer.behind
 
 
-async def test_a_server_that_is_lost_in_the_handshake_is_said_to_be(network: Network) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "where"), [("ws", "127.0.0.1 was lost in the handshake"), ("wss", "cannot speak TLS with 127.0.0.1")]
+)
+async def test_a_server_that_is_lost_in_the_handshake_is_said_to_be(network: Network, scheme: str, where: str) -> None:
     async def handle(stream: trio.SocketStream) -> None:
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         await stream.receive_some()
@@ -454,10 +442,10 @@ async def test_a_server_that_is_lost_in_the_handshake_is_said_to_be(network: Net
     async with trio.open_nursery() as nursery:
         listeners = await nursery.start(partial(trio.serve_tcp, handle, 0, host="127.0.0.1"))
         port = listeners[0].socket.getsockname()[1]
-        said = await refused(network, f"ws://127.0.0.1:{port}/")
+        said = await refused(network, f"{scheme}://127.0.0.1:{port}/")
         nursery.cancel_scope.cancel()
 
-    assert said == "127.0.0.1 was lost in the handshake: Connection reset by peer"
+    assert said == f"{where}: Connection reset by peer"
 
 
 async def test_dialling_that_is_cancelled_leaves_nothing_behind(network: Network) -> None:
