@@ -205,18 +205,23 @@ def test_the_button_stays_in_the_middle_whatever_it_says(browser: Browser, serve
         assert at == [pytest.approx(SIZES[size][0] / 2, abs=0.5)] * 3
 
 
+def begin_to_write(visit: Visit, beside: set[str]) -> float:
+    """Write while the model speaks, with nothing over these buttons; how wide the box for it is then, in pixels."""
+    visit.write("How is the weather?")
+    visit.state("speaking")
+    visit.page.fill("#text", "And tomorrow?")
+    assert covered(visit, beside) == set()
+    box = visit.page.locator("#text").bounding_box()
+    assert box is not None
+    return box["width"]
+
+
 @pytest.mark.parametrize("width", [320, 360])
 def test_there_is_room_to_write_on_a_narrow_phone_while_the_model_speaks(
     browser: Browser, server: Server, width: int
 ) -> None:
     with visiting(browser, server.url, size=(width, 640)) as visit:
-        visit.write("How is the weather?")
-        visit.state("speaking")
-        visit.page.fill("#text", "And tomorrow?")
-        assert covered(visit, {"mic", "send", "interrupt"}) == set()
-        box = visit.page.locator("#text").bounding_box()
-        assert box is not None
-        assert box["width"] > width * 0.4
+        assert begin_to_write(visit, {"mic", "send", "interrupt"}) > width * 0.4
         assert not visit.page.is_visible("#end")
         visit.page.fill("#text", "")
 
@@ -228,14 +233,7 @@ def test_who_has_begun_to_write_can_end_the_conversation_where_there_is_room_for
     browser: Browser, server: Server, width: int
 ) -> None:
     with visiting(browser, server.url, size=(width, 800)) as visit:
-        visit.write("How is the weather?")
-        visit.state("speaking")
-        visit.page.fill("#text", "And tomorrow?")
-
-        assert covered(visit, {"mic", "send", "interrupt", "end"}) == set()
-        box = visit.page.locator("#text").bounding_box()
-        assert box is not None
-        assert box["width"] > 150
+        assert begin_to_write(visit, {"mic", "send", "interrupt", "end"}) > 150
         visit.page.click("#end")
         visit.state("off")
 
