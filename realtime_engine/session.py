@@ -262,9 +262,9 @@ class Session:
         self._manner.upstream_opened(now)
 
     def _upstream_closed(self, now: float, closed: Closed) -> None:
-        """A connection that can be made again is; the front is told of a mishap once.
+        """Connect again where that can be done, or part for good.
 
-        By the server, if its last word was an ``error``, or else by the engine.
+        The front is told of a mishap once: by the server, if its last word was an ``error``, or else by the engine.
         """
         given_up = self._out.upstream is Upstream.GONE
         if given_up or closed.connection != self._connection or self._comes_back(now, closed):
